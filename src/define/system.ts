@@ -1,0 +1,149 @@
+import type { Duration } from './duration.ts'
+import { durationMs } from './duration.ts'
+import { checkName } from './name.ts'
+
+/** How often and how much at once a system may be called, over all workers together. */
+export interface SystemLimits {
+  /** Most attempts at the same time; default 16. */
+  readonly concurrency?: number
+  /** Most requests in any window of this length (`find` and `verify` count too); default none. */
+  readonly rate?: { readonly max: number; readonly per: Duration }
+}
+
+/** When to stop calling a system that fails, and how to try again. */
+export interface BreakerOptions {
+  /** Opens after this many connection failures in a row; default 5. */
+  readonly consecutiveFailures?: number
+  /** Opens when this share of at least `minimumCalls` calls within 10 s failed; default 0.5. */
+  readonly failureRatio?: number
+  /** Default 20. */
+  readonly minimumCalls?: number
+  /** Time to the first probe; doubles up to `maxProbeDelay`. Default 500 ms. */
+  readonly probeDelay?: Duration
+  /** Default 10 s. */
+  readonly maxProbeDelay?: Duration
+}
+
+/**
+ * What the system does with a repeated request. `keyLife`: it honours the `Idempotency-Key` for so long (default
+ * `'24h'`). `'none'`: it does not, so an unknown outcome is looked up with `find`, or parked where there is no `find`.
+ */
+export type IdempotencyOptions = { readonly keyLife: Duration } | 'none'
+
+/** Options that every kind of system has. */
+export interface SystemOptions {
+  readonly name: string
+  readonly limits?: SystemLimits
+  readonly breaker?: BreakerOptions
+  readonly idempotency?: IdempotencyOptions
+  /** How long one attempt may take, all its requests together; default 30 s. */
+  readonly timeout?: Duration
+  /** How long to wait after an unknown outcome before `find` looks; default: the timeout. */
+  readonly settle?: Duration
+}
+
+/** The same with defaults filled in and durations in milliseconds. */
+export interface SystemSettings {
+  readonly concurrency: number
+  readonly rate: { readonly max: number; readonly perMs: number } | undefined
+  readonly breaker: {
+    readonly consecutiveFailures: number
+    readonly failureRatio: number
+    readonly minimumCalls: number
+    readonly probeDelayMs: number
+    readonly maxProbeDelayMs: number
+  }
+  /** How long the target honours an idempotency key; 0 when it does not. */
+  readonly keyLifeMs: number
+  readonly timeoutMs: number
+  readonly settleMs: number
+}
+
+/** What one exchange with the system looked like; kept, bounded and redacted, with the attempt. */
+export interface Exchange {
+  readonly request: string
+  readonly response?: string
+  readonly status?: number
+  readonly ms: number
+}
+
+/** What the engine tells a connector about the attempt that it is about to make calls for. */
+export interface AttemptContext {
+  readonly kind: 'send' | 'find' | 'verify'
+  /** Stable over retries, crashes and takeovers of the step; sent to the target. */
+  readonly idempotencyKey: string
+  /** W3C Trace Context for the outgoing request. */
+  readonly traceparent: string
+  readonly event: {
+    readonly id: string
+    readonly source: string
+    readonly type: string
+    readonly subject: string | undefined
+    readonly time: string | undefined
+    readonly key: string | undefined
+  }
+  /** Aborts when the attempt's deadline has passed or its lease was lost. */
+  readonly signal: AbortSignal
+  /** To be awaited before each request: checks the lease, takes a token of the rate limit, and may refuse by throwing. */
+  beforeRequest(): Promise<void>
+  /** To be told as soon as the request may have reached the target: from then on a missing answer is an unknown outcome. */
+  sent(): void
+  /** Records an exchange for the attempt's record. */
+  record(exchange: Exchange): void
+}
+
+/** A live connection to a system. `Call` is what steps are given to talk to it. */
+export interface Connector<Call> {
+  /** The `call` object for one attempt. */
+  open(attempt: AttemptContext): Call
+  /** Ends pools and timers; running requests are aborted. Safe to call twice. */
+  close(): Promise<void>
+}
+
+/** A business application that flows call: its name, its rules, and how to connect to it. */
+export interface System<Call = unknown> {
+  readonly kind: 'system'
+  readonly name: string
+  readonly settings: SystemSettings
+  /** Shown to people: a base URL without credentials, or the like. */
+  readonly address: string
+  connect(): Connector<Call>
+}
+
+/**
+ * Declares a system with a connector of your own; `httpSystem` is the one for HTTP APIs. A connector must await
+ * `beforeRequest` before each request, call `sent` once bytes may have left, obey `signal`, and throw `CallError`
+ * with the right class on failure.
+ */
+export function defineSystem<Call>(
+  options: SystemOptions & { readonly address?: string; readonly connect: () => Connector<Call> },
+): System<Call> {
+  checkName('system name', options.name)
+  return {
+    kind: 'system',
+    name: options.name,
+    settings: systemSettings(options),
+    address: options.address ?? options.name,
+    connect: options.connect,
+  }
+}
+
+/** Fills in the defaults and checks the ranges. */
+export function systemSettings(options: SystemOptions): SystemSettings {
+  const timeoutMs = durationMs(options.timeout ?? '30s')
+  const { rate } = options.limits ?? {}
+  return {
+    concurrency: options.limits?.concurrency ?? 16,
+    rate: rate && { max: rate.max, perMs: durationMs(rate.per) },
+    breaker: {
+      consecutiveFailures: options.breaker?.consecutiveFailures ?? 5,
+      failureRatio: options.breaker?.failureRatio ?? 0.5,
+      minimumCalls: options.breaker?.minimumCalls ?? 20,
+      probeDelayMs: durationMs(options.breaker?.probeDelay ?? 500),
+      maxProbeDelayMs: durationMs(options.breaker?.maxProbeDelay ?? '10s'),
+    },
+    keyLifeMs: options.idempotency === 'none' ? 0 : durationMs(options.idempotency?.keyLife ?? '24h'),
+    timeoutMs,
+    settleMs: durationMs(options.settle ?? timeoutMs),
+  }
+}

@@ -1,0 +1,345 @@
+/**
+ * The journal as the rest of busbar sees it, split by role; every operation is one call (one transaction), so that a
+ * stopped client never holds a lock. Implemented by PostgreSQL (`sql-journal.ts`: a server, embedded, or PGlite in
+ * tests). Numbers are JavaScript numbers: `seq` stays below 2^53.
+ */
+
+/** An event ready to be stored. All strings are well-formed Unicode without NUL; id, source, type, key ≤ 255 bytes. */
+export interface NewEvent {
+  readonly source: string
+  readonly id: string
+  readonly type: string
+  /** The business object; null means no order. */
+  readonly key: string | null
+  /** Partition hash of the key (of the identity where there is no key), ≥ 0; see `hashKey`. */
+  readonly khash: number
+  /** The data exactly as it came in, JSON text. */
+  readonly data: string
+  /** The other CloudEvents attributes, a JSON object: subject, time, dataschema, datacontenttype, extensions. */
+  readonly ext: string
+}
+
+/** An event in the log. */
+export interface StoredEvent extends NewEvent {
+  readonly seq: number
+  /** Milliseconds since 1970, by the database's clock; rises with `seq`. */
+  readonly receivedAt: number
+}
+
+/** What became of one event of an append, in the order given. */
+export type Appended =
+  | { readonly kind: 'stored'; readonly seq: number }
+  /** In the log already, with the same data. */
+  | { readonly kind: 'duplicate'; readonly seq: number }
+  /** In the log already, with other data; refused and recorded. */
+  | { readonly kind: 'conflict'; readonly seq: number }
+
+/** The result of one append. `prev` is the head before it, `head` the head after it, both read under the append lock. */
+export interface AppendResult {
+  readonly prev: number
+  readonly head: number
+  readonly receivedAt: number
+  readonly results: readonly Appended[]
+}
+
+/** The log of events; `seq` order is commit order, so nothing ever appears behind a reader's head. */
+export interface EventLog {
+  /** Stores the events that are new, in order, durably, all or none. Rejects with an error whose outcome is unknown unless `isRefused`. */
+  append(events: readonly NewEvent[]): Promise<AppendResult>
+  /** The highest seq, 0 when empty. Read it *before* a window: what commits between the two must not be skipped. */
+  head(): Promise<number>
+  /** The matching events with `after < seq ≤ upTo`, ascending, cut off after `maxBytes` of data (at least one) or `limit` events. */
+  read(window: ReadWindow): Promise<ReadResult>
+  /** The events with these seqs, in any order. */
+  get(seqs: readonly number[]): Promise<readonly StoredEvent[]>
+}
+
+/** Which part of the log to read. */
+export interface ReadWindow {
+  readonly after: number
+  readonly upTo: number
+  readonly types: readonly string[]
+  readonly part: number
+  readonly parts: number
+  readonly limit: number
+  readonly maxBytes: number
+}
+
+/** The events of a window, and the seq up to which it is now known. */
+export interface ReadResult {
+  readonly events: readonly StoredEvent[]
+  readonly readTo: number
+}
+
+/** States of a run as stored; below 10 it is open. See DESIGN for what each means to people. */
+export const runState = {
+  waiting: 1,
+  retrying: 2,
+  running: 3,
+  parked: 4,
+  succeeded: 10,
+  skipped: 11,
+  superseded: 12,
+  compensated: 13,
+} as const
+export type RunStateName = keyof typeof runState
+export type RunState = (typeof runState)[RunStateName]
+
+/** A run that succeeded without ever having had a row: the common case, one appended row. */
+export interface DoneRun {
+  readonly flow: number
+  readonly seq: number
+  readonly key: string
+  readonly khash: number
+  readonly ord: number
+  readonly system: number
+  readonly tries: number
+  readonly firstAt: number
+  readonly ms: number
+  /** HTTP status of the last answer, 0 when there was none. */
+  readonly status: number
+}
+
+/** A run whose row is inserted, or updated where it is `running`; anything else about it has not changed since. */
+export interface RunRow {
+  readonly flow: number
+  readonly seq: number
+  readonly gen: number
+  readonly key: string
+  readonly khash: number
+  readonly lord: number
+  readonly ord: number
+  /** The system it needs next. */
+  readonly system: number
+  readonly state: RunState
+  /** Whether it holds its lane: false for parked runs of `onParked: 'continue'`. */
+  readonly holds: boolean
+  /** Its last attempt may have taken effect without our knowing. */
+  readonly maybe: boolean
+  readonly tries: number
+  readonly throttles: number
+  readonly conflicts: number
+  readonly crashes: number
+  /** 1 while inside the user's code in careful mode. */
+  readonly phase: number
+  readonly firstAt: number | null
+  /** For `retrying`: delay from now, by the database's clock. */
+  readonly nextInMs: number | null
+  readonly ms: number | null
+  readonly status: number | null
+  readonly code: string | null
+  readonly message: string | null
+  /** Fingerprint of its problem. */
+  readonly fp: string | null
+  /** Why it waits, in words. */
+  readonly reason: string | null
+}
+
+/** One attempt for the record. */
+export interface AttemptRow {
+  readonly flow: number
+  readonly seq: number
+  readonly gen: number
+  readonly step: string
+  readonly no: number
+  readonly kind: 'send' | 'find' | 'verify'
+  /** `succeeded`, `absent` (find found nothing), or the error class. */
+  readonly outcome: string
+  readonly at: number
+  readonly ms: number
+  readonly status: number | null
+  readonly code: string | null
+  readonly message: string | null
+  readonly request: string | null
+  readonly response: string | null
+}
+
+/** A problem seen now: created, or reopened and its last-seen time moved. */
+export interface ProblemRow {
+  readonly fp: string
+  readonly system: string
+  readonly code: string
+  readonly title: string
+}
+
+/** What an owner writes in one transaction, fenced by its epoch. */
+export interface Flush {
+  readonly group: string
+  readonly part: number
+  readonly epoch: number
+  readonly worker: string
+  readonly done: readonly DoneRun[]
+  readonly runs: readonly RunRow[]
+  readonly attempts: readonly AttemptRow[]
+  readonly problems: readonly ProblemRow[]
+  /** New positions by flow; omitted when not due. */
+  readonly positions: readonly { readonly flow: number; readonly position: number }[]
+  /** No attempt or row of this group lies above it once this is committed; 0 leaves it. */
+  readonly claimedTo: number
+}
+
+/** A run taken from the slow path: now `running`, with what is needed to go on. */
+export interface ClaimedRun {
+  readonly flow: number
+  readonly gen: number
+  readonly key: string
+  readonly lord: number
+  readonly ord: number
+  readonly maybe: boolean
+  readonly tries: number
+  readonly throttles: number
+  readonly conflicts: number
+  readonly crashes: number
+  readonly firstAt: number | null
+  readonly event: StoredEvent
+}
+
+/** What the owner of a (lane group, partition) reads and writes. `'lost'` means that its epoch has passed: write nothing more. */
+export interface OwnerJournal {
+  /** Commits everything or nothing; repeating it changes nothing. */
+  flush(flush: Flush): Promise<'ok' | 'lost'>
+  /** Which of these keys have a lane row, so that their events must queue behind it. */
+  slowKeys(group: string, keys: readonly string[]): Promise<readonly string[]>
+  /** Whether the group has any lane row at all. */
+  hasSlowLanes(group: string): Promise<boolean>
+  /** Which runs of these flows with `after < seq ≤ upTo` have rows (generation 0). */
+  existing(flows: readonly number[], after: number, upTo: number): Promise<readonly { flow: number; seq: number }[]>
+  /** Keys of lanes that are due now and whose next run needs one of these systems, longest due first. */
+  due(query: { group: string; part: number; parts: number; systems: readonly number[]; limit: number }): Promise<readonly string[]>
+  /** Marks the open runs at the head of these lanes `running`, at most `maxRuns` and `maxBytes` a lane (at least one), none behind a parked one. */
+  claim(claim: {
+    group: string
+    part: number
+    epoch: number
+    keys: readonly string[]
+    maxRuns: number
+    maxBytes: number
+  }): Promise<'lost' | readonly ClaimedRun[]>
+  /** Careful mode: commits that this run is (or is no longer) inside the user's code. */
+  mark(mark: { group: string; part: number; epoch: number; run: RunRow }): Promise<'ok' | 'lost'>
+}
+
+/** A flow as registered. Its version rises whenever its declaration changes. */
+export interface RegisteredFlow {
+  readonly id: number
+  readonly name: string
+  readonly group: string
+  readonly ord: number
+  readonly version: number
+  /** Each type with the seq after which it counts. */
+  readonly types: readonly { readonly type: string; readonly after: number }[]
+  /** By partition. */
+  readonly positions: readonly number[]
+}
+
+/** A flow to be registered. */
+export interface FlowRegistration {
+  readonly name: string
+  readonly group: string
+  readonly ord: number
+  readonly types: readonly string[]
+  /** Step names and their systems, for people and for the version. */
+  readonly steps: readonly { readonly name: string; readonly system: string }[]
+  readonly ordering: string
+  readonly onParked: string
+  readonly start: 'now' | 'beginning' | { readonly at: number }
+}
+
+/** Ownership of a (lane group, partition). */
+export interface GroupLease {
+  readonly group: string
+  readonly part: number
+  readonly parts: number
+  readonly epoch: number
+  /** Rows may exist up to here. */
+  readonly claimedTo: number
+  /** Events up to here, received until `suspectAt`, may have been attempted without a row. 0: none. */
+  readonly suspectTo: number
+  readonly suspectSince: number
+  readonly suspectAt: number
+  /** Takeovers from dead owners since the position last passed `suspectTo`. */
+  readonly unclean: number
+  readonly positions: ReadonlyMap<number, number>
+}
+
+/** One (lane group, partition) as all workers see it. */
+export interface GroupState {
+  readonly group: string
+  readonly part: number
+  readonly owner: string | null
+  readonly paused: boolean
+}
+
+/** Answer to a heartbeat. */
+export type Heartbeat = 'dead' | { readonly liveWorkers: readonly string[]; readonly expiredWorkers: readonly string[] }
+
+/** Who is alive and who owns what. */
+export interface Cluster {
+  registerFlows(flows: readonly FlowRegistration[]): Promise<readonly RegisteredFlow[]>
+  registerSystems(systems: readonly { name: string; address: string }[]): Promise<ReadonlyMap<string, number>>
+  join(worker: string, leaseMs: number): Promise<void>
+  heartbeat(worker: string, leaseMs: number): Promise<Heartbeat>
+  /** Hands every group back (they must be flushed), frees its permits, and ends the lease. */
+  leave(worker: string): Promise<void>
+  groups(): Promise<readonly GroupState[]>
+  /** Takes a free (group, part); undefined when somebody else has it or a newer flow version is registered. */
+  acquire(worker: string, group: string, part: number): Promise<GroupLease | undefined>
+  /** Hands one back after a clean flush: no suspects. */
+  release(worker: string, lease: { group: string; part: number; epoch: number }): Promise<void>
+  /** Declares a worker dead whose lease has run out: ends its sessions, frees its groups with suspects. False when somebody else did, or it lives. */
+  takeover(deadWorker: string): Promise<boolean>
+  /** Registered flow versions by flow id, to notice a newer deployment. */
+  flowVersions(): Promise<ReadonlyMap<number, number>>
+}
+
+/** State of a system that all workers share. */
+export interface SystemState {
+  readonly id: number
+  readonly name: string
+  readonly paused: boolean
+  readonly breaker: 'closed' | 'open' | 'probing'
+  readonly reason: string | null
+  /** Milliseconds until a probe may be made, ≤ 0 when it may; null unless open or probing. */
+  readonly probeInMs: number | null
+  /** Milliseconds until calls may go on after a throttle; ≤ 0 when they may. */
+  readonly throttledMs: number
+  /** Rises with each change. */
+  readonly version: number
+}
+
+/** Limits and breakers, shared exactly by all workers. */
+export interface SystemsJournal {
+  states(): Promise<readonly SystemState[]>
+  /** Reserves up to `tokens` requests; answers how many (0 or all) and when to ask again. */
+  reserveRate(ask: { system: number; tokens: number; intervalMs: number; burstMs: number }): Promise<{ granted: number; retryInMs: number }>
+  /** Sets how many attempts this worker may run at once; the sum over live workers never exceeds `limit`. */
+  permits(ask: { system: number; worker: string; want: number; limit: number; timeoutMs: number }): Promise<{ granted: number; othersWaiting: number }>
+  /** The breaker tripped here, or a probe failed. */
+  openBreaker(open: { system: number; worker: string; reason: string; probeInMs: number }): Promise<void>
+  /** Wins the one probe, or not. */
+  tryProbe(probe: { system: number; worker: string; timeoutMs: number }): Promise<boolean>
+  closeBreaker(system: number, worker: string): Promise<void>
+  throttle(system: number, forMs: number): Promise<void>
+}
+
+/** Counters of one minute, one flow, one system, one worker. */
+export interface StatRow {
+  readonly minute: number
+  readonly flow: number
+  readonly system: number
+  readonly outcome: string
+  readonly count: number
+  readonly totalMs: number
+  readonly maxMs: number
+}
+
+/** Statistics, written apart from the flushes. */
+export interface StatsJournal {
+  writeStats(worker: string, rows: readonly StatRow[]): Promise<void>
+}
+
+/** All roles in one; what an adapter provides. */
+export interface Journal extends EventLog, OwnerJournal, Cluster, SystemsJournal, StatsJournal {
+  /** Ends connections. Safe to call twice. */
+  close(): Promise<void>
+}
