@@ -7,12 +7,18 @@ import type { System } from './system.ts'
 
 /** Where events and runs are kept. */
 export type JournalConfig =
-  | { readonly kind: 'postgres'; readonly url: string; readonly schema: string; readonly maxConnections: number }
+  | {
+      readonly kind: 'postgres'
+      readonly url: string
+      readonly schema: string
+      readonly maxConnections: number
+    }
   | { readonly kind: 'embedded'; readonly folder: string }
 
 /** The user's own PostgreSQL (14 or newer, encoding UTF8). `schema` defaults to `busbar`. */
 export function postgres(options: { url: string; schema?: string; maxConnections?: number }): JournalConfig {
-  if (!options.url) throw new BusbarError('config.invalid', 'postgres() needs a url such as postgres://user@host/database')
+  if (!options.url)
+    throw new BusbarError('config.invalid', 'postgres() needs a url such as postgres://user@host/database')
   return {
     kind: 'postgres',
     url: options.url,
@@ -122,7 +128,9 @@ function uniqueFlows(flows: readonly Flow[]): readonly Flow[] {
     const first = groups.get(flow.lane) ?? flow
     groups.set(flow.lane, first)
     if (first.ordering !== flow.ordering || first.onParked !== flow.onParked)
-      conflict(`flows "${first.name}" and "${flow.name}" share lane group "${flow.lane}" but differ in ordering or onParked`)
+      conflict(
+        `flows "${first.name}" and "${flow.name}" share lane group "${flow.lane}" but differ in ordering or onParked`,
+      )
   }
   return flows
 }

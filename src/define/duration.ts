@@ -10,6 +10,9 @@ export function durationMs(duration: Duration): number {
   if (typeof duration === 'number' && Number.isFinite(duration) && duration >= 0) return duration
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(String(duration))
   if (!match)
-    throw new BusbarError('config.invalid', `"${duration}" is not a duration; write 500, '250ms', '30s', '15m', '72h' or '7d'`)
+    throw new BusbarError(
+      'config.invalid',
+      `"${duration}" is not a duration; write 500, '250ms', '30s', '15m', '72h' or '7d'`,
+    )
   return Number(match[1]) * unitMs[match[2] as keyof typeof unitMs]
 }

@@ -39,7 +39,8 @@ export interface BusEvent<Type extends string = string, Data = unknown> {
 export type AnyContract = EventContract<string, any, any>
 
 /** The event that a flow receives for a contract. */
-export type EventOf<C> = C extends EventContract<infer Type, infer _In, infer Out> ? BusEvent<Type, Out> : never
+export type EventOf<C> =
+  C extends EventContract<infer Type, infer _In, infer Out> ? BusEvent<Type, Out> : never
 
 /**
  * Declares an event type. The schema is any Standard Schema (zod, valibot, arktype); events that do not pass it are

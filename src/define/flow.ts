@@ -64,7 +64,9 @@ export interface StepOptions<Event, Call, Result> {
   /** Looks whether an earlier try of unknown outcome has taken effect: the result if so, `undefined` if not. Must not change anything. */
   readonly find?: (input: StepInput<Event, Call>) => Promise<Result | undefined> | Result | undefined
   /** Reads back after `run` said yes: false means that it did not happen, and the step is tried again. */
-  readonly verify?: (input: StepInput<Event, Call> & { readonly result: Result }) => Promise<boolean> | boolean
+  readonly verify?: (
+    input: StepInput<Event, Call> & { readonly result: Result },
+  ) => Promise<boolean> | boolean
   readonly retry?: RetryOptions
   /** Overrides the system's timeout for this step. */
   readonly timeout?: Duration
@@ -133,13 +135,19 @@ export function defineFlow(name: string, options: FlowOptions = {}): FlowWithout
       step: (stepName, system, step) => ({
         ...head,
         events: contracts,
-        steps: [stepDefinition(stepName, system as System, step as unknown as StepOptions<never, never, never>)],
+        steps: [
+          stepDefinition(stepName, system as System, step as unknown as StepOptions<never, never, never>),
+        ],
       }),
     }),
   }
 }
 
-function stepDefinition(name: string, system: System, step: StepOptions<never, never, never>): StepDefinition {
+function stepDefinition(
+  name: string,
+  system: System,
+  step: StepOptions<never, never, never>,
+): StepDefinition {
   checkName('step name', name)
   return {
     name,
@@ -161,6 +169,9 @@ export function retryPolicy(options: RetryOptions): RetryPolicy {
     attempts: options.attempts ?? 300,
   }
   if (policy.factor < 1 || policy.attempts < 1)
-    throw new BusbarError('config.invalid', 'a retry policy needs a factor of at least 1 and at least 1 attempt')
+    throw new BusbarError(
+      'config.invalid',
+      'a retry policy needs a factor of at least 1 and at least 1 attempt',
+    )
   return policy
 }

@@ -13,7 +13,10 @@ export interface WebhookRequest {
 
 /** Whether a webhook is authentic. `refused` says why, for the log only: the sender always gets the same answer. */
 export type Verification =
-  | { readonly ok: true; /** refuse another request with this id inside the replay window */ readonly replayId?: string }
+  | {
+      readonly ok: true
+      /** refuse another request with this id inside the replay window */ readonly replayId?: string
+    }
   | { readonly ok: false; readonly refused: string }
 
 /** A signature scheme; see `standardWebhooks`, `hmacSignature`, `stripeSignature`, `githubSignature`. */
@@ -21,7 +24,10 @@ export interface SignatureScheme {
   readonly name: string
   /** Header that identifies a delivery in this scheme, if it has one. */
   readonly idHeader?: string
-  verify(request: { readonly headers: WebhookRequest['headers']; readonly raw: Buffer }, nowMs: number): Verification
+  verify(
+    request: { readonly headers: WebhookRequest['headers']; readonly raw: Buffer },
+    nowMs: number,
+  ): Verification
 }
 
 /** What a webhook becomes. */

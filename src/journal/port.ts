@@ -89,11 +89,9 @@ export type RunState = (typeof runState)[RunStateName]
 export interface DoneRun {
   readonly flow: number
   readonly seq: number
-  readonly key: string
-  readonly khash: number
-  readonly ord: number
   readonly system: number
   readonly tries: number
+  /** Milliseconds since 1970. */
   readonly firstAt: number
   readonly ms: number
   /** HTTP status of the last answer, 0 when there was none. */
@@ -114,9 +112,12 @@ export interface RunRow {
   readonly state: RunState
   /** Whether it holds its lane: false for parked runs of `onParked: 'continue'`. */
   readonly holds: boolean
-  /** Its last attempt may have taken effect without our knowing. */
-  readonly maybe: boolean
+  /** Its effect may have happened without our knowing; sent at this time at the latest. */
+  readonly maybeAt: number | null
+  /** Counted against the retry policy. */
   readonly tries: number
+  /** All attempts, also those that do not count. */
+  readonly attempts: number
   readonly throttles: number
   readonly conflicts: number
   readonly crashes: number
@@ -173,9 +174,15 @@ export interface Flush {
   readonly attempts: readonly AttemptRow[]
   readonly problems: readonly ProblemRow[]
   /** New positions by flow; omitted when not due. */
-  readonly positions: readonly { readonly flow: number; readonly position: number }[]
+  readonly positions: readonly {
+    readonly flow: number
+    readonly version: number
+    readonly position: number
+  }[]
   /** No attempt or row of this group lies above it once this is committed; 0 leaves it. */
   readonly claimedTo: number
+  /** The positions have passed all suspects. */
+  readonly suspectsResolved: boolean
 }
 
 /** A run taken from the slow path: now `running`, with what is needed to go on. */
@@ -185,8 +192,9 @@ export interface ClaimedRun {
   readonly key: string
   readonly lord: number
   readonly ord: number
-  readonly maybe: boolean
+  readonly maybeAt: number | null
   readonly tries: number
+  readonly attempts: number
   readonly throttles: number
   readonly conflicts: number
   readonly crashes: number
@@ -203,9 +211,19 @@ export interface OwnerJournal {
   /** Whether the group has any lane row at all. */
   hasSlowLanes(group: string): Promise<boolean>
   /** Which runs of these flows with `after < seq ≤ upTo` have rows (generation 0). */
-  existing(flows: readonly number[], after: number, upTo: number): Promise<readonly { flow: number; seq: number }[]>
+  existing(
+    flows: readonly number[],
+    after: number,
+    upTo: number,
+  ): Promise<readonly { flow: number; seq: number }[]>
   /** Keys of lanes that are due now and whose next run needs one of these systems, longest due first. */
-  due(query: { group: string; part: number; parts: number; systems: readonly number[]; limit: number }): Promise<readonly string[]>
+  due(query: {
+    group: string
+    part: number
+    parts: number
+    systems: readonly number[]
+    limit: number
+  }): Promise<readonly string[]>
   /** Marks the open runs at the head of these lanes `running`, at most `maxRuns` and `maxBytes` a lane (at least one), none behind a parked one. */
   claim(claim: {
     group: string
@@ -271,7 +289,8 @@ export interface GroupState {
 }
 
 /** Answer to a heartbeat. */
-export type Heartbeat = 'dead' | { readonly liveWorkers: readonly string[]; readonly expiredWorkers: readonly string[] }
+export type Heartbeat =
+  'dead' | { readonly liveWorkers: readonly string[]; readonly expiredWorkers: readonly string[] }
 
 /** Who is alive and who owns what. */
 export interface Cluster {
@@ -311,9 +330,20 @@ export interface SystemState {
 export interface SystemsJournal {
   states(): Promise<readonly SystemState[]>
   /** Reserves up to `tokens` requests; answers how many (0 or all) and when to ask again. */
-  reserveRate(ask: { system: number; tokens: number; intervalMs: number; burstMs: number }): Promise<{ granted: number; retryInMs: number }>
+  reserveRate(ask: {
+    system: number
+    tokens: number
+    intervalMs: number
+    burstMs: number
+  }): Promise<{ granted: number; retryInMs: number }>
   /** Sets how many attempts this worker may run at once; the sum over live workers never exceeds `limit`. */
-  permits(ask: { system: number; worker: string; want: number; limit: number; timeoutMs: number }): Promise<{ granted: number; othersWaiting: number }>
+  permits(ask: {
+    system: number
+    worker: string
+    want: number
+    limit: number
+    timeoutMs: number
+  }): Promise<{ granted: number; othersWaiting: number }>
   /** The breaker tripped here, or a probe failed. */
   openBreaker(open: { system: number; worker: string; reason: string; probeInMs: number }): Promise<void>
   /** Wins the one probe, or not. */

@@ -1,0 +1,153 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Database } from './database.ts'
+import type {
+  Appended,
+  AppendResult,
+  EventLog,
+  NewEvent,
+  ReadResult,
+  ReadWindow,
+  StoredEvent,
+} from './port.ts'
+
+interface AppendRow {
+  prev: number
+  head: number
+  at: number
+  dup_ord: number[] | null
+  dup_seq: string[] | null
+  dup_same: boolean[] | null
+}
+
+/** Between the elements of a column; refused in names and impossible in JSON text. See 0002-append.sql. */
+const separator = '\x1e'
+
+const columns = `seq, source, id, type, key, khash, extract(epoch FROM received_at)::double precision * 1000 AS "receivedAt", data, ext`
+
+/** The log in SQL. `appends` is a database of one connection, so that an append never waits behind other calls. */
+export function sqlLog(database: Database, appends: Database): EventLog {
+  const log: EventLog = {
+    async append(events) {
+      const [row] = await appends.query<AppendRow>({
+        name: 'append',
+        text: `SELECT prev, head, extract(epoch FROM at)::double precision * 1000 AS at, dup_ord, dup_seq, dup_same
+               FROM append($1::int, $2::text, $3::text, $4::text, $5::text, $6::int[], $7::text, $8::text)`,
+        values: appendValues(events),
+      })
+      return appendResult(row as AppendRow, events)
+    },
+
+    async head() {
+      const [row] = await database.query<{ head: number }>({
+        name: 'head',
+        text: 'SELECT coalesce(max(seq), 0) AS head FROM events',
+      })
+      return row?.head ?? 0
+    },
+
+    async read(window) {
+      const rows = await database.query<StoredEvent & { total: number }>(readStatement(window))
+      return readResult(rows, window)
+    },
+
+    get: (seqs) =>
+      database.query<StoredEvent>({
+        name: 'get',
+        text: `SELECT ${columns} FROM events WHERE seq = ANY ($1::bigint[])`,
+        values: [seqs],
+      }),
+  }
+
+  /** Unequal bytes may still be equal JSON; only then is it a duplicate and not a conflict. */
+  async function appendResult(row: AppendRow, events: readonly NewEvent[]): Promise<AppendResult> {
+    const results: Appended[] = events.map((_, index) => ({ kind: 'stored', seq: row.prev + index + 1 }))
+    const unequal: number[] = []
+    for (const [place, ord] of (row.dup_ord ?? []).entries()) {
+      const seq = Number(row.dup_seq?.[place] ?? 0)
+      results[ord - 1] = { kind: 'duplicate', seq }
+      if (!row.dup_same?.[place]) unequal.push(ord - 1)
+    }
+    if (unequal.length > 0) await compareDeeply(unequal, events, results)
+    return { prev: row.prev, head: row.head, receivedAt: row.at, results }
+  }
+
+  async function compareDeeply(
+    indexes: readonly number[],
+    events: readonly NewEvent[],
+    results: Appended[],
+  ): Promise<void> {
+    const stored = new Map(
+      (await log.get(indexes.map((index) => results[index]?.seq ?? 0))).map((event) => [event.seq, event]),
+    )
+    const conflicts: { source: string; id: string; type: string; seq: number }[] = []
+    for (const index of indexes) {
+      const event = events[index] as NewEvent
+      const seq = results[index]?.seq ?? 0
+      if (sameFact(event, stored.get(seq))) continue
+      results[index] = { kind: 'conflict', seq }
+      conflicts.push({ source: event.source, id: event.id, type: event.type, seq })
+    }
+    if (conflicts.length === 0) return
+    await database.query({
+      text: `INSERT INTO refusals (source, id, type, code, seq)
+             SELECT c.source, c.id, c.type, 'event.conflict', c.seq
+             FROM json_to_recordset($1::json) AS c (source text, id text, type text, seq bigint)`,
+      values: [JSON.stringify(conflicts)],
+    })
+  }
+
+  return log
+}
+
+function appendValues(events: readonly NewEvent[]): unknown[] {
+  const join = (pick: (event: NewEvent) => string) => events.map(pick).join(separator)
+  return [
+    events.length,
+    join((event) => event.source),
+    join((event) => event.id),
+    join((event) => event.type),
+    join((event) => event.key ?? ''),
+    `{${events.map((event) => event.khash).join(',')}}`,
+    join((event) => event.data),
+    join((event) => event.ext),
+  ]
+}
+
+/** Whether two events of one identity state the same fact: type, key and data; time and trace fields do not count. */
+function sameFact(event: NewEvent, stored: StoredEvent | undefined): boolean {
+  if (stored === undefined || event.type !== stored.type || event.key !== stored.key) return false
+  return event.data === stored.data || isDeepStrictEqual(JSON.parse(event.data), JSON.parse(stored.data))
+}
+
+/**
+ * The window is cut in the database: a rare type among ten million events costs a bounded scan of the primary key, and
+ * no more than `maxBytes` of data travel. octet_length of a stored text does not read the text.
+ */
+function readStatement(window: ReadWindow) {
+  return {
+    name: 'read',
+    text: `SELECT ${columns}, total FROM (
+             SELECT e.*, sum(octet_length(e.data)) OVER (ORDER BY e.seq) AS bytes, row_number() OVER (ORDER BY e.seq) AS place, count(*) OVER () AS total
+             FROM events e
+             WHERE e.seq > $1 AND e.seq <= $2 AND e.type = ANY ($3::text[]) AND e.khash % $5::int = $4::int
+             ORDER BY e.seq LIMIT $6
+           ) w WHERE w.place = 1 OR w.bytes <= $7 ORDER BY seq`,
+    values: [
+      window.after,
+      window.upTo,
+      window.types,
+      window.part,
+      window.parts,
+      window.limit,
+      window.maxBytes,
+    ],
+  }
+}
+
+/** Known up to the end of the window, or up to the last event when it was cut off by its bounds. */
+function readResult(rows: readonly (StoredEvent & { total: number })[], window: ReadWindow): ReadResult {
+  const last = rows.at(-1)
+  if (!last) return { events: rows, readTo: window.upTo }
+  const cut = rows.length >= window.limit || rows.length < last.total
+  return { events: rows, readTo: cut ? last.seq : window.upTo }
+}

@@ -1,0 +1,161 @@
+import { BusbarError } from '../errors.ts'
+import type { Database } from './database.ts'
+import type { ClaimedRun, DoneRun, Flush, OwnerJournal } from './port.ts'
+
+/** What the owner of a lane group does, in SQL; each is one call of a function in 0003-owner.sql. */
+export function sqlOwner(database: Database): OwnerJournal {
+  return {
+    flush: (flush) =>
+      fenced(async () => {
+        await database.query({ name: 'flush', text: flushText, values: flushValues(flush) })
+        return 'ok' as const
+      }),
+
+    async slowKeys(group, keys) {
+      const rows = await database.query<{ key: string }>({
+        name: 'slow-keys',
+        text: 'SELECT key FROM lanes WHERE grp = $1 AND key = ANY ($2::text[])',
+        values: [group, keys],
+      })
+      return rows.map((row) => row.key)
+    },
+
+    async hasSlowLanes(group) {
+      const [row] = await database.query<{ some: boolean }>({
+        name: 'has-slow-lanes',
+        text: 'SELECT EXISTS (SELECT FROM lanes WHERE grp = $1) AS some',
+        values: [group],
+      })
+      return row?.some ?? false
+    },
+
+    existing: (flows, after, upTo) =>
+      database.query({
+        name: 'existing',
+        text: 'SELECT flow, seq FROM runs WHERE flow = ANY ($1::smallint[]) AND seq > $2 AND seq <= $3 AND gen = 0',
+        values: [flows, after, upTo],
+      }),
+
+    async due(query) {
+      const rows = await database.query<{ key: string }>({
+        name: 'due',
+        text: `SELECT l.key FROM unnest($4::smallint[]) AS s (id)
+               CROSS JOIN LATERAL (
+                 SELECT l.key, l.next_at FROM lanes l     -- lanes_due
+                 WHERE l.grp = $1 AND l.system = s.id AND l.next_at <= clock_timestamp() AND l.khash % $3::int = $2::int
+                 ORDER BY l.next_at LIMIT $5
+               ) l ORDER BY l.next_at LIMIT $5`,
+        values: [query.group, query.part, query.parts, query.systems, query.limit],
+      })
+      return rows.map((row) => row.key)
+    },
+
+    claim: (claim) =>
+      fenced(async () => {
+        const rows = await database.query<ClaimRow>({
+          name: 'claim',
+          text: 'SELECT * FROM claim($1::text, $2::int, $3::bigint, $4::text[], $5::int, $6::bigint)',
+          values: [claim.group, claim.part, claim.epoch, claim.keys, claim.maxRuns, claim.maxBytes],
+        })
+        return rows.map(claimedRun)
+      }),
+
+    mark: ({ group, part, epoch, run }) =>
+      fenced(async () => {
+        await database.query({
+          name: 'mark',
+          text: 'SELECT mark($1::text, $2::int, $3::bigint, $4::smallint, $5::bigint, $6::smallint, $7::smallint)',
+          values: [group, part, epoch, run.flow, run.seq, run.gen, run.phase],
+        })
+        return 'ok' as const
+      }),
+  }
+}
+
+/** A passed epoch is an answer, not an error: the caller stops writing. */
+async function fenced<T>(call: () => Promise<T>): Promise<T | 'lost'> {
+  try {
+    return await call()
+  } catch (error) {
+    if (error instanceof BusbarError && error.code === 'journal.lease-lost') return 'lost'
+    throw error
+  }
+}
+
+const flushText = `SELECT flush($1::text, $2::int, $3::bigint, $4::text,
+  $5::smallint[], $6::bigint[], $7::smallint[], $8::int[], $9::double precision[], $10::int[], $11::smallint[],
+  $12::json, $13::json, $14::json, $15::smallint[], $16::int[], $17::bigint[], $18::bigint, $19::boolean)`
+
+/** Array literals of numbers are joined here: the driver would quote each element. */
+function flushValues(flush: Flush): unknown[] {
+  const { done, positions } = flush
+  const column = (pick: (run: DoneRun) => number) => `{${done.map(pick).join(',')}}`
+  return [
+    flush.group,
+    flush.part,
+    flush.epoch,
+    flush.worker,
+    column((run) => run.flow),
+    column((run) => run.seq),
+    column((run) => run.system),
+    column((run) => run.tries),
+    column((run) => run.firstAt),
+    column((run) => Math.round(run.ms)),
+    column((run) => run.status),
+    jsonOrNull(flush.runs),
+    jsonOrNull(flush.attempts),
+    jsonOrNull(flush.problems),
+    `{${positions.map((p) => p.flow).join(',')}}`,
+    `{${positions.map((p) => p.version).join(',')}}`,
+    `{${positions.map((p) => p.position).join(',')}}`,
+    flush.claimedTo,
+    flush.suspectsResolved,
+  ]
+}
+
+function jsonOrNull(rows: readonly unknown[]): string | null {
+  return rows.length === 0 ? null : JSON.stringify(rows)
+}
+
+interface ClaimRow {
+  flow: number
+  gen: number
+  key: string
+  lord: number
+  ord: number
+  maybe_at: number | null
+  tries: number
+  attempts: number
+  throttles: number
+  conflicts: number
+  crashes: number
+  first_at: number | null
+  seq: number
+  source: string
+  id: string
+  type: string
+  event_key: string | null
+  khash: number
+  received_at: number
+  data: string
+  ext: string
+}
+
+function claimedRun(row: ClaimRow): ClaimedRun {
+  const { seq, source, id, type, khash, data, ext } = row
+  return {
+    flow: row.flow,
+    gen: row.gen,
+    key: row.key,
+    lord: row.lord,
+    ord: row.ord,
+    maybeAt: row.maybe_at,
+    tries: row.tries,
+    attempts: row.attempts,
+    throttles: row.throttles,
+    conflicts: row.conflicts,
+    crashes: row.crashes,
+    firstAt: row.first_at,
+    event: { seq, source, id, type, key: row.event_key, khash, receivedAt: row.received_at, data, ext },
+  }
+}

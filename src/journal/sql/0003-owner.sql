@@ -1,0 +1,171 @@
+-- What the owner of a (lane group, partition) does. Each function is one call in autocommit, fenced by the epoch:
+-- FOR SHARE writes no new version of the row, yet makes a takeover wait for the commit and the next call fail after it.
+
+CREATE FUNCTION fence(p_grp text, p_part integer, p_epoch bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM 1 FROM lane_groups g WHERE g.grp = p_grp AND g.part = p_part AND g.epoch = p_epoch FOR SHARE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'the lease of lane group % is lost', p_grp USING ERRCODE = 'BB001';
+  END IF;
+END $$;
+
+-- After the runs of locked lanes have changed: lanes with nothing open end, the others follow their head. Two
+-- statements after the lock, because a statement that waited for a lock still sees its old snapshot elsewhere.
+CREATE FUNCTION settle_lanes(p_grp text, p_keys text[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  DELETE FROM lanes l
+  WHERE l.grp = p_grp AND l.key = ANY (p_keys)
+    AND NOT EXISTS (SELECT FROM runs r WHERE r.grp = l.grp AND r.key = l.key AND r.state < 10 AND r.holds);
+  UPDATE lanes l
+  SET system = h.system,
+      reason = h.reason,
+      next_at = CASE h.state WHEN 1 THEN clock_timestamp() WHEN 2 THEN h.next_at ELSE 'infinity' END
+  FROM unnest(p_keys) AS k (key)
+  CROSS JOIN LATERAL (
+    SELECT r.state, r.system, r.next_at, r.reason
+    FROM runs r                                            -- runs_open_by_lane
+    WHERE r.grp = p_grp AND r.key = k.key AND r.state < 10 AND r.holds
+    ORDER BY r.lord, r.seq, r.ord LIMIT 1
+  ) h
+  WHERE l.grp = p_grp AND l.key = k.key;
+END $$;
+
+-- Takes the lane locks in key order, making the rows first: the one order for every writer, so no deadlock.
+CREATE FUNCTION lock_lanes(p_grp text, p_keys text[], p_khash integer[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO lanes (grp, key, khash, next_at)
+  SELECT p_grp, k.key, k.khash, clock_timestamp()
+  FROM unnest(p_keys, p_khash) AS k (key, khash) ORDER BY k.key COLLATE "C"
+  ON CONFLICT (grp, key) DO NOTHING;
+  PERFORM 1 FROM lanes l WHERE l.grp = p_grp AND l.key = ANY (p_keys) ORDER BY l.key FOR UPDATE;
+END $$;
+
+-- All that an owner has to write, in one transaction. Repeating it changes nothing: natural keys, no increments, and a
+-- row is only updated while it is running. Plain successes (d_*) are by far the most, hence arrays for them and JSON
+-- for the rest.
+CREATE FUNCTION flush(
+  p_grp text, p_part integer, p_epoch bigint, p_worker text,
+  d_flow smallint[], d_seq bigint[], d_system smallint[], d_tries integer[], d_first double precision[], d_ms integer[], d_status smallint[],
+  p_runs json, p_attempts json, p_problems json,
+  p_flow smallint[], p_version integer[], p_position bigint[], p_claimed bigint, p_resolved boolean
+) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  v_keys text[];
+  v_khash integer[];
+BEGIN
+  PERFORM fence(p_grp, p_part, p_epoch);
+  IF cardinality(d_seq) > 0 THEN
+    INSERT INTO runs (flow, seq, state, system, tries, attempts, first_at, ended_at, ms, status)
+    SELECT d.flow, d.seq, 10, d.system, d.tries, d.tries, to_timestamp(d.first / 1000), clock_timestamp(), d.ms, nullif(d.status, 0)
+    FROM unnest(d_flow, d_seq, d_system, d_tries, d_first, d_ms, d_status) AS d (flow, seq, system, tries, first, ms, status)
+    ON CONFLICT (flow, seq, gen) DO NOTHING;
+  END IF;
+  IF p_runs IS NOT NULL THEN
+    SELECT array_agg(k.key), array_agg(k.khash) INTO v_keys, v_khash
+    FROM (SELECT r.key, min(r.khash) AS khash FROM json_to_recordset(p_runs) AS r (key text, khash integer) GROUP BY r.key) k;
+    PERFORM lock_lanes(p_grp, v_keys, v_khash);
+    INSERT INTO runs AS t (flow, seq, gen, state, system, tries, attempts, first_at, ended_at, ms, status, holds, phase, ord, khash,
+                           lord, grp, key, maybe_at, next_at, throttles, conflicts, crashes, code, message, fp, reason)
+    SELECT r.flow, r.seq, r.gen, r.state, r.system, r.tries, r.attempts, to_timestamp(r."firstAt" / 1000),
+           CASE WHEN r.state >= 10 THEN clock_timestamp() END, r.ms, r.status, r.holds, r.phase, r.ord, r.khash, r.lord,
+           p_grp, r.key, to_timestamp(r."maybeAt" / 1000), clock_timestamp() + r."nextInMs" * interval '1 ms',
+           r.throttles, r.conflicts, r.crashes, r.code, r.message, r.fp, r.reason
+    FROM json_to_recordset(p_runs) AS r (
+      flow smallint, seq bigint, gen smallint, state smallint, system smallint, tries integer, attempts integer, "firstAt" double precision,
+      ms integer, status smallint, holds boolean, phase smallint, ord smallint, khash integer, lord bigint, key text,
+      "maybeAt" double precision, "nextInMs" double precision, throttles smallint, conflicts smallint, crashes smallint,
+      code text, message text, fp text, reason text)
+    ON CONFLICT (flow, seq, gen) DO UPDATE SET
+      state = excluded.state, system = excluded.system, tries = excluded.tries, attempts = excluded.attempts,
+      first_at = coalesce(t.first_at, excluded.first_at), ended_at = excluded.ended_at, ms = excluded.ms,
+      status = excluded.status, holds = excluded.holds, phase = excluded.phase, maybe_at = excluded.maybe_at,
+      next_at = excluded.next_at, throttles = excluded.throttles, conflicts = excluded.conflicts,
+      crashes = excluded.crashes, code = excluded.code, message = excluded.message, fp = excluded.fp, reason = excluded.reason
+    WHERE t.state = 3;
+    PERFORM settle_lanes(p_grp, v_keys);
+  END IF;
+  IF p_attempts IS NOT NULL THEN
+    INSERT INTO attempts (flow, seq, gen, step, no, kind, outcome, at, ms, status, code, message, request, response, worker)
+    SELECT a.flow, a.seq, a.gen, a.step, a.no, a.kind, a.outcome, to_timestamp(a.at / 1000), a.ms, a.status, a.code,
+           a.message, a.request, a.response, p_worker
+    FROM json_to_recordset(p_attempts) AS a (
+      flow smallint, seq bigint, gen smallint, step text, no integer, kind text, outcome text, at double precision,
+      ms integer, status smallint, code text, message text, request text, response text)
+    ON CONFLICT DO NOTHING;
+  END IF;
+  IF p_problems IS NOT NULL THEN
+    INSERT INTO problems AS t (fp, system, code, title)
+    SELECT p.fp, p.system, p.code, p.title
+    FROM json_to_recordset(p_problems) AS p (fp text, system text, code text, title text) ORDER BY p.fp COLLATE "C"
+    ON CONFLICT (fp) DO UPDATE SET
+      last_seen = clock_timestamp(), state = CASE t.state WHEN 'resolved' THEN 'open' ELSE t.state END;
+  END IF;
+  IF p_claimed > 0 THEN
+    UPDATE positions p SET position = n.position
+    FROM unnest(p_flow, p_version, p_position) AS n (flow, version, position),
+         -- Against a registration under way: either it sees this position, or this sees its version and stays.
+         (SELECT f.id, f.version FROM flows f WHERE f.id = ANY (p_flow) ORDER BY f.id FOR SHARE) f
+    WHERE p.flow = n.flow AND p.part = p_part AND p.position < n.position AND f.id = n.flow AND f.version = n.version;
+    UPDATE lane_groups g
+    SET claimed_to = greatest(g.claimed_to, p_claimed), flushed_at = clock_timestamp(),
+        unclean = CASE WHEN p_resolved THEN 0 ELSE g.unclean END,
+        suspect_to = CASE WHEN p_resolved THEN 0 ELSE g.suspect_to END
+    WHERE g.grp = p_grp AND g.part = p_part;
+  END IF;
+END $$;
+
+-- Takes the open runs at the head of these lanes: they become running. None behind a parked or running one, none that
+-- is not due, at most p_max_runs and p_max_bytes a lane (but at least one).
+CREATE FUNCTION claim(
+  p_grp text, p_part integer, p_epoch bigint, p_keys text[], p_max_runs integer, p_max_bytes bigint
+) RETURNS TABLE (
+  flow smallint, gen smallint, key text, lord bigint, ord smallint, maybe_at double precision, tries integer, attempts integer,
+  throttles smallint, conflicts smallint, crashes smallint, first_at double precision,
+  seq bigint, source text, id text, type text, event_key text, khash integer, received_at double precision, data text, ext text
+) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+  v_due text[];
+BEGIN
+  PERFORM fence(p_grp, p_part, p_epoch);
+  SELECT array_agg(d.key) INTO v_due FROM (
+    SELECT l.key FROM lanes l WHERE l.grp = p_grp AND l.key = ANY (p_keys) AND l.next_at <= clock_timestamp()
+    ORDER BY l.key FOR UPDATE
+  ) d;
+  IF v_due IS NULL THEN RETURN; END IF;
+  RETURN QUERY
+  WITH picked AS (
+    SELECT w.flow, w.seq, w.gen
+    FROM unnest(v_due) AS k (key)
+    CROSS JOIN LATERAL (
+      SELECT o.flow, o.seq, o.gen, row_number() OVER lane AS place, sum(octet_length(e.data)) OVER lane AS bytes,
+             bool_or(o.state IN (3, 4) OR o.state = 2 AND o.next_at > clock_timestamp()) OVER lane AS blocked
+      FROM (
+        SELECT r.* FROM runs r                             -- runs_open_by_lane
+        WHERE r.grp = p_grp AND r.key = k.key AND r.state < 10 AND r.holds
+        ORDER BY r.lord, r.seq, r.ord LIMIT p_max_runs
+      ) o
+      JOIN events e ON e.seq = o.seq
+      WINDOW lane AS (ORDER BY o.lord, o.seq, o.ord)
+    ) w
+    WHERE NOT w.blocked AND (w.place = 1 OR w.bytes <= p_max_bytes)
+  ), taken AS (
+    UPDATE runs r SET state = 3, reason = NULL FROM picked p
+    WHERE r.flow = p.flow AND r.seq = p.seq AND r.gen = p.gen
+    RETURNING r.*
+  )
+  SELECT t.flow, t.gen, t.key, t.lord, t.ord, extract(epoch FROM t.maybe_at)::double precision * 1000, t.tries, t.attempts,
+         t.throttles, t.conflicts, t.crashes, extract(epoch FROM t.first_at)::double precision * 1000,
+         e.seq, e.source, e.id, e.type, e.key, e.khash, extract(epoch FROM e.received_at)::double precision * 1000, e.data, e.ext
+  FROM taken t JOIN events e ON e.seq = t.seq
+  ORDER BY t.key, t.lord, t.seq, t.ord;
+  PERFORM settle_lanes(p_grp, v_due);
+END $$;
+
+-- Careful mode: remembers that a run is, or is no longer, inside the user's code. The row exists and is running.
+CREATE FUNCTION mark(p_grp text, p_part integer, p_epoch bigint, p_flow smallint, p_seq bigint, p_gen smallint, p_phase smallint)
+RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM fence(p_grp, p_part, p_epoch);
+  UPDATE runs SET phase = p_phase WHERE flow = p_flow AND seq = p_seq AND gen = p_gen AND state = 3;
+END $$;
