@@ -1,0 +1,250 @@
+import { hash } from 'node:crypto'
+import type { BusEvent } from '../define/event.ts'
+import type { StepInput } from '../define/flow.ts'
+import type { AttemptContext, Exchange } from '../define/system.ts'
+import { CallError } from '../errors.ts'
+import { busEvent } from './bus-event.ts'
+import type { Clock, Random } from './clock.ts'
+import type { Outcome } from './outcome.ts'
+import { failedOutcome } from './outcome.ts'
+import type { Run } from './run.ts'
+
+/** One phase of an attempt for the record. */
+export interface AttemptRecord {
+  readonly kind: 'send' | 'find' | 'verify'
+  /** `succeeded`, `absent`, or the error class. */
+  readonly outcome: string
+  readonly at: number
+  readonly ms: number
+  readonly status: number
+  readonly code: string | null
+  readonly message: string | null
+  readonly exchange: Exchange | undefined
+}
+
+/** What an attempt came to, and what to remember of it. */
+export interface AttemptReport {
+  readonly outcome: Outcome
+  readonly records: readonly AttemptRecord[]
+  readonly ms: number
+}
+
+/** What an attempt needs from its owner. */
+export interface AttemptDeps {
+  readonly hub: string
+  readonly clock: Clock
+  readonly random: Random
+  /** Throws when the owner's lease may have ended: then nothing may be sent any more. */
+  readonly checkLease: () => void
+  /** Careful mode: called around the user's code; absent otherwise. */
+  readonly mark?: (inside: boolean) => Promise<void>
+  /** Aborts when the owner gave up. */
+  readonly signal: AbortSignal
+}
+
+/** Stable for the step of a run: retries, crashes, takeovers and restores send the same key. Never made of seq. */
+export function idempotencyKey(hub: string, run: Run): string {
+  const { source, id } = run.event
+  return hash(
+    'sha256',
+    JSON.stringify([hub, run.flow.name, source, id, run.gen, run.flow.step.name, 0]),
+    'hex',
+  ).slice(0, 40)
+}
+
+/**
+ * Makes one attempt of a run's step, within its timeout: looks first (`find`) where an earlier try may have taken
+ * effect, sends (`run`), reads back (`verify`). Never rejects: whatever happens is an outcome.
+ */
+export async function attempt(run: Run, deps: AttemptDeps): Promise<AttemptReport> {
+  const { clock } = deps
+  const startedAt = clock.monotonic()
+  const phases = new Phases(run, deps)
+  const outcome = await phases.all()
+  return { outcome, records: phases.records, ms: clock.monotonic() - startedAt }
+}
+
+/** The phases of one attempt share a deadline, an idempotency key and the record. */
+class Phases {
+  readonly records: AttemptRecord[] = []
+  readonly #run: Run
+  readonly #deps: AttemptDeps
+  readonly #key: string
+  readonly #traceparent: string
+  readonly #abort = new AbortController()
+  readonly #deadline: Promise<never>
+  readonly #cancelDeadline: () => void
+  #tokenVoidAt: number
+  #timedOut = false
+  #sent = 0
+  #exchange: Exchange | undefined
+
+  constructor(run: Run, deps: AttemptDeps) {
+    this.#run = run
+    this.#deps = deps
+    this.#key = idempotencyKey(deps.hub, run)
+    this.#traceparent = traceparent(run, this.#key, deps.random)
+    this.#tokenVoidAt = run.flow.gate.tokenVoidAt
+    const { promise, reject } = Promise.withResolvers<never>()
+    const fail = (timedOut: boolean) => {
+      this.#timedOut = timedOut
+      this.#abort.abort()
+      reject(
+        new CallError({
+          class: this.#sent > 0 ? 'unknown' : 'unavailable',
+          message: timedOut ? 'timed out' : 'the worker gave up',
+        }),
+      )
+    }
+    const cancelTimer = deps.clock.timer(run.flow.step.timeoutMs, () => fail(true))
+    const onAbort = () => fail(false)
+    deps.signal.addEventListener('abort', onAbort)
+    this.#deadline = promise
+    this.#deadline.catch(() => undefined)
+    this.#cancelDeadline = () => {
+      cancelTimer()
+      deps.signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  async all(): Promise<Outcome> {
+    const { flow, event, maybeAt } = this.#run
+    const { step } = flow
+    try {
+      await this.#deps.mark?.(true)
+      const contract = flow.contracts.get(event.type)
+      if (!contract)
+        throw new CallError({
+          class: 'invalid',
+          message: `no contract for "${event.type}" in this deployment`,
+        })
+      const seen = await busEvent(event, contract)
+      if (maybeAt !== null && step.find) {
+        const found = await this.#phase('find', () => step.find?.(this.#input('find', seen)))
+        if (found.outcome.kind === 'failed' || found.value !== undefined) return found.outcome
+      }
+      const sent = await this.#phase('send', () => step.run(this.#input('send', seen)))
+      if (sent.outcome.kind === 'failed' || !step.verify) return sent.outcome
+      return await this.#verify(seen, sent)
+    } catch (error) {
+      const outcome = failedOutcome(error, { sent: this.#sent, timedOut: this.#timedOut, readOnly: false })
+      this.#record('send', outcome, this.#deps.clock.now(), 0)
+      return outcome
+    } finally {
+      this.#cancelDeadline()
+      await this.#deps.mark?.(false)
+    }
+  }
+
+  async #verify(
+    seen: BusEvent,
+    sent: { readonly outcome: Outcome; readonly value: unknown },
+  ): Promise<Outcome> {
+    const { step } = this.#run.flow
+    const verified = await this.#phase('verify', async () => {
+      const input = { ...this.#input('verify', seen), result: sent.value as never }
+      if (await step.verify?.(input)) return true
+      throw new CallError({
+        class: 'transient',
+        vendorCode: 'step.not-verified',
+        message: 'the system said yes, but reading back shows no effect',
+      })
+    })
+    return verified.outcome.kind === 'failed'
+      ? { ...verified.outcome, maybe: true, systemFault: false }
+      : sent.outcome
+  }
+
+  async #phase(
+    kind: AttemptRecord['kind'],
+    work: () => unknown,
+  ): Promise<{ outcome: Outcome; value: unknown }> {
+    const { clock } = this.#deps
+    const at = clock.now()
+    const startedAt = clock.monotonic()
+    this.#exchange = undefined
+    let value: unknown
+    let outcome: Outcome
+    try {
+      const result = work()
+      value = result instanceof Promise ? await Promise.race([result, this.#deadline]) : result
+      outcome = { kind: 'succeeded', status: this.#lastStatus() }
+    } catch (error) {
+      outcome = failedOutcome(error, {
+        sent: this.#sent,
+        timedOut: this.#timedOut,
+        readOnly: kind !== 'send',
+      })
+    }
+    this.#record(kind, outcome, at, clock.monotonic() - startedAt, kind === 'find' && value === undefined)
+    return { outcome, value }
+  }
+
+  #lastStatus(): number {
+    return (this.#exchange as Exchange | undefined)?.status ?? 0
+  }
+
+  // eslint-disable-next-line max-params -- one place, all of it goes into one record
+  #record(kind: AttemptRecord['kind'], outcome: Outcome, at: number, ms: number, absent = false): void {
+    const failed = outcome.kind === 'failed'
+    this.records.push({
+      kind,
+      outcome: failed ? outcome.class : absent ? 'absent' : 'succeeded',
+      at,
+      ms,
+      status: outcome.status,
+      code: failed ? outcome.code : null,
+      message: failed ? outcome.message : null,
+      exchange: this.#exchange,
+    })
+  }
+
+  #input(kind: AttemptRecord['kind'], event: BusEvent): StepInput<never, never> {
+    const { flow, attempts } = this.#run
+    return {
+      event: event as never,
+      call: flow.connector.open(this.#context(kind, event)) as never,
+      idempotencyKey: this.#key,
+      attempt: attempts + 1,
+      signal: this.#abort.signal,
+    }
+  }
+
+  #context(kind: AttemptRecord['kind'], event: BusEvent): AttemptContext {
+    const { gate } = this.#run.flow
+    return {
+      kind,
+      idempotencyKey: this.#key,
+      traceparent: this.#traceparent,
+      event,
+      signal: this.#abort.signal,
+      beforeRequest: async () => {
+        await this.#deps.mark?.(false)
+        const prepaid = this.#tokenVoidAt > this.#deps.clock.monotonic()
+        this.#tokenVoidAt = 0
+        if (!prepaid) await gate.token()
+        this.#abort.signal.throwIfAborted()
+        this.#deps.checkLease()
+      },
+      sent: () => {
+        if (kind === 'send') this.#sent++
+      },
+      record: (exchange) => {
+        this.#exchange = exchange
+      },
+    }
+  }
+}
+
+/** W3C Trace Context: the event's own trace goes on; without one, the trace id follows from the idempotency key, so that all tries share it. */
+function traceparent(run: Run, key: string, random: Random): string {
+  const incoming = /"traceparent":"00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})"/.exec(run.event.ext)
+  const span =
+    Math.floor(random() * 0x1_0000_0000)
+      .toString(16)
+      .padStart(8, '0') +
+    Math.floor(random() * 0x1_0000_0000)
+      .toString(16)
+      .padStart(8, '0')
+  return `00-${incoming?.[1] ?? key.slice(0, 32)}-${span}-${incoming?.[2] ?? '01'}`
+}

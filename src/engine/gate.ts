@@ -1,0 +1,380 @@
+import type { SystemSettings } from '../define/system.ts'
+import type { SystemsJournal, SystemState } from '../journal/port.ts'
+import type { Breaker, CallSign } from './breaker.ts'
+import { afterCall, closedBreaker, opened } from './breaker.ts'
+import type { Cancel, Clock } from './clock.ts'
+import type { RateShape } from './limits.ts'
+import { rateShape } from './limits.ts'
+
+/** Somebody whose work waits for this system; asked round robin, so that no backlog starves another. */
+export interface GateClient {
+  /** Starts the next piece of work, which ends with `finished`; false when there is none that may start now. */
+  startNext(): boolean
+  /** Whether it has work that may start now. */
+  readonly hasReady: boolean
+  /** The gate opened or closed. */
+  gateChanged(): void
+}
+
+/** How a gate stands: `probe` lets one piece of work through. */
+export type GateStand = 'open' | 'probe' | 'closed'
+
+/** What a gate needs. */
+export interface GateDeps {
+  readonly id: number
+  readonly name: string
+  readonly settings: SystemSettings
+  readonly worker: string
+  readonly journal: SystemsJournal
+  readonly clock: Clock
+  readonly onError: (error: unknown) => void
+  readonly onBreaker?: (kind: Breaker['kind'], reason: string | undefined) => void
+}
+
+/** Why a credential, unlike an outage, is probed seldom: failed logins are punished. */
+const credentialProbeMs = 60_000
+const askAgainMs = 250
+
+/**
+ * Lets work through to one system, within the limits that all workers share and while its breaker, its pause and its
+ * throttle allow. One per system and process; all calls are synchronous, what the journal has to grant comes later.
+ */
+export class SystemGate {
+  readonly id: number
+  readonly name: string
+  readonly settings: SystemSettings
+  readonly #deps: GateDeps
+  readonly #shape: RateShape | undefined
+  readonly #clients: GateClient[] = []
+  #next = 0
+  #breaker: Breaker
+  #shared: SystemState | undefined
+  #paused = false
+  #throttledUntil = 0
+  #granted = 0
+  #inUse = 0
+  #mostInUse = 0
+  #probeInUse = false
+  #othersWaiting = 0
+  #tokens = 0
+  #tokensVoidAt = 0
+  #asking: { permits: boolean; tokens: boolean; probe: boolean } = {
+    permits: false,
+    tokens: false,
+    probe: false,
+  }
+  #timers = new Set<Cancel>()
+  #stopped = false
+  #tokenWaiters: (() => void)[] = []
+
+  constructor(deps: GateDeps) {
+    this.#deps = deps
+    this.id = deps.id
+    this.name = deps.name
+    this.settings = deps.settings
+    this.#shape = deps.settings.rate && rateShape(deps.settings.rate)
+    this.#breaker = closedBreaker(deps.clock.monotonic())
+  }
+
+  join(client: GateClient): void {
+    this.#clients.push(client)
+  }
+
+  leave(client: GateClient): void {
+    const index = this.#clients.indexOf(client)
+    if (index >= 0) this.#clients.splice(index, 1)
+  }
+
+  /** Whether work may start, one probe may, or none. Limits do not count: they only delay. */
+  get stand(): GateStand {
+    if (this.#paused || this.#stopped) return 'closed'
+    const now = this.#deps.clock.monotonic()
+    if (this.#throttledUntil > now) return 'closed'
+    if (this.#breaker.kind === 'closed') return 'open'
+    if (this.#breaker.kind === 'probing') return this.#probeInUse ? 'closed' : 'probe'
+    return this.#breaker.probeAt <= now ? 'probe' : 'closed'
+  }
+
+  /** The system is cut off: its failures are not the event's. */
+  get cutOff(): boolean {
+    return this.#breaker.kind !== 'closed'
+  }
+
+  get inUse(): number {
+    return this.#inUse
+  }
+
+  /** Starts what may start. To be called when work arrived, ended, or became startable. */
+  pump(): void {
+    while (this.#mayStart()) {
+      if (!this.#startOne()) return
+    }
+  }
+
+  /** An attempt ended. */
+  finished(sign: CallSign | 'neutral'): void {
+    this.#inUse--
+    this.#probeInUse = false
+    if (sign !== 'neutral') this.#sign(sign)
+    this.pump()
+  }
+
+  /** The system asked us to slow down. */
+  throttle(forMs: number): void {
+    const { clock, journal } = this.#deps
+    const until = clock.monotonic() + forMs
+    if (until < this.#throttledUntil + 100) return
+    this.#throttledUntil = until
+    if (this.#breaker.kind === 'closed') this.#breaker = closedBreaker(clock.monotonic(), 1)
+    this.#after(forMs, () => this.#changed())
+    this.#tell(journal.throttle(this.id, forMs))
+    this.#changed()
+  }
+
+  /** The credential does not work: cut off, and tried again seldom. */
+  credentialFailed(reason: string): void {
+    if (this.#breaker.kind === 'open') return
+    const delayMs =
+      this.#breaker.kind === 'probing'
+        ? Math.max(credentialProbeMs, Math.min(this.#breaker.delayMs * 2, 15 * credentialProbeMs))
+        : credentialProbeMs
+    this.#open(opened(delayMs, this.#deps.clock.monotonic()), `the credential does not work: ${reason}`)
+  }
+
+  /** Until when the token that a start has taken may be used; 0 when the system has no rate limit. */
+  get tokenVoidAt(): number {
+    return this.#tokensVoidAt
+  }
+
+  /** One more token for a further request of a running attempt; resolves when it may be sent. */
+  async token(): Promise<void> {
+    while (this.#shape && !this.#stopped && !this.#takeToken()) {
+      await new Promise<void>((resolve) => this.#tokenWaiters.push(resolve))
+    }
+  }
+
+  /** What the other workers made of the system, at most a second old. */
+  update(state: SystemState): void {
+    const before = this.stand
+    const now = this.#deps.clock.monotonic()
+    if (state.throttledMs > 0) this.#throttledUntil = Math.max(this.#throttledUntil, now + state.throttledMs)
+    if (this.#shared?.version !== state.version) this.#adopt(state, now)
+    this.#shared = state
+    this.#paused = state.paused
+    if (before !== this.stand) this.#changed()
+    else this.pump()
+  }
+
+  /** Gives permits back that were not needed since the last call, and shares them with workers that wait. At each heartbeat. */
+  rebalance(): void {
+    const want = Math.max(this.#inUse, Math.min(this.#mostInUse, this.#fairShare))
+    this.#mostInUse = this.#inUse
+    if (this.#granted > 0) this.#askPermits(want)
+  }
+
+  stop(): void {
+    this.#stopped = true
+    for (const cancel of this.#timers) cancel()
+    this.#timers.clear()
+    for (const wake of this.#tokenWaiters.splice(0)) wake()
+  }
+
+  #mayStart(): boolean {
+    const { stand } = this
+    if (stand === 'closed' || !this.#clients.some((client) => client.hasReady)) return false
+    if (stand === 'probe') return this.#mayProbe()
+    const allowance = this.#breaker.kind === 'closed' ? this.#breaker.allowance : 1
+    if (this.#inUse >= Math.min(allowance, this.settings.concurrency)) return false
+    return this.#hasPermit() && this.#hasToken()
+  }
+
+  #mayProbe(): boolean {
+    if (!this.#hasPermit() || !this.#hasToken()) return false
+    if (this.#breaker.kind === 'probing') return true
+    this.#askProbe()
+    return false
+  }
+
+  #hasPermit(): boolean {
+    if (this.#inUse < this.#granted) return true
+    if (this.#granted < this.#fairShare)
+      this.#askPermits(Math.min(this.#fairShare, Math.max(this.#granted * 2, 4)))
+    return false
+  }
+
+  get #fairShare(): number {
+    return Math.max(1, Math.floor(this.settings.concurrency / (this.#othersWaiting + 1)))
+  }
+
+  #hasToken(): boolean {
+    if (!this.#shape) return true
+    if (this.#tokens > 0 && this.#tokensVoidAt > this.#deps.clock.monotonic()) return true
+    this.#askTokens(this.#shape)
+    return false
+  }
+
+  #takeToken(): boolean {
+    if (!this.#hasToken()) return false
+    this.#tokens--
+    return true
+  }
+
+  #startOne(): boolean {
+    for (let tried = 0; tried < this.#clients.length; tried++) {
+      const client = this.#clients[this.#next++ % this.#clients.length]
+      this.#inUse++
+      if (this.#breaker.kind === 'probing') this.#probeInUse = true
+      if (client?.startNext()) {
+        if (this.#shape) this.#tokens--
+        this.#mostInUse = Math.max(this.#mostInUse, this.#inUse)
+        return true
+      }
+      this.#inUse--
+      this.#probeInUse = false
+    }
+    return false
+  }
+
+  #sign(sign: CallSign): void {
+    const { clock } = this.#deps
+    const before = this.#breaker
+    this.#breaker = afterCall(before, sign, {
+      now: clock.monotonic(),
+      options: this.settings.breaker,
+      concurrency: this.settings.concurrency,
+    })
+    if (this.#breaker.kind === 'open' && before.kind !== 'open') {
+      this.#open(this.#breaker, sign === 'unreachable' ? 'refuses connections' : 'fails')
+    } else if (this.#breaker.kind === 'closed' && before.kind === 'probing') {
+      this.#tell(this.#deps.journal.closeBreaker(this.id, this.#deps.worker))
+      this.#deps.onBreaker?.('closed', undefined)
+      this.#changed()
+    }
+  }
+
+  #open(breaker: Breaker & { kind: 'open' }, reason: string): void {
+    const { journal, worker, clock } = this.#deps
+    this.#breaker = breaker
+    const probeInMs = Math.max(0, breaker.probeAt - clock.monotonic())
+    this.#after(probeInMs, () => this.#changed())
+    this.#tell(journal.openBreaker({ system: this.id, worker, reason: `${this.name} ${reason}`, probeInMs }))
+    this.#deps.onBreaker?.('open', reason)
+    this.#changed()
+  }
+
+  /** Another worker tripped, probed or closed the breaker; our own trip is not undone by an older state. */
+  #adopt(state: SystemState, now: number): void {
+    if (state.breaker === 'closed') {
+      if (this.#breaker.kind === 'open' && this.#shared !== undefined && this.#shared.breaker !== 'closed')
+        this.#breaker = closedBreaker(now, 1)
+      return
+    }
+    if (this.#breaker.kind === 'probing') return
+    const probeInMs = Math.max(0, state.probeInMs ?? 0)
+    const delayMs = this.#breaker.kind === 'open' ? this.#breaker.delayMs : this.settings.breaker.probeDelayMs
+    this.#breaker = { kind: 'open', probeAt: now + probeInMs, delayMs }
+    this.#after(probeInMs, () => this.#changed())
+  }
+
+  #askPermits(want: number): void {
+    const { journal, worker } = this.#deps
+    if (this.#asking.permits || this.#stopped) return
+    this.#asking.permits = true
+    const ask = {
+      system: this.id,
+      worker,
+      want,
+      limit: this.settings.concurrency,
+      timeoutMs: this.settings.timeoutMs,
+    }
+    journal.permits(ask).then(
+      ({ granted, othersWaiting }) => {
+        this.#asking.permits = false
+        const before = this.#granted
+        this.#granted = granted
+        this.#othersWaiting = othersWaiting
+        if (granted > before) this.pump()
+        else if (granted < want) this.#after(askAgainMs, () => this.pump())
+      },
+      (error: unknown) => {
+        this.#asking.permits = false
+        this.#deps.onError(error)
+        this.#after(askAgainMs, () => this.pump())
+      },
+    )
+  }
+
+  #askTokens(shape: RateShape): void {
+    const { journal, clock } = this.#deps
+    if (this.#asking.tokens || this.#stopped) return
+    this.#asking.tokens = true
+    const sentAt = clock.monotonic()
+    const done = (retryInMs: number) => {
+      this.#asking.tokens = false
+      const wake = () => {
+        for (const waiter of this.#tokenWaiters.splice(0)) waiter()
+        this.pump()
+      }
+      if (retryInMs > 0) this.#after(retryInMs, wake)
+      else wake()
+    }
+    journal
+      .reserveRate({
+        system: this.id,
+        tokens: shape.chunk,
+        intervalMs: shape.intervalMs,
+        burstMs: shape.burstMs,
+      })
+      .then(
+        ({ granted, retryInMs }) => {
+          if (granted > 0) {
+            this.#tokens = granted
+            this.#tokensVoidAt = sentAt + shape.tokenLifeMs
+          }
+          done(granted > 0 ? 0 : Math.max(1, retryInMs))
+        },
+        (error: unknown) => {
+          this.#deps.onError(error)
+          done(askAgainMs)
+        },
+      )
+  }
+
+  #askProbe(): void {
+    const { journal, worker } = this.#deps
+    if (this.#asking.probe || this.#stopped) return
+    this.#asking.probe = true
+    journal.tryProbe({ system: this.id, worker, timeoutMs: this.settings.timeoutMs + 5_000 }).then(
+      (won) => {
+        this.#asking.probe = false
+        if (won && this.#breaker.kind === 'open')
+          this.#breaker = { kind: 'probing', delayMs: this.#breaker.delayMs }
+        if (won) this.pump()
+        else this.#after(askAgainMs, () => this.#changed())
+      },
+      (error: unknown) => {
+        this.#asking.probe = false
+        this.#deps.onError(error)
+        this.#after(askAgainMs, () => this.#changed())
+      },
+    )
+  }
+
+  #changed(): void {
+    for (const client of this.#clients) client.gateChanged()
+    this.pump()
+  }
+
+  #after(delayMs: number, callback: () => void): void {
+    if (this.#stopped) return
+    const cancel = this.#deps.clock.timer(delayMs, () => {
+      this.#timers.delete(cancel)
+      callback()
+    })
+    this.#timers.add(cancel)
+  }
+
+  #tell(call: Promise<unknown>): void {
+    call.catch(this.#deps.onError)
+  }
+}

@@ -1,0 +1,343 @@
+import type { GroupLease, Journal } from '../journal/port.ts'
+import type { Cancel, Clock, Random } from './clock.ts'
+import { sleep } from './clock.ts'
+import type { Progress } from './flusher.ts'
+import { Flusher } from './flusher.ts'
+import type { EngineObserver } from './lanes.ts'
+import { Lanes } from './lanes.ts'
+import type { LogTail } from './log-reader.ts'
+import { createPositions } from './positions.ts'
+import type { Positions } from './positions.ts'
+import { Reading } from './reading.ts'
+import { runRow } from './rows.ts'
+import type { FlowRuntime, Run } from './run.ts'
+import { SlowPath } from './slow-path.ts'
+
+/** What the owner of a group needs. */
+export interface GroupDeps {
+  readonly hub: string
+  readonly worker: string
+  readonly lease: GroupLease
+  /** By place in the config. */
+  readonly flows: readonly FlowRuntime[]
+  readonly journal: Journal
+  readonly tail: LogTail
+  readonly clock: Clock
+  readonly random: Random
+  readonly observer: EngineObserver
+  /** Whether the worker's lease surely still holds. */
+  readonly leaseHolds: () => boolean
+  /** Throws when it does not. */
+  readonly checkLease: () => void
+  /** Bytes of payload that this group may hold. */
+  readonly maxBytes: number
+  /** The epoch has passed: this group is somebody else's. */
+  readonly onLost: () => void
+  readonly onError: (error: unknown) => void
+}
+
+const maxUnfinished = 2_000
+const maxBacklog = 4_000
+const tickMs = 250
+const idlePositionMs = 2_000
+/** A poison kills within seconds: an owner that lived so long has got past it. */
+/** A database that stays away must not keep a process from ending: the next owner takes over, with suspects. */
+const writeGraceMs = 5_000
+const carefulMs = 30_000
+
+/**
+ * Owns one (lane group, partition): reads its part of the log, runs its lanes on both paths, and writes everything
+ * about them through one fenced flush. `stop` ends it in order, `abandon` at once and without a further write.
+ */
+export class Group {
+  readonly #deps: GroupDeps
+  readonly #positions: Positions
+  readonly #flusher: Flusher
+  readonly #lanes: Lanes
+  readonly #reading: Reading
+  readonly #slowPath: SlowPath
+  readonly #abort = new AbortController()
+  readonly #startedAt: number
+  #unfinished = 0
+  #bytes = 0
+  #claimedTo: number
+  #claimWanted = true
+  #sentPositions = new Map<number, number>()
+  #positionsSentAt = Number.NEGATIVE_INFINITY
+  #recentReadHead = 0
+  #perTick = 0
+  #suspects: boolean
+  #suspectTo: number
+  #paused = false
+  #stopping = false
+  #gone = false
+  #cancelTick: Cancel | undefined
+
+  constructor(deps: GroupDeps) {
+    const { lease, flows, journal, clock, random, onError } = deps
+    this.#deps = deps
+    this.#claimedTo = lease.claimedTo
+    this.#suspects = lease.suspectTo > 0
+    this.#suspectTo = lease.suspectTo
+    this.#startedAt = clock.monotonic()
+    this.#positions = createPositions(flows.map((flow) => flow.id))
+    const onLost = () => this.#lost()
+    this.#flusher = new Flusher({
+      lease,
+      worker: deps.worker,
+      journal,
+      clock,
+      progress: () => this.#progress(),
+      onCommitted: (runs, progress) => this.#committed(runs, progress),
+      onLost,
+      onError,
+    })
+    const gates = [...new Set(flows.map((flow) => flow.gate))]
+    this.#lanes = new Lanes(
+      {
+        hub: deps.hub,
+        clock,
+        random,
+        flusher: this.#flusher,
+        observer: deps.observer,
+        mayStart: () => this.#mayStart(),
+        claimedTo: () => this.#claimedTo,
+        onUnclaimed: () => this.#claimMore(),
+        checkLease: deps.checkLease,
+        signal: this.#abort.signal,
+        mark: (run, inside) => this.#mark(run, inside),
+        onSlowLaneGone: (key) => {
+          this.#reading.slowed(key)
+          this.#slowPath.ring()
+        },
+        onGate: () => this.#gateChanged(),
+      },
+      gates,
+    )
+    this.#lanes.careful = lease.unclean >= 2
+    this.#reading = new Reading({
+      lease,
+      flows,
+      journal,
+      tail: deps.tail,
+      clock,
+      room: () => this.#room(),
+      maxBytes: Math.max(65_536, Math.floor(deps.maxBytes / 2)),
+      maySlow: () => this.#slowPath.mayHave,
+      admit: (run, slow) => this.#admit(run, slow),
+      onError,
+    })
+    this.#slowPath = new SlowPath({
+      lease,
+      flows: new Map(flows.map((flow) => [flow.id, flow])),
+      gates,
+      journal,
+      clock,
+      room: () => (this.#mayStart() ? maxUnfinished - this.#unfinished : 0),
+      careful: () => this.#lanes.careful,
+      isFree: (key) => this.#lanes.isFree(key),
+      beginClaim: (key) => this.#lanes.beginClaim(key),
+      endClaim: (key, runs) => this.#lanes.endClaim(key, runs),
+      onLost,
+      onError,
+    })
+  }
+
+  get lease(): GroupLease {
+    return this.#deps.lease
+  }
+
+  start(): void {
+    this.#flusher.now()
+    if (this.#suspects) void this.#boundSuspects()
+    this.#reading.start()
+    this.#slowPath.start()
+    this.#tick()
+  }
+
+  /** The log has grown. */
+  logMoved(): void {
+    this.#reading.ring()
+  }
+
+  set paused(paused: boolean) {
+    if (this.#paused === paused) return
+    this.#paused = paused
+    if (!paused) this.#resume()
+  }
+
+  /** The lease is certain again after it was in doubt. */
+  leaseRenewed(): void {
+    this.#resume()
+  }
+
+  /** Starts nothing new, lets attempts end for at most `graceMs`, writes what is known. */
+  async stop(graceMs: number): Promise<void> {
+    this.#stopping = true
+    await Promise.all([this.#reading.stop(), this.#slowPath.stop()])
+    const cancel = this.#deps.clock.timer(graceMs, () => this.#abort.abort())
+    const giveUp = this.#deps.clock.timer(graceMs + writeGraceMs, () => this.#flusher.end())
+    await this.#lanes.drain()
+    cancel()
+    this.#positionsSentAt = Number.NEGATIVE_INFINITY
+    this.#flusher.now()
+    await this.#flusher.settled()
+    giveUp()
+    this.#end()
+  }
+
+  /** Ends at once; nothing more is written or sent. */
+  abandon(): void {
+    this.#stopping = true
+    this.#abort.abort()
+    this.#flusher.end()
+    void this.#reading.stop()
+    void this.#slowPath.stop()
+    this.#end()
+  }
+
+  #end(): void {
+    this.#gone = true
+    this.#cancelTick?.()
+    this.#lanes.leaveGates()
+    this.#flusher.end()
+  }
+
+  #lost(): void {
+    if (this.#gone) return
+    this.abandon()
+    this.#deps.onLost()
+  }
+
+  #mayStart(): boolean {
+    return !this.#stopping && !this.#paused && this.#flusher.backlog < maxBacklog && this.#deps.leaseHolds()
+  }
+
+  /** Reading stops while nothing could start: paused, or every system it would call is closed. */
+  #room(): number {
+    if (this.#stopping || this.#paused || this.#bytes >= this.#deps.maxBytes) return 0
+    const stands = this.#deps.flows.map((flow) => flow.gate.stand)
+    if (stands.includes('open')) return maxUnfinished - this.#unfinished
+    return stands.includes('probe') && this.#unfinished === 0 ? 1 : 0
+  }
+
+  #admit(run: Run, slow: boolean): void {
+    this.#positions.track(run)
+    this.#unfinished++
+    this.#bytes += run.event.data.length
+    this.#lanes.place(run, slow)
+  }
+
+  #committed(runs: readonly Run[], progress: Progress | undefined): void {
+    for (const run of runs) {
+      if (run.settled) continue
+      this.#positions.settle(run)
+      this.#unfinished--
+      this.#bytes -= run.event.data.length
+    }
+    if (runs.some((run) => run.hasRow)) this.#slowPath.expect()
+    this.#lanes.committed(runs)
+    if (progress) this.#progressCommitted(progress)
+    this.#reading.ring()
+    if (this.#mayStart()) this.#lanes.reoffer()
+  }
+
+  #progressCommitted(progress: Progress): void {
+    this.#claimedTo = Math.max(this.#claimedTo, progress.claimedTo)
+    for (const { flow, position } of progress.positions) this.#sentPositions.set(flow, position)
+    if (progress.suspectsResolved) {
+      this.#suspects = false
+      this.#lanes.careful = false
+    }
+  }
+
+  #claimMore(): void {
+    this.#claimWanted = true
+    this.#flusher.now()
+  }
+
+  /** What the previous owner may have attempted was in the log when this one began: claims beyond its end need no waiting. */
+  async #boundSuspects(): Promise<void> {
+    try {
+      this.#suspectTo = Math.min(this.#suspectTo, await this.#deps.journal.head())
+    } catch (error) {
+      this.#deps.onError(error)
+    }
+  }
+
+  /** At most four times a second, or when the claim is used up. */
+  #progress(): Progress | undefined {
+    const { clock, flows } = this.#deps
+    const now = clock.monotonic()
+    const { readHead } = this.#reading
+    const ahead = Math.max(...flows.map((flow) => 4 * flow.gate.settings.concurrency), 2 * this.#perTick)
+    const claimDue = this.#claimWanted || this.#claimedTo < readHead + ahead / 2
+    const idle = this.#positions.unsettled === 0 && this.#perTick === 0
+    if (!this.#claimWanted && now - this.#positionsSentAt < (idle ? idlePositionMs : tickMs)) return undefined
+    const positions = this.#changedPositions(readHead)
+    if (positions.length === 0 && !claimDue) return undefined
+    this.#claimWanted = false
+    this.#positionsSentAt = now
+    const lowest = Math.min(...this.#positions.current(readHead).values())
+    const settledDown = !this.#lanes.careful || now - this.#startedAt > carefulMs
+    return {
+      positions,
+      claimedTo: Math.max(this.#claimedTo, readHead + Math.ceil(ahead)),
+      suspectsResolved: this.#suspects && lowest >= this.#suspectTo && settledDown,
+    }
+  }
+
+  #changedPositions(readHead: number): Progress['positions'] {
+    const current = this.#positions.current(readHead)
+    return this.#deps.flows
+      .map(({ id, version }) => ({ flow: id, version, position: current.get(id) ?? 0 }))
+      .filter(
+        ({ flow, position }) =>
+          position > (this.#sentPositions.get(flow) ?? this.#deps.lease.positions.get(flow) ?? 0),
+      )
+  }
+
+  #tick(): void {
+    this.#cancelTick = this.#deps.clock.timer(tickMs, () => this.#tick())
+    const { readHead } = this.#reading
+    this.#perTick = Math.max(readHead - this.#recentReadHead, 0)
+    this.#recentReadHead = readHead
+    this.#lanes.surface()
+    if (this.#mayStart()) this.#lanes.reoffer()
+    this.#flusher.now()
+  }
+
+  #gateChanged(): void {
+    this.#reading.ring()
+    this.#slowPath.ring()
+  }
+
+  #resume(): void {
+    this.#lanes.reoffer()
+    this.#gateChanged()
+  }
+
+  /** Careful mode: the run is in a row as running, and the row says whether its user's code is being executed. */
+  async #mark(run: Run, inside: boolean): Promise<void> {
+    const { lease, journal, clock, onError } = this.#deps
+    const { group, part, epoch } = lease
+    for (;;) {
+      try {
+        if (
+          (await journal.mark({
+            group,
+            part,
+            epoch,
+            run: runRow(run, { state: 3, phase: inside ? 1 : 0 }),
+          })) === 'lost'
+        )
+          this.#lost()
+        return
+      } catch (error) {
+        onError(error)
+        if (this.#gone) return
+        await sleep(clock, 200)
+      }
+    }
+  }
+}

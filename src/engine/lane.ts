@@ -1,0 +1,43 @@
+import type { Cancel } from './clock.ts'
+import type { Run } from './run.ts'
+
+/**
+ * A lane in its owner's memory. It exists while it has runs here or rows on their way to the journal.
+ *
+ * fast: runs wait in `queue`, the head is attempted. → slow: a run of it got an open row; what follows goes to rows too,
+ * until the journal has it all and the lane is dropped here. A lane claimed from the journal is slow from the start.
+ */
+export interface Lane {
+  readonly key: string
+  readonly queue: Run[]
+  /** The head is being attempted. */
+  active: boolean
+  slow: boolean
+  /** Rows given to the flusher and not committed. */
+  rowsUnderWay: number
+  /** It is being claimed. */
+  claiming: boolean
+  /** It stands in the queue of its gate. */
+  ready: boolean
+  /** A short retry waits in memory. */
+  cancelRetry: Cancel | undefined
+}
+
+/** An empty lane. */
+export function newLane(key: string, slow: boolean): Lane {
+  return {
+    key,
+    queue: [],
+    active: false,
+    slow,
+    rowsUnderWay: 0,
+    claiming: false,
+    ready: false,
+    cancelRetry: undefined,
+  }
+}
+
+/** Nothing keeps it in memory. */
+export function isIdle(lane: Lane): boolean {
+  return !lane.active && lane.queue.length === 0 && lane.rowsUnderWay === 0 && !lane.claiming
+}

@@ -1,0 +1,174 @@
+import type { EventLog, GroupLease, OwnerJournal, StoredEvent } from '../journal/port.ts'
+import type { Bell } from './bell.ts'
+import { createBell } from './bell.ts'
+import type { Clock } from './clock.ts'
+import { sleep } from './clock.ts'
+import type { LogTail } from './log-reader.ts'
+import type { FlowRuntime, Run } from './run.ts'
+import { newRun } from './run.ts'
+
+/** What the reading of one group needs. */
+export interface ReadingDeps {
+  readonly lease: GroupLease
+  readonly flows: readonly FlowRuntime[]
+  readonly journal: Pick<EventLog, 'read'> & Pick<OwnerJournal, 'existing' | 'slowKeys'>
+  readonly tail: LogTail
+  readonly clock: Clock
+  /** How many events may be read now; 0 stops reading until the bell rings. */
+  readonly room: () => number
+  readonly maxBytes: number
+  /** Whether any lane of the group may have a row. */
+  readonly maySlow: () => boolean
+  readonly admit: (run: Run, slowInJournal: boolean) => void
+  readonly onError: (error: unknown) => void
+}
+
+const windowSize = 2_000
+const largestWindow = 50_000
+
+/**
+ * Follows the log for one group: from its lowest position on, never past the known head, taking what this process has
+ * just appended where it continues exactly, and reading everything else. Runs that have rows already are left out; runs
+ * that the previous owner may have attempted are marked.
+ */
+export class Reading {
+  readonly #deps: ReadingDeps
+  readonly #bell: Bell = createBell()
+  readonly #byType = new Map<string, FlowRuntime[]>()
+  readonly #types: string[]
+  #readHead: number
+  #window = windowSize
+  #stopped = false
+  #running: Promise<void> | undefined
+  /** Lanes that became slow while a look-up was under way, which may not have seen it. */
+  #slowedMeanwhile: Set<string> | undefined
+
+  constructor(deps: ReadingDeps) {
+    this.#deps = deps
+    for (const flow of deps.flows)
+      for (const type of flow.after.keys()) this.#byType.set(type, [...(this.#byType.get(type) ?? []), flow])
+    this.#types = [...this.#byType.keys()]
+    this.#readHead = Math.min(...deps.flows.map((flow) => deps.lease.positions.get(flow.id) ?? 0))
+  }
+
+  get readHead(): number {
+    return this.#readHead
+  }
+
+  /** There may be something to read, or room for it. */
+  ring(): void {
+    this.#bell.ring()
+  }
+
+  start(): void {
+    this.#running ??= this.#loop()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#bell.ring()
+    await this.#running
+  }
+
+  slowed(key: string): void {
+    this.#slowedMeanwhile?.add(key)
+  }
+
+  async #loop(): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        if (!(await this.#step())) await this.#bell.wait()
+      } catch (error) {
+        this.#deps.onError(error)
+        await sleep(this.#deps.clock, 200)
+      }
+    }
+  }
+
+  /** One stretch or window; false when there is nothing to read or no room. */
+  async #step(): Promise<boolean> {
+    const { tail, room } = this.#deps
+    const limit = room()
+    if (limit <= 0 || tail.head <= this.#readHead) return false
+    const stretch = tail.after(this.#readHead)
+    if (stretch) {
+      const { part, parts } = this.#deps.lease
+      const events = stretch.events.filter(
+        (event) => this.#byType.has(event.type) && event.khash % parts === part,
+      )
+      await this.#admit(events, stretch.head)
+    } else await this.#readWindow(limit)
+    return true
+  }
+
+  async #readWindow(limit: number): Promise<void> {
+    const { journal, lease, tail, maxBytes } = this.#deps
+    const upTo = Math.min(tail.head, this.#readHead + this.#window)
+    const { part, parts } = lease
+    const { events, readTo } = await journal.read({
+      after: this.#readHead,
+      upTo,
+      types: this.#types,
+      part,
+      parts,
+      limit,
+      maxBytes,
+    })
+    this.#window = events.length > 0 ? windowSize : Math.min(this.#window * 2, largestWindow)
+    await this.#admit(events, readTo)
+  }
+
+  async #admit(events: readonly StoredEvent[], readTo: number): Promise<void> {
+    const runs = events.flatMap((event) => this.#runsOf(event))
+    const known = await this.#existing(readTo)
+    const slow = await this.#slowKeys(runs)
+    if (this.#stopped) return
+    for (const run of runs) {
+      if (known.has(`${run.flow.id}:${run.event.seq}`)) continue
+      this.#markDoubt(run)
+      this.#deps.admit(run, slow.has(run.key))
+    }
+    this.#readHead = readTo
+  }
+
+  #runsOf(event: StoredEvent): Run[] {
+    const { positions } = this.#deps.lease
+    const flows = this.#byType.get(event.type) ?? []
+    return flows
+      .filter(
+        (flow) => event.seq > (positions.get(flow.id) ?? 0) && event.seq > (flow.after.get(event.type) ?? 0),
+      )
+      .map((flow) => newRun(flow, event))
+  }
+
+  /** Up to where rows may exist at the takeover: which runs have one. */
+  async #existing(readTo: number): Promise<ReadonlySet<string>> {
+    const { lease, flows, journal } = this.#deps
+    if (this.#readHead >= lease.claimedTo) return new Set()
+    const rows = await journal.existing(
+      flows.map((flow) => flow.id),
+      this.#readHead,
+      Math.min(readTo, lease.claimedTo),
+    )
+    return new Set(rows.map((row) => `${row.flow}:${row.seq}`))
+  }
+
+  async #slowKeys(runs: readonly Run[]): Promise<ReadonlySet<string>> {
+    if (runs.length === 0 || !this.#deps.maySlow()) return new Set()
+    this.#slowedMeanwhile = new Set()
+    const keys = await this.#deps.journal.slowKeys(this.#deps.lease.group, [
+      ...new Set(runs.map((run) => run.key)),
+    ])
+    const slow = this.#slowedMeanwhile
+    this.#slowedMeanwhile = undefined
+    for (const key of keys) slow.add(key)
+    return slow
+  }
+
+  #markDoubt(run: Run): void {
+    const { suspectTo, suspectAt, suspectSince } = this.#deps.lease
+    if (run.event.seq > suspectTo || run.event.receivedAt > suspectAt) return
+    run.maybeAt = suspectAt
+    run.firstAt = Math.max(suspectSince, run.event.receivedAt)
+  }
+}

@@ -1,0 +1,104 @@
+import { hash } from 'node:crypto'
+import type { AttemptRow, ProblemRow, RunRow, RunState } from '../journal/port.ts'
+import type { AttemptRecord } from './attempt.ts'
+import { storable } from './outcome.ts'
+import type { Run } from './run.ts'
+
+/** What differs from a run's usual row. */
+export interface RowChange {
+  readonly state: RunState
+  readonly holds?: boolean
+  readonly phase?: number
+  readonly nextInMs?: number
+  readonly ms?: number
+  readonly status?: number
+  readonly code?: string
+  readonly message?: string
+  readonly reason?: string
+}
+
+/** The row of a run in this state. */
+export function runRow(run: Run, change: RowChange): RunRow {
+  const { code } = change
+  return {
+    flow: run.flow.id,
+    seq: run.event.seq,
+    gen: run.gen,
+    key: run.key,
+    khash: run.event.khash,
+    lord: run.lord,
+    ord: run.flow.ord,
+    system: run.flow.gate.id,
+    state: change.state,
+    holds: change.holds ?? true,
+    maybeAt: run.maybeAt,
+    tries: run.tries,
+    attempts: run.attempts,
+    throttles: run.throttles,
+    conflicts: run.conflicts,
+    crashes: run.crashes,
+    phase: change.phase ?? 0,
+    firstAt: run.firstAt,
+    nextInMs: change.nextInMs ?? null,
+    ms: change.ms === undefined ? null : Math.round(change.ms),
+    status: change.status || null,
+    code: code ?? null,
+    message: change.message ?? null,
+    fp:
+      code === undefined || change.state >= 10
+        ? null
+        : fingerprint(run.flow.gate.name, code, change.message ?? ''),
+    reason: change.reason ?? null,
+  }
+}
+
+/** The record of one phase of an attempt. */
+export function attemptRow(run: Run, record: AttemptRecord): AttemptRow {
+  const { exchange } = record
+  return {
+    flow: run.flow.id,
+    seq: run.event.seq,
+    gen: run.gen,
+    step: run.flow.step.name,
+    no: run.attempts,
+    kind: record.kind,
+    outcome: record.outcome,
+    at: record.at,
+    ms: Math.round(record.ms),
+    status: record.status || null,
+    code: record.code,
+    message: record.message,
+    request: exchange ? storable(exchange.request, 4_096) : null,
+    response: exchange?.response === undefined ? null : storable(exchange.response, 4_096),
+  }
+}
+
+/** The problem that a run with this error belongs to. */
+export function problemRow(
+  run: Run,
+  failure: { readonly code: string; readonly message: string },
+): ProblemRow {
+  const system = run.flow.gate.name
+  return {
+    fp: fingerprint(system, failure.code, failure.message),
+    system,
+    code: failure.code,
+    title: template(failure.message),
+  }
+}
+
+/** Runs with one cause share a fingerprint: system, error code, and the message without ids, amounts and dates. */
+export function fingerprint(system: string, code: string, message: string): string {
+  return hash('sha256', JSON.stringify([system, code, template(message)]), 'hex').slice(0, 16)
+}
+
+/** The message with everything taken out that differs from one object to the next. */
+export function template(message: string): string {
+  return message
+    .slice(0, 400)
+    .replace(/\d{4}-\d\d-\d\d(?:[T ][\d:.]+(?:Z|[+-]\d\d:?\d\d)?)?/g, '…')
+    .replace(/[0-9a-f]{8}-[0-9a-f-]{27}/gi, '…')
+    .replace(/"[^"]{0,120}"|'[^']{0,120}'/g, '…')
+    .replace(/[\w.+-]+@[\w.-]+/g, '…')
+    .replace(/\b[\w-]*\d[\w.,-]*/g, '…')
+}

@@ -1,0 +1,165 @@
+import type { ClaimedRun, GroupLease, OwnerJournal } from '../journal/port.ts'
+import type { Bell } from './bell.ts'
+import { createBell } from './bell.ts'
+import type { Cancel, Clock } from './clock.ts'
+import type { SystemGate } from './gate.ts'
+import type { FlowRuntime, Run } from './run.ts'
+import { newRun } from './run.ts'
+
+/** What the slow path of one group needs. */
+export interface SlowPathDeps {
+  readonly lease: GroupLease
+  readonly flows: ReadonlyMap<number, FlowRuntime>
+  readonly gates: readonly SystemGate[]
+  readonly journal: Pick<OwnerJournal, 'due' | 'claim' | 'hasSlowLanes'>
+  readonly clock: Clock
+  /** How many lanes may be taken now. */
+  readonly room: () => number
+  readonly careful: () => boolean
+  readonly isFree: (key: string) => boolean
+  readonly beginClaim: (key: string) => void
+  readonly endClaim: (key: string, runs: readonly Run[]) => void
+  readonly onLost: () => void
+  readonly onError: (error: unknown) => void
+}
+
+const pollMs = 200
+const idlePollMs = 1_000
+const maxLanes = 64
+const maxRuns = 32
+const maxBytesPerLane = 1_048_576
+
+/** Takes lanes that are due from the journal and hands their runs to memory, while their systems are open. */
+export class SlowPath {
+  readonly #deps: SlowPathDeps
+  readonly #bell: Bell = createBell()
+  #mayHave = true
+  #expected = 0
+  #stopped = false
+  #running: Promise<void> | undefined
+  #cancelTimer: Cancel | undefined
+
+  constructor(deps: SlowPathDeps) {
+    this.#deps = deps
+  }
+
+  /** Whether some lane of the group may have a row. */
+  get mayHave(): boolean {
+    return this.#mayHave
+  }
+
+  /** Rows of open runs were committed. */
+  expect(): void {
+    this.#mayHave = true
+    this.#expected++
+  }
+
+  /** Look now: a lane was left, or a system opened. */
+  ring(): void {
+    this.#bell.ring()
+  }
+
+  start(): void {
+    this.#running ??= this.#loop()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#cancelTimer?.()
+    this.#bell.ring()
+    await this.#running
+  }
+
+  async #loop(): Promise<void> {
+    while (!this.#stopped) {
+      let took = false
+      try {
+        took = await this.#take()
+      } catch (error) {
+        this.#deps.onError(error)
+      }
+      if (!took) await this.#pause()
+    }
+  }
+
+  async #pause(): Promise<void> {
+    this.#cancelTimer = this.#deps.clock.timer(this.#mayHave ? pollMs : idlePollMs, () => this.#bell.ring())
+    await this.#bell.wait()
+    this.#cancelTimer()
+  }
+
+  /** One round; true when it took something and more may be due. */
+  async #take(): Promise<boolean> {
+    const { lease, journal, room, isFree, careful } = this.#deps
+    const systems = [
+      ...new Set(this.#deps.gates.filter((gate) => gate.stand !== 'closed').map((gate) => gate.id)),
+    ]
+    const limit = Math.min(careful() ? 1 : maxLanes, room())
+    if (systems.length === 0 || limit <= 0) return false
+    const { group, part, parts } = lease
+    const due = await journal.due({ group, part, parts, systems, limit: limit + maxLanes })
+    const keys = due.filter(isFree).slice(0, limit)
+    if (keys.length > 0) return (await this.#claim(keys)) > 0
+    if (due.length > 0) this.#mayHave = true
+    else if (this.#mayHave) await this.#lookForAny()
+    return false
+  }
+
+  /** Between the question and the answer a row may be committed: then the answer does not count. */
+  async #lookForAny(): Promise<void> {
+    const expected = this.#expected
+    const has = await this.#deps.journal.hasSlowLanes(this.#deps.lease.group)
+    if (expected === this.#expected) this.#mayHave = has
+  }
+
+  async #claim(keys: readonly string[]): Promise<number> {
+    const { lease, journal, beginClaim, endClaim, careful } = this.#deps
+    const { group, part, epoch } = lease
+    for (const key of keys) beginClaim(key)
+    const byKey = new Map<string, Run[]>(keys.map((key) => [key, []]))
+    try {
+      const runs = await journal.claim({
+        group,
+        part,
+        epoch,
+        keys,
+        maxRuns: careful() ? 1 : maxRuns,
+        maxBytes: maxBytesPerLane,
+      })
+      if (runs === 'lost') {
+        this.#deps.onLost()
+        return 0
+      }
+      for (const claimed of runs) this.#add(byKey, claimed)
+      return runs.length
+    } finally {
+      for (const [key, runs] of byKey) endClaim(key, runs)
+    }
+  }
+
+  #add(byKey: Map<string, Run[]>, claimed: ClaimedRun): void {
+    const flow = this.#deps.flows.get(claimed.flow)
+    if (!flow) return
+    byKey.get(claimed.key)?.push(claimedRun(flow, claimed))
+  }
+}
+
+function claimedRun(flow: FlowRuntime, claimed: ClaimedRun): Run {
+  const { event, gen, key, lord, maybeAt, tries, attempts, throttles, conflicts, crashes, firstAt } = claimed
+  const run = newRun(flow, event)
+  return {
+    ...run,
+    gen,
+    key,
+    lord,
+    hasRow: true,
+    settled: true,
+    maybeAt,
+    tries,
+    attempts,
+    throttles,
+    conflicts,
+    crashes,
+    firstAt,
+  }
+}

@@ -1,0 +1,352 @@
+import type { Flow } from '../define/flow.ts'
+import type { Connector, System } from '../define/system.ts'
+import type { GroupLease, GroupState, Journal, RegisteredFlow } from '../journal/port.ts'
+import type { Breaker } from './breaker.ts'
+import type { Cancel, Clock, Random } from './clock.ts'
+import { SystemGate } from './gate.ts'
+import { Group } from './group.ts'
+import type { EngineObserver } from './lanes.ts'
+import { LeaseClock } from './lease.ts'
+import type { Stretch } from './log-reader.ts'
+import { LogTail } from './log-reader.ts'
+import type { FlowRuntime } from './run.ts'
+
+/** What a worker needs. */
+export interface WorkerDeps {
+  /** Unique, new at each start. */
+  readonly id: string
+  readonly hub: string
+  readonly flows: readonly Flow[]
+  readonly journal: Journal
+  readonly clock: Clock
+  readonly random: Random
+  readonly observer: EngineObserver
+  /** Default 6 s. */
+  readonly leaseMs?: number
+  /** Payload held in memory by all groups together; default 64 MiB. */
+  readonly maxBytes?: number
+  /** This worker was declared dead: it must end and start again as another. */
+  readonly onDead: () => void
+  readonly onError: (error: unknown) => void
+  readonly onBreaker?: (system: string, kind: Breaker['kind'], reason: string | undefined) => void
+  readonly onOwnership?: (group: string, owned: boolean) => void
+}
+
+const heartbeatsPerLease = 4
+const systemPollMs = 1_000
+
+/**
+ * One worker: keeps its lease, owns its share of the lane groups, takes over what dead workers leave. `stop` hands
+ * everything over cleanly; after `onDead` only `abandon` is allowed.
+ */
+export class Worker {
+  readonly #deps: WorkerDeps
+  readonly #leaseMs: number
+  readonly #lease: LeaseClock
+  readonly #tail: LogTail
+  readonly #groups = new Map<string, Group>()
+  readonly #gates = new Map<string, SystemGate>()
+  readonly #connectors = new Map<string, Connector<unknown>>()
+  #flows: readonly FlowRuntime[] = []
+  readonly #outdated = new Set<string>()
+  #timers: { heartbeat: Cancel | undefined; systems: Cancel | undefined } = {
+    heartbeat: undefined,
+    systems: undefined,
+  }
+  #assigning: Promise<void> | undefined
+  #liveWorkers = 1
+  #state: 'new' | 'running' | 'stopping' | 'ended' = 'new'
+
+  constructor(deps: WorkerDeps) {
+    this.#deps = deps
+    this.#leaseMs = deps.leaseMs ?? 6_000
+    this.#lease = new LeaseClock(deps.clock, this.#leaseMs)
+    this.#tail = new LogTail({
+      log: deps.journal,
+      clock: deps.clock,
+      onMove: () => {
+        for (const group of this.#groups.values()) group.logMoved()
+      },
+      onError: deps.onError,
+    })
+  }
+
+  /** Registers systems and flows, joins the cluster, and begins to own lane groups. */
+  async start(): Promise<void> {
+    const { journal, id, flows } = this.#deps
+    await this.#connect()
+    this.#flows = runtimes(flows, await journal.registerFlows(registrations(flows)), (flow) =>
+      this.#wires(flow),
+    )
+    const sent = this.#moment()
+    await journal.join(id, this.#leaseMs)
+    this.#lease.confirmed(sent)
+    this.#state = 'running'
+    await this.#updateSystems()
+    this.#tail.start()
+    await this.#beat()
+    await this.#assigning
+  }
+
+  /** What this process's ingress has just appended; groups take it without reading it again. */
+  appended(stretch: Stretch): void {
+    this.#tail.appended(stretch)
+  }
+
+  get leaseHolds(): boolean {
+    return this.#state === 'running' && this.#lease.holds()
+  }
+
+  get ownedGroups(): readonly string[] {
+    return [...this.#groups.values()].map((group) => group.lease.group)
+  }
+
+  /** Attempts get `graceMs` to end; then everything is flushed and handed back. Safe to call twice. */
+  async stop(graceMs = 25_000): Promise<void> {
+    if (this.#state !== 'running') return this.#end()
+    this.#state = 'stopping'
+    this.#cancelTimers()
+    const keepAlive = this.#keepAlive()
+    await this.#assigning
+    await Promise.all([...this.#groups.keys()].map((name) => this.#release(name, graceMs)))
+    keepAlive()
+    await this.#deps.journal.leave(this.#deps.id).catch(this.#deps.onError)
+    await this.#end()
+  }
+
+  /** Ends at once without a further write; what was under way is in doubt, and another worker takes over. */
+  async abandon(): Promise<void> {
+    this.#state = 'stopping'
+    this.#cancelTimers()
+    for (const group of this.#groups.values()) group.abandon()
+    this.#groups.clear()
+    await this.#end()
+  }
+
+  async #end(): Promise<void> {
+    if (this.#state === 'ended') return
+    this.#state = 'ended'
+    this.#tail.stop()
+    for (const gate of this.#gates.values()) gate.stop()
+    await Promise.all([...this.#connectors.values()].map((connector) => connector.close()))
+  }
+
+  #cancelTimers(): void {
+    this.#timers.heartbeat?.()
+    this.#timers.systems?.()
+  }
+
+  /** While attempts end, the lease must not. */
+  #keepAlive(): Cancel {
+    const { journal, id, clock, onError } = this.#deps
+    let cancel: Cancel = () => undefined
+    const beat = () => {
+      const sent = this.#moment()
+      journal
+        .heartbeat(id, this.#leaseMs)
+        .then((answer) => answer === 'dead' || this.#lease.confirmed(sent), onError)
+      cancel = clock.timer(this.#leaseMs / heartbeatsPerLease, beat)
+    }
+    beat()
+    return () => cancel()
+  }
+
+  #moment(): { monotonic: number; wall: number } {
+    return { monotonic: this.#deps.clock.monotonic(), wall: this.#deps.clock.now() }
+  }
+
+  async #connect(): Promise<void> {
+    const { journal, clock, flows, id, onError, onBreaker } = this.#deps
+    const systems = new Map(flows.flatMap((flow) => flow.steps).map(({ system }) => [system.name, system]))
+    const ids = await journal.registerSystems(
+      [...systems.values()].map(({ name, address }) => ({ name, address })),
+    )
+    for (const [name, { settings, connect }] of systems) {
+      this.#connectors.set(name, connect())
+      const observe = onBreaker && {
+        onBreaker: (kind: Breaker['kind'], reason: string | undefined) => onBreaker(name, kind, reason),
+      }
+      this.#gates.set(
+        name,
+        new SystemGate({
+          id: ids.get(name) ?? 0,
+          name,
+          settings,
+          worker: id,
+          journal,
+          clock,
+          onError,
+          ...observe,
+        }),
+      )
+    }
+  }
+
+  #wires(system: System): { gate: SystemGate; connector: Connector<unknown> } {
+    return {
+      gate: this.#gates.get(system.name) as SystemGate,
+      connector: this.#connectors.get(system.name) as Connector<unknown>,
+    }
+  }
+
+  async #updateSystems(): Promise<void> {
+    try {
+      for (const state of await this.#deps.journal.states()) this.#gates.get(state.name)?.update(state)
+    } catch (error) {
+      this.#deps.onError(error)
+    }
+    if (this.#state === 'running')
+      this.#timers.systems = this.#deps.clock.timer(systemPollMs, () => void this.#updateSystems())
+  }
+
+  /** Heartbeats never wait for the handing over of groups, which may take as long as an attempt. */
+  async #beat(): Promise<void> {
+    await this.#beatOnce()
+    if (this.#state !== 'running') return
+    this.#timers.heartbeat = this.#deps.clock.timer(
+      this.#leaseMs / heartbeatsPerLease,
+      () => void this.#beat(),
+    )
+    this.#assigning ??= this.#assign().finally(() => (this.#assigning = undefined))
+  }
+
+  async #beatOnce(): Promise<void> {
+    const { journal, id, onError, onDead } = this.#deps
+    try {
+      const held = this.#lease.holds()
+      const sent = this.#moment()
+      const answer = await journal.heartbeat(id, this.#leaseMs)
+      if (answer === 'dead') return onDead()
+      this.#lease.confirmed(sent)
+      if (!held) for (const group of this.#groups.values()) group.leaseRenewed()
+      for (const gate of this.#gates.values()) gate.rebalance()
+      for (const dead of answer.expiredWorkers) await journal.takeover(dead)
+      this.#liveWorkers = answer.liveWorkers.length
+    } catch (error) {
+      onError(error)
+    }
+  }
+
+  /** Takes free groups up to a fair share, gives surplus back, follows pauses and newer registrations. */
+  async #assign(): Promise<void> {
+    try {
+      await this.#assignGroups(await this.#deps.journal.groups())
+    } catch (error) {
+      this.#deps.onError(error)
+    }
+  }
+
+  async #assignGroups(states: readonly GroupState[]): Promise<void> {
+    const versions = await this.#deps.journal.flowVersions()
+    this.#noteOutdated(versions)
+    const mine = states.filter(
+      (state) => this.#flows.some((flow) => flow.group === state.group) && !this.#outdated.has(state.group),
+    )
+    const share = Math.ceil(mine.length / Math.max(1, this.#liveWorkers))
+    for (const state of states) {
+      const group = this.#groups.get(nameOf(state))
+      if (group) group.paused = state.paused
+    }
+    for (const group of [...this.#groups.values()])
+      if (this.#outdated.has(group.lease.group)) await this.#release(nameOf(group.lease), 25_000)
+    const surplus = this.#groups.size - share
+    for (const name of [...this.#groups.keys()].slice(0, Math.max(0, surplus)))
+      await this.#release(name, 25_000)
+    for (const state of mine) {
+      if (state.owner !== null || this.#groups.size >= share || this.#state !== 'running') continue
+      await this.#acquire(state)
+    }
+  }
+
+  /** A flow of the group was registered in a newer version, or one that this deployment does not know joined it. */
+  #noteOutdated(versions: ReadonlyMap<number, number>): void {
+    for (const flow of this.#flows)
+      if ((versions.get(flow.id) ?? 0) > flow.version) this.#outdated.add(flow.group)
+  }
+
+  async #acquire(state: GroupState): Promise<void> {
+    const { journal, id, onOwnership } = this.#deps
+    const lease = await journal.acquire(id, state.group, state.part)
+    if (!lease) return
+    const group = this.#newGroup(lease)
+    group.paused = state.paused
+    this.#groups.set(nameOf(lease), group)
+    group.start()
+    onOwnership?.(lease.group, true)
+  }
+
+  #newGroup(lease: GroupLease): Group {
+    const { clock, random, journal, hub, id, observer, onError, onOwnership } = this.#deps
+    const groups = new Set(this.#flows.map((flow) => flow.group)).size
+    return new Group({
+      hub,
+      worker: id,
+      lease,
+      flows: this.#flows.filter((flow) => flow.group === lease.group && lease.positions.has(flow.id)),
+      journal,
+      tail: this.#tail,
+      clock,
+      random,
+      observer,
+      leaseHolds: this.#lease.holds,
+      checkLease: this.#lease.check,
+      maxBytes: Math.max(1_048_576, Math.floor((this.#deps.maxBytes ?? 64 * 1_048_576) / groups)),
+      onLost: () => {
+        this.#groups.delete(nameOf(lease))
+        onOwnership?.(lease.group, false)
+      },
+      onError,
+    })
+  }
+
+  async #release(name: string, graceMs: number): Promise<void> {
+    const group = this.#groups.get(name)
+    if (!group) return
+    await group.stop(graceMs)
+    this.#groups.delete(name)
+    await this.#deps.journal.release(this.#deps.id, group.lease).catch(this.#deps.onError)
+    this.#deps.onOwnership?.(group.lease.group, false)
+  }
+}
+
+function nameOf({ group, part }: { readonly group: string; readonly part: number }): string {
+  return `${group}/${part}`
+}
+
+function registrations(flows: readonly Flow[]): Parameters<Journal['registerFlows']>[0] {
+  return flows.map((flow, ord) => ({
+    name: flow.name,
+    group: flow.lane,
+    ord,
+    types: flow.events.map((event) => event.type),
+    steps: flow.steps.map((step) => ({ name: step.name, system: step.system.name })),
+    ordering: flow.ordering,
+    onParked: flow.onParked,
+    start: typeof flow.start === 'string' ? flow.start : { at: flow.start.at.getTime() },
+  }))
+}
+
+function runtimes(
+  flows: readonly Flow[],
+  registered: readonly RegisteredFlow[],
+  wires: (system: System) => { gate: SystemGate; connector: Connector<unknown> },
+): FlowRuntime[] {
+  return registered.map(({ id, name, version, group, ord, types }) => {
+    const flow = flows.find((candidate) => candidate.name === name) as Flow
+    const step = flow.steps[0] as Flow['steps'][number]
+    return {
+      id,
+      name,
+      version,
+      group,
+      ord,
+      after: new Map(types.map(({ type, after }) => [type, after])),
+      ordered: flow.ordering !== 'none',
+      onParked: flow.onParked,
+      capture: flow.capture,
+      contracts: new Map(flow.events.map((event) => [event.type, event])),
+      step,
+      ...wires(step.system),
+    }
+  })
+}
