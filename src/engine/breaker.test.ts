@@ -9,7 +9,9 @@ const play = (signs: readonly CallSign[], from: Breaker = closedBreaker(0)) =>
 
 it('opens after five refused connections in a row, and one answer in between starts the count again', () => {
   expect(play(Array<CallSign>(5).fill('unreachable')).kind).toBe('open')
-  expect(play(['unreachable', 'unreachable', 'unreachable', 'unreachable', 'ok', 'unreachable']).kind).toBe('closed')
+  expect(play(['unreachable', 'unreachable', 'unreachable', 'unreachable', 'ok', 'unreachable']).kind).toBe(
+    'closed',
+  )
 })
 
 it('opens when half of at least twenty calls fail, and not on a few', () => {

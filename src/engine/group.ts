@@ -18,6 +18,8 @@ export interface GroupDeps {
   readonly hub: string
   readonly worker: string
   readonly lease: GroupLease
+  /** The log's head after the lease was taken: no row of an earlier owner lies above it. */
+  readonly headAtStart: number
   /** By place in the config. */
   readonly flows: readonly FlowRuntime[]
   readonly journal: Journal
@@ -61,10 +63,11 @@ export class Group {
   #unfinished = 0
   #bytes = 0
   #claimedTo: number
-  #claimWanted = true
+  /** The lowest seq that waits for a claim; Infinity when none does. */
+  #claimWanted = Number.POSITIVE_INFINITY
   #sentPositions = new Map<number, number>()
   #positionsSentAt = Number.NEGATIVE_INFINITY
-  #recentReadHead = 0
+  #lastAttemptedTo = 0
   #perTick = 0
   #suspects: boolean
   #suspectTo: number
@@ -78,7 +81,7 @@ export class Group {
     this.#deps = deps
     this.#claimedTo = lease.claimedTo
     this.#suspects = lease.suspectTo > 0
-    this.#suspectTo = lease.suspectTo
+    this.#suspectTo = Math.min(lease.suspectTo, deps.headAtStart)
     this.#startedAt = clock.monotonic()
     this.#positions = createPositions(flows.map((flow) => flow.id))
     const onLost = () => this.#lost()
@@ -102,7 +105,7 @@ export class Group {
         observer: deps.observer,
         mayStart: () => this.#mayStart(),
         claimedTo: () => this.#claimedTo,
-        onUnclaimed: () => this.#claimMore(),
+        onUnclaimed: (seq) => this.#claimMore(seq),
         checkLease: deps.checkLease,
         signal: this.#abort.signal,
         mark: (run, inside) => this.#mark(run, inside),
@@ -117,6 +120,7 @@ export class Group {
     this.#lanes.careful = lease.unclean >= 2
     this.#reading = new Reading({
       lease,
+      headAtStart: deps.headAtStart,
       flows,
       journal,
       tail: deps.tail,
@@ -149,7 +153,6 @@ export class Group {
 
   start(): void {
     this.#flusher.now()
-    if (this.#suspects) void this.#boundSuspects()
     this.#reading.start()
     this.#slowPath.start()
     this.#tick()
@@ -174,7 +177,9 @@ export class Group {
   /** Starts nothing new, lets attempts end for at most `graceMs`, writes what is known. */
   async stop(graceMs: number): Promise<void> {
     this.#stopping = true
+    const hurry = this.#deps.clock.timer(graceMs, () => void this.#slowPath.stop(true))
     await Promise.all([this.#reading.stop(), this.#slowPath.stop()])
+    hurry()
     const cancel = this.#deps.clock.timer(graceMs, () => this.#abort.abort())
     const giveUp = this.#deps.clock.timer(graceMs + writeGraceMs, () => this.#flusher.end())
     await this.#lanes.drain()
@@ -192,7 +197,7 @@ export class Group {
     this.#abort.abort()
     this.#flusher.end()
     void this.#reading.stop()
-    void this.#slowPath.stop()
+    void this.#slowPath.stop(true)
     this.#end()
   }
 
@@ -251,38 +256,35 @@ export class Group {
     }
   }
 
-  #claimMore(): void {
-    this.#claimWanted = true
+  #claimMore(seq: number): void {
+    this.#claimWanted = Math.min(this.#claimWanted, seq)
     this.#flusher.now()
   }
 
-  /** What the previous owner may have attempted was in the log when this one began: claims beyond its end need no waiting. */
-  async #boundSuspects(): Promise<void> {
-    try {
-      this.#suspectTo = Math.min(this.#suspectTo, await this.#deps.journal.head())
-    } catch (error) {
-      this.#deps.onError(error)
-    }
-  }
-
-  /** At most four times a second, or when the claim is used up. */
+  /**
+   * At most four times a second, or when the claim is used up. The claim runs ahead of the attempts by half a second of
+   * throughput, at least four times the concurrency: few suspects at a slow system, no ceiling at a fast one.
+   */
   #progress(): Progress | undefined {
     const { clock, flows } = this.#deps
     const now = clock.monotonic()
-    const { readHead } = this.#reading
-    const ahead = Math.max(...flows.map((flow) => 4 * flow.gate.settings.concurrency), 2 * this.#perTick)
-    const claimDue = this.#claimWanted || this.#claimedTo < readHead + ahead / 2
+    const wanted = this.#claimWanted !== Number.POSITIVE_INFINITY
     const idle = this.#positions.unsettled === 0 && this.#perTick === 0
-    if (!this.#claimWanted && now - this.#positionsSentAt < (idle ? idlePositionMs : tickMs)) return undefined
-    const positions = this.#changedPositions(readHead)
-    if (positions.length === 0 && !claimDue) return undefined
-    this.#claimWanted = false
-    this.#positionsSentAt = now
+    if (!wanted && now - this.#positionsSentAt < (idle ? idlePositionMs : tickMs)) return undefined
+    const { readHead } = this.#reading
     const lowest = Math.min(...this.#positions.current(readHead).values())
+    const ahead = Math.ceil(
+      Math.max(...flows.map((flow) => 4 * flow.gate.settings.concurrency), 2 * this.#perTick),
+    )
+    const from = Math.max(this.#lanes.attemptedTo, lowest, wanted ? this.#claimWanted : 0)
+    const positions = this.#changedPositions(readHead)
+    if (positions.length === 0 && this.#claimedTo >= from + ahead / 2) return undefined
+    this.#claimWanted = Number.POSITIVE_INFINITY
+    this.#positionsSentAt = now
     const settledDown = !this.#lanes.careful || now - this.#startedAt > carefulMs
     return {
       positions,
-      claimedTo: Math.max(this.#claimedTo, readHead + Math.ceil(ahead)),
+      claimedTo: Math.max(this.#claimedTo, from + ahead),
       suspectsResolved: this.#suspects && lowest >= this.#suspectTo && settledDown,
     }
   }
@@ -299,9 +301,9 @@ export class Group {
 
   #tick(): void {
     this.#cancelTick = this.#deps.clock.timer(tickMs, () => this.#tick())
-    const { readHead } = this.#reading
-    this.#perTick = Math.max(readHead - this.#recentReadHead, 0)
-    this.#recentReadHead = readHead
+    const { attemptedTo } = this.#lanes
+    this.#perTick = this.#lastAttemptedTo > 0 ? attemptedTo - this.#lastAttemptedTo : 0
+    this.#lastAttemptedTo = attemptedTo
     this.#lanes.surface()
     if (this.#mayStart()) this.#lanes.reoffer()
     this.#flusher.now()

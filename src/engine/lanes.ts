@@ -40,7 +40,7 @@ export interface LanesDeps {
   /** No attempt above this seq unless it has a row. */
   readonly claimedTo: () => number
   /** Somebody is needed to claim more. */
-  readonly onUnclaimed: () => void
+  readonly onUnclaimed: (seq: number) => void
   readonly checkLease: () => void
   readonly signal: AbortSignal
   /** Set in careful mode. */
@@ -60,6 +60,7 @@ export class Lanes {
   readonly #lanes = new Map<string, Lane>()
   readonly #active = new Set<Lane>()
   readonly #ready = new Map<SystemGate, ReadyQueue>()
+  #attemptedTo = 0
   #unclaimed: Lane[] = []
   careful = false
 
@@ -72,8 +73,9 @@ export class Lanes {
     }
   }
 
-  get activeCount(): number {
-    return this.#active.size
+  /** The highest seq that was attempted without a row. */
+  get attemptedTo(): number {
+    return this.#attemptedTo
   }
 
   /** Whether the journal alone knows this lane. */
@@ -157,7 +159,7 @@ export class Lanes {
     if (!run || lane.active || lane.cancelRetry) return false
     if (!run.hasRow && run.event.seq > this.#deps.claimedTo()) {
       this.#unclaimed.push(lane)
-      this.#deps.onUnclaimed()
+      this.#deps.onUnclaimed(run.event.seq)
       return false
     }
     if (!this.#resolveDoubt(lane, run)) return false
@@ -198,6 +200,7 @@ export class Lanes {
     run.attemptAt = clock.monotonic()
     if (Number.isNaN(run.startedAt)) run.startedAt = run.attemptAt
     run.firstAt ??= clock.now()
+    if (!run.hasRow && run.event.seq > this.#attemptedTo) this.#attemptedTo = run.event.seq
     const inDoubt = run.maybeAt !== null
     const deps = {
       hub,
@@ -229,8 +232,9 @@ export class Lanes {
       settleMs: gate.settings.settleMs,
       ageMs: clock.now() - (run.firstAt ?? 0),
     }
-    this.#apply(lane, run, { report, verdict: decide(outcome, facts, random) })
+    const verdict = decide(outcome, facts, random)
     tellGate(gate, outcome)
+    this.#apply(lane, run, { report, verdict })
   }
 
   #apply(lane: Lane, run: Run, { report, verdict }: { report: AttemptReport; verdict: Verdict }): void {
@@ -428,8 +432,8 @@ function pick({ code, message, ms, status }: { code: string; message: string; ms
 
 function tellGate(gate: SystemGate, outcome: Outcome): void {
   if (outcome.kind === 'failed' && outcome.class === 'throttled') gate.throttle(outcome.retryAfterMs ?? 1_000)
-  gate.finished(signOf(outcome))
   if (outcome.kind === 'failed' && outcome.class === 'credential') gate.credentialFailed(outcome.message)
+  gate.finished(signOf(outcome))
 }
 
 function signOf(outcome: Outcome): CallSign | 'neutral' {

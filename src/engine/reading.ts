@@ -10,6 +10,8 @@ import { newRun } from './run.ts'
 /** What the reading of one group needs. */
 export interface ReadingDeps {
   readonly lease: GroupLease
+  /** No row of an earlier owner lies above it. */
+  readonly headAtStart: number
   readonly flows: readonly FlowRuntime[]
   readonly journal: Pick<EventLog, 'read'> & Pick<OwnerJournal, 'existing' | 'slowKeys'>
   readonly tail: LogTail

@@ -33,27 +33,47 @@ const half = () => 0.5
 
 describe('decide', () => {
   it('parks what cannot become better by trying again', () => {
-    expect(decide(failed({ class: 'invalid', code: 'E42' }), facts(), half)).toEqual({ do: 'park', code: 'E42', maybe: false })
+    expect(decide(failed({ class: 'invalid', code: 'E42' }), facts(), half)).toEqual({
+      do: 'park',
+      code: 'E42',
+      maybe: false,
+    })
   })
 
   it('never repeats an unknown outcome blindly where the target forgets keys', () => {
     const unknown = failed({ class: 'unknown', code: 'call.unknown-outcome', status: 0, maybe: true })
     expect(decide(unknown, facts({ keyLifeMs: 0 }), half)).toMatchObject({ do: 'park' })
-    expect(decide(unknown, facts({ keyLifeMs: 0, hasFind: true }), half)).toMatchObject({ do: 'retry', delayMs: 30_000, maybe: true })
-    expect(decide(unknown, facts({ ageMs: 86_400_000 }), half)).toMatchObject({ do: 'park', code: 'run.key-expired' })
+    expect(decide(unknown, facts({ keyLifeMs: 0, hasFind: true }), half)).toMatchObject({
+      do: 'retry',
+      delayMs: 30_000,
+      maybe: true,
+    })
+    expect(decide(unknown, facts({ ageMs: 86_400_000 }), half)).toMatchObject({
+      do: 'park',
+      code: 'run.key-expired',
+    })
     expect(decide(unknown, facts(), half)).toMatchObject({ do: 'retry', maybe: true })
   })
 
   it('uses up no attempt while the system is cut off, throttles or refuses the credential', () => {
     for (const outcome of [failed({ class: 'unavailable', status: 0 }), failed({})])
       expect(decide(outcome, facts({ cutOff: true }), half)).toEqual({ do: 'wait-for-system' })
-    expect(decide(failed({ class: 'throttled', status: 429 }), facts(), half)).toEqual({ do: 'wait-for-system' })
-    expect(decide(failed({ class: 'credential', status: 401 }), facts({ tries: 299 }), half)).toEqual({ do: 'wait-for-system' })
+    expect(decide(failed({ class: 'throttled', status: 429 }), facts(), half)).toEqual({
+      do: 'wait-for-system',
+    })
+    expect(decide(failed({ class: 'credential', status: 401 }), facts({ tries: 299 }), half)).toEqual({
+      do: 'wait-for-system',
+    })
   })
 
   it('slows down one object that alone is throttled, and ends', () => {
     const throttled = failed({ class: 'throttled', status: 429, retryAfterMs: 7_000 })
-    expect(decide(throttled, facts({ throttles: 3 }), half)).toEqual({ do: 'retry', delayMs: 7_000, counts: 'throttle', maybe: false })
+    expect(decide(throttled, facts({ throttles: 3 }), half)).toEqual({
+      do: 'retry',
+      delayMs: 7_000,
+      counts: 'throttle',
+      maybe: false,
+    })
     expect(decide(throttled, facts({ throttles: 99 }), half)).toMatchObject({ do: 'park' })
   })
 
@@ -64,17 +84,25 @@ describe('decide', () => {
 
   it('always ends: every run of failures is parked after as many counted tries as its policy has', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 50 }), fc.constantFrom('transient', 'unavailable', 'busy', 'dependency'), (attempts, errorClass) => {
-        const policy = retryPolicy({ attempts })
-        let tries = 0
-        for (;;) {
-          const verdict = decide(failed({ class: errorClass as 'transient' }), facts({ policy, tries }), Math.random)
-          if (verdict.do === 'park') break
-          expect(verdict.do).toBe('retry')
-          tries++
-        }
-        expect(tries).toBe(attempts - 1)
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 50 }),
+        fc.constantFrom('transient', 'unavailable', 'busy', 'dependency'),
+        (attempts, errorClass) => {
+          const policy = retryPolicy({ attempts })
+          let tries = 0
+          for (;;) {
+            const verdict = decide(
+              failed({ class: errorClass as 'transient' }),
+              facts({ policy, tries }),
+              Math.random,
+            )
+            if (verdict.do === 'park') break
+            expect(verdict.do).toBe('retry')
+            tries++
+          }
+          expect(tries).toBe(attempts - 1)
+        },
+      ),
     )
   })
 })
@@ -82,11 +110,15 @@ describe('decide', () => {
 describe('backoff', () => {
   it('is full jitter: between 0 and the doubled delay, never above the cap', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 400 }), fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (retry, random) => {
-        const delay = backoff(retry, retryPolicy({}), () => random)
-        expect(delay).toBeGreaterThanOrEqual(0)
-        expect(delay).toBeLessThanOrEqual(Math.min(900_000, 1_000 * 2 ** (retry - 1)))
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 400 }),
+        fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+        (retry, random) => {
+          const delay = backoff(retry, retryPolicy({}), () => random)
+          expect(delay).toBeGreaterThanOrEqual(0)
+          expect(delay).toBeLessThanOrEqual(Math.min(900_000, 1_000 * 2 ** (retry - 1)))
+        },
+      ),
     )
   })
 })
@@ -97,13 +129,21 @@ describe('resume', () => {
     expect(resume({ maybeAt: null, firstAt: 5, crashes: 2 }, rules, 1e9)).toBe('go')
   })
   it('lets the old request settle before it looks', () => {
-    expect(resume({ maybeAt: 1_000, firstAt: null, crashes: 0 }, { ...rules, hasFind: true }, 1_200)).toEqual({ waitMs: 300 })
-    expect(resume({ maybeAt: 1_000, firstAt: null, crashes: 0 }, { ...rules, hasFind: true }, 1_500)).toBe('go')
+    expect(resume({ maybeAt: 1_000, firstAt: null, crashes: 0 }, { ...rules, hasFind: true }, 1_200)).toEqual(
+      { waitMs: 300 },
+    )
+    expect(resume({ maybeAt: 1_000, firstAt: null, crashes: 0 }, { ...rules, hasFind: true }, 1_500)).toBe(
+      'go',
+    )
   })
   it('repeats with the same key only while the target remembers it', () => {
     expect(resume({ maybeAt: 1_000, firstAt: 900, crashes: 0 }, rules, 1_899)).toBe('go')
-    expect(resume({ maybeAt: 1_000, firstAt: 900, crashes: 0 }, rules, 1_901)).toEqual({ park: 'run.key-expired' })
-    expect(resume({ maybeAt: 1_000, firstAt: 900, crashes: 0 }, { ...rules, keyLifeMs: 0 }, 901)).toEqual({ park: 'call.unknown-outcome' })
+    expect(resume({ maybeAt: 1_000, firstAt: 900, crashes: 0 }, rules, 1_901)).toEqual({
+      park: 'run.key-expired',
+    })
+    expect(resume({ maybeAt: 1_000, firstAt: 900, crashes: 0 }, { ...rules, keyLifeMs: 0 }, 901)).toEqual({
+      park: 'call.unknown-outcome',
+    })
   })
   it('parks what three workers died of', () => {
     expect(resume({ maybeAt: 1, firstAt: 1, crashes: 3 }, rules, 2)).toEqual({ park: 'run.poisoned' })

@@ -2,6 +2,7 @@ import type { ClaimedRun, GroupLease, OwnerJournal } from '../journal/port.ts'
 import type { Bell } from './bell.ts'
 import { createBell } from './bell.ts'
 import type { Cancel, Clock } from './clock.ts'
+import { sleep } from './clock.ts'
 import type { SystemGate } from './gate.ts'
 import type { FlowRuntime, Run } from './run.ts'
 import { newRun } from './run.ts'
@@ -36,6 +37,7 @@ export class SlowPath {
   #mayHave = true
   #expected = 0
   #stopped = false
+  #gone = false
   #running: Promise<void> | undefined
   #cancelTimer: Cancel | undefined
 
@@ -63,8 +65,10 @@ export class SlowPath {
     this.#running ??= this.#loop()
   }
 
-  async stop(): Promise<void> {
+  /** `gone`: the lease is not ours any more, so that an unknown claim is not ours to settle either. */
+  async stop(gone = false): Promise<void> {
     this.#stopped = true
+    this.#gone ||= gone
     this.#cancelTimer?.()
     this.#bell.ring()
     await this.#running
@@ -113,28 +117,31 @@ export class SlowPath {
   }
 
   async #claim(keys: readonly string[]): Promise<number> {
-    const { lease, journal, beginClaim, endClaim, careful } = this.#deps
-    const { group, part, epoch } = lease
-    for (const key of keys) beginClaim(key)
+    for (const key of keys) this.#deps.beginClaim(key)
+    const runs = await this.#claimSurely(keys)
     const byKey = new Map<string, Run[]>(keys.map((key) => [key, []]))
-    try {
-      const runs = await journal.claim({
-        group,
-        part,
-        epoch,
-        keys,
-        maxRuns: careful() ? 1 : maxRuns,
-        maxBytes: maxBytesPerLane,
-      })
-      if (runs === 'lost') {
-        this.#deps.onLost()
-        return 0
+    for (const claimed of runs) this.#add(byKey, claimed)
+    for (const [key, own] of byKey) this.#deps.endClaim(key, own)
+    return runs.length
+  }
+
+  /** An answer that got lost may have claimed: the same is asked again until it is known, for nobody else will free those runs. */
+  async #claimSurely(keys: readonly string[]): Promise<readonly ClaimedRun[]> {
+    const { lease, journal, careful, clock, onError, onLost } = this.#deps
+    const { group, part, epoch } = lease
+    const claim = { group, part, epoch, keys, maxRuns: careful() ? 1 : maxRuns, maxBytes: maxBytesPerLane }
+    for (let again = false; !this.#gone; again = true) {
+      try {
+        const runs = await journal.claim({ ...claim, again })
+        if (runs !== 'lost') return runs
+        onLost()
+        return []
+      } catch (error) {
+        onError(error)
+        await sleep(clock, 200)
       }
-      for (const claimed of runs) this.#add(byKey, claimed)
-      return runs.length
-    } finally {
-      for (const [key, runs] of byKey) endClaim(key, runs)
     }
+    return []
   }
 
   #add(byKey: Map<string, Run[]>, claimed: ClaimedRun): void {

@@ -18,7 +18,12 @@ export class StatsWriter {
   #cancel: Cancel | undefined
   #writing: Promise<void> | undefined
 
-  constructor(deps: { journal: StatsJournal; worker: string; clock: Clock; onError: (error: unknown) => void }) {
+  constructor(deps: {
+    journal: StatsJournal
+    worker: string
+    clock: Clock
+    onError: (error: unknown) => void
+  }) {
     this.#deps = deps
   }
 
@@ -27,7 +32,15 @@ export class StatsWriter {
     const key = `${minute}:${flow}:${system}:${outcome}`
     const row = this.#rows.get(key)
     if (!row) {
-      this.#rows.set(key, { minute, flow, system, outcome, count: 1, totalMs: Math.round(ms), maxMs: Math.round(ms) })
+      this.#rows.set(key, {
+        minute,
+        flow,
+        system,
+        outcome,
+        count: 1,
+        totalMs: Math.round(ms),
+        maxMs: Math.round(ms),
+      })
       return
     }
     row.count++

@@ -27,7 +27,11 @@ setInterval(() => {
 export function startWatchdog(maxSilenceMs = 6_000): Watchdog {
   const shared = new SharedArrayBuffer(4)
   const beats = new Int32Array(shared)
-  const thread = new Thread(threadSource, { eval: true, workerData: { shared, tickMs, maxSilenceMs }, stdin: false })
+  const thread = new Thread(threadSource, {
+    eval: true,
+    workerData: { shared, tickMs, maxSilenceMs },
+    stdin: false,
+  })
   thread.unref()
   const timer = setInterval(() => Atomics.add(beats, 0, 1), tickMs / 2)
   timer.unref()

@@ -253,7 +253,8 @@ export class Worker {
     for (const name of [...this.#groups.keys()].slice(0, Math.max(0, surplus)))
       await this.#release(name, 25_000)
     for (const state of mine) {
-      if (state.owner !== null || this.#groups.size >= share || this.#state !== 'running') continue
+      const free = state.owner === null || (state.owner === this.#deps.id && !this.#groups.has(nameOf(state)))
+      if (!free || this.#groups.size >= share || this.#state !== 'running') continue
       await this.#acquire(state)
     }
   }
@@ -268,20 +269,21 @@ export class Worker {
     const { journal, id, onOwnership } = this.#deps
     const lease = await journal.acquire(id, state.group, state.part)
     if (!lease) return
-    const group = this.#newGroup(lease)
+    const group = this.#newGroup(lease, await journal.head())
     group.paused = state.paused
     this.#groups.set(nameOf(lease), group)
     group.start()
     onOwnership?.(lease.group, true)
   }
 
-  #newGroup(lease: GroupLease): Group {
+  #newGroup(lease: GroupLease, headAtStart: number): Group {
     const { clock, random, journal, hub, id, observer, onError, onOwnership } = this.#deps
     const groups = new Set(this.#flows.map((flow) => flow.group)).size
     return new Group({
       hub,
       worker: id,
       lease,
+      headAtStart,
       flows: this.#flows.filter((flow) => flow.group === lease.group && lease.positions.has(flow.id)),
       journal,
       tail: this.#tail,
