@@ -194,11 +194,10 @@ export class Group {
   /** Ends at once; nothing more is written or sent. */
   abandon(): void {
     this.#stopping = true
+    this.#end()
     this.#abort.abort()
-    this.#flusher.end()
     void this.#reading.stop()
     void this.#slowPath.stop(true)
-    this.#end()
   }
 
   #end(): void {
@@ -323,7 +322,7 @@ export class Group {
   async #mark(run: Run, inside: boolean): Promise<void> {
     const { lease, journal, clock, onError } = this.#deps
     const { group, part, epoch } = lease
-    for (;;) {
+    while (!this.#gone) {
       try {
         if (
           (await journal.mark({
@@ -337,7 +336,6 @@ export class Group {
         return
       } catch (error) {
         onError(error)
-        if (this.#gone) return
         await sleep(clock, 200)
       }
     }
