@@ -95,7 +95,7 @@ const getTypeParser = ((oid: number, format?: 'text' | 'binary') =>
       )) as typeof pg.types.getTypeParser
 
 /** Data that the database surely refused is `event.invalid`; all else says nothing about what was stored. */
-function asBusbarError(error: unknown): BusbarError {
+export function asBusbarError(error: unknown): BusbarError {
   const { code, message } = error as { code?: string; message?: string }
   if (code === leaseLost)
     return new BusbarError('journal.lease-lost', 'the lease of the lane group is lost', { cause: error })

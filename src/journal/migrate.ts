@@ -5,21 +5,24 @@ import type { Database } from './database.ts'
 
 const folder = new URL('./sql/', import.meta.url)
 
+/** One numbered step of the schema. */
+export interface Migration {
+  readonly name: string
+  readonly text: () => Promise<string>
+}
+
 /** The numbered migrations that come with this version, in order. */
-export async function listMigrations(): Promise<
-  readonly { readonly name: string; readonly text: () => Promise<string> }[]
-> {
+export async function listMigrations(): Promise<readonly Migration[]> {
   const names = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort()
   return names.map((name) => ({ name, text: () => readFile(new URL(name, folder), 'utf8') }))
 }
 
 /**
  * Brings the schema to this version: creates it if need be and applies what is missing, each migration in a transaction
- * of its own, forward only. Several processes may call it at once: one works, the others wait. Returns what was applied.
+ * of its own, forward only. Several processes may call it at once: one works, the others wait. Returns what was missing.
  * The database needs search_path set to `schema`; `query` must be able to run several statements in one text.
  */
 export async function migrate(database: Database, schema: string): Promise<readonly string[]> {
-  const applied: string[] = []
   const name = pg.escapeIdentifier(schema)
   await database.query({ text: `CREATE SCHEMA IF NOT EXISTS ${name}` }).catch(ignoreRace)
   await database
@@ -27,21 +30,16 @@ export async function migrate(database: Database, schema: string): Promise<reado
       text: 'CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())',
     })
     .catch(ignoreRace)
-  for (const migration of await listMigrations()) {
-    const rows = await database.query<{ applied: boolean }>({ text: await guarded(migration) })
-    if (rows.length === 0) applied.push(migration.name)
-  }
-  return applied
+  const missing = await missingMigrations(database)
+  for (const migration of missing) await database.query({ text: await guarded(migration) })
+  return missing.map((migration) => migration.name)
 }
 
 /**
  * The migration as one anonymous block under a lock: does nothing when it was applied already. Its own text runs by
  * EXECUTE, so that the check and the work are one transaction in a single call.
  */
-async function guarded(migration: {
-  readonly name: string
-  readonly text: () => Promise<string>
-}): Promise<string> {
+async function guarded(migration: Migration): Promise<string> {
   const body = pg.escapeLiteral(await migration.text())
   const name = pg.escapeLiteral(migration.name)
   return `DO $migration$ BEGIN
@@ -53,17 +51,19 @@ async function guarded(migration: {
   END $migration$`
 }
 
+async function missingMigrations(database: Database): Promise<readonly Migration[]> {
+  const done = await database.query<{ name: string }>({ text: 'SELECT name FROM migrations' })
+  return (await listMigrations()).filter(({ name }) => !done.some((row) => row.name === name))
+}
+
 /** Throws `journal.not-migrated` unless every migration of this version has been applied. */
 export async function checkMigrated(database: Database): Promise<void> {
   const [table] = await database.query<{ there: boolean }>({
     text: `SELECT to_regclass('migrations') IS NOT NULL AS there`,
   })
-  const done = table?.there
-    ? await database.query<{ name: string }>({ text: 'SELECT name FROM migrations' })
-    : []
-  const missing = (await listMigrations())
-    .map((m) => m.name)
-    .filter((name) => !done.some((row) => row.name === name))
+  const missing = (table?.there ? await missingMigrations(database) : await listMigrations()).map(
+    (m) => m.name,
+  )
   if (missing.length > 0)
     throw new BusbarError(
       'journal.not-migrated',

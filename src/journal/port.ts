@@ -179,7 +179,7 @@ export interface Flush {
     readonly version: number
     readonly position: number
   }[]
-  /** No attempt or row of this group lies above it once this is committed; 0 leaves it. */
+  /** No attempt without a row lies above it once this is committed; 0 leaves it, and the positions. */
   readonly claimedTo: number
   /** The positions have passed all suspects. */
   readonly suspectsResolved: boolean
@@ -232,6 +232,8 @@ export interface OwnerJournal {
     keys: readonly string[]
     maxRuns: number
     maxBytes: number
+    /** The outcome of the same claim is unknown: answers what is already running in these lanes, too. Default false. */
+    again?: boolean
   }): Promise<'lost' | readonly ClaimedRun[]>
   /** Careful mode: commits that this run is (or is no longer) inside the user's code. */
   mark(mark: { group: string; part: number; epoch: number; run: RunRow }): Promise<'ok' | 'lost'>
@@ -269,7 +271,7 @@ export interface GroupLease {
   readonly part: number
   readonly parts: number
   readonly epoch: number
-  /** Rows may exist up to here. */
+  /** No attempt without a row lies above it. */
   readonly claimedTo: number
   /** Events up to here, received until `suspectAt`, may have been attempted without a row. 0: none. */
   readonly suspectTo: number
@@ -298,10 +300,10 @@ export interface Cluster {
   registerSystems(systems: readonly { name: string; address: string }[]): Promise<ReadonlyMap<string, number>>
   join(worker: string, leaseMs: number): Promise<void>
   heartbeat(worker: string, leaseMs: number): Promise<Heartbeat>
-  /** Hands every group back (they must be flushed), frees its permits, and ends the lease. */
+  /** Ends the lease and frees the permits. Every group is to be released before: while it has one, this does nothing, and it is taken over later. */
   leave(worker: string): Promise<void>
   groups(): Promise<readonly GroupState[]>
-  /** Takes a free (group, part); undefined when somebody else has it or a newer flow version is registered. */
+  /** Takes a free (group, part), or with a new epoch one that is its own already; undefined when another has it, or this worker is dead. */
   acquire(worker: string, group: string, part: number): Promise<GroupLease | undefined>
   /** Hands one back after a clean flush: no suspects. */
   release(worker: string, lease: { group: string; part: number; epoch: number }): Promise<void>
@@ -336,7 +338,7 @@ export interface SystemsJournal {
     intervalMs: number
     burstMs: number
   }): Promise<{ granted: number; retryInMs: number }>
-  /** Sets how many attempts this worker may run at once; the sum over live workers never exceeds `limit`. */
+  /** Sets how many attempts this worker may run at once; the sum over workers never exceeds `limit`. None for one that is dead or has left. */
   permits(ask: {
     system: number
     worker: string

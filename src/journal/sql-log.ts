@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import type { Database } from './database.ts'
 import type {
   Appended,
@@ -9,6 +8,7 @@ import type {
   ReadWindow,
   StoredEvent,
 } from './port.ts'
+import { sameFact } from './same-fact.ts'
 
 interface AppendRow {
   prev: number
@@ -19,8 +19,9 @@ interface AppendRow {
   dup_same: boolean[] | null
 }
 
-/** Between the elements of a column; refused in names and impossible in JSON text. See 0002-append.sql. */
+/** Between the elements of a column, and for no key; refused in names and impossible in JSON text. See 0002-append.sql. */
 const separator = '\x1e'
+const noKey = '\x1f'
 
 const columns = `seq, source, id, type, key, khash, extract(epoch FROM received_at)::double precision * 1000 AS "receivedAt", data, ext`
 
@@ -83,7 +84,8 @@ export function sqlLog(database: Database, appends: Database): EventLog {
     for (const index of indexes) {
       const event = events[index] as NewEvent
       const seq = results[index]?.seq ?? 0
-      if (sameFact(event, stored.get(seq))) continue
+      const first = stored.get(seq)
+      if (first && sameFact(event, first)) continue
       results[index] = { kind: 'conflict', seq }
       conflicts.push({ source: event.source, id: event.id, type: event.type, seq })
     }
@@ -106,17 +108,11 @@ function appendValues(events: readonly NewEvent[]): unknown[] {
     join((event) => event.source),
     join((event) => event.id),
     join((event) => event.type),
-    join((event) => event.key ?? ''),
+    join((event) => event.key ?? noKey),
     `{${events.map((event) => event.khash).join(',')}}`,
     join((event) => event.data),
     join((event) => event.ext),
   ]
-}
-
-/** Whether two events of one identity state the same fact: type, key and data; time and trace fields do not count. */
-function sameFact(event: NewEvent, stored: StoredEvent | undefined): boolean {
-  if (stored === undefined || event.type !== stored.type || event.key !== stored.key) return false
-  return event.data === stored.data || isDeepStrictEqual(JSON.parse(event.data), JSON.parse(stored.data))
 }
 
 /**

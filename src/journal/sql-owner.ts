@@ -54,8 +54,16 @@ export function sqlOwner(database: Database): OwnerJournal {
       fenced(async () => {
         const rows = await database.query<ClaimRow>({
           name: 'claim',
-          text: 'SELECT * FROM claim($1::text, $2::int, $3::bigint, $4::text[], $5::int, $6::bigint)',
-          values: [claim.group, claim.part, claim.epoch, claim.keys, claim.maxRuns, claim.maxBytes],
+          text: 'SELECT * FROM claim($1::text, $2::int, $3::bigint, $4::text[], $5::int, $6::bigint, $7::boolean)',
+          values: [
+            claim.group,
+            claim.part,
+            claim.epoch,
+            claim.keys,
+            claim.maxRuns,
+            claim.maxBytes,
+            claim.again ?? false,
+          ],
         })
         return rows.map(claimedRun)
       }),

@@ -62,7 +62,7 @@ CREATE TABLE lane_groups (
   parts         smallint NOT NULL,
   owner         text,
   epoch         bigint NOT NULL DEFAULT 0,
-  claimed_to    bigint NOT NULL DEFAULT 0,   -- no attempt and no row above it
+  claimed_to    bigint NOT NULL DEFAULT 0,   -- no attempt without a row above it
   flushed_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
   suspect_to    bigint NOT NULL DEFAULT 0,   -- 0: no suspects
   suspect_since timestamptz,
@@ -106,6 +106,7 @@ CREATE TABLE runs (
 );
 CREATE INDEX runs_open_by_lane ON runs (grp, key, lord, seq, ord) WHERE state < 10;
 CREATE INDEX runs_open_by_state ON runs (state, flow, seq) WHERE state < 10;
+CREATE INDEX runs_running_by_lane ON runs (grp, key) WHERE state = 3;
 CREATE INDEX runs_open_by_problem ON runs (fp) WHERE state < 10 AND fp IS NOT NULL;
 
 -- A row exactly while the lane has an open run that holds it. Every writer locks it before it touches the lane's runs.

@@ -9,8 +9,10 @@ BEGIN
   END IF;
 END $$;
 
--- After the runs of locked lanes have changed: lanes with nothing open end, the others follow their head. Two
--- statements after the lock, because a statement that waited for a lock still sees its old snapshot elsewhere.
+-- After the runs of locked lanes have changed: lanes with nothing open end, the others follow their head, unless one of
+-- their runs is running: it need not be the head, which an act or a replay may have put before it. A lane that is due
+-- already stays where it stands, else one that never stops growing would never be the longest due. Two statements after
+-- the lock, because a statement that waited for a lock still sees its old snapshot elsewhere.
 CREATE FUNCTION settle_lanes(p_grp text, p_keys text[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   DELETE FROM lanes l
@@ -19,7 +21,11 @@ BEGIN
   UPDATE lanes l
   SET system = h.system,
       reason = h.reason,
-      next_at = CASE h.state WHEN 1 THEN clock_timestamp() WHEN 2 THEN h.next_at ELSE 'infinity' END
+      next_at = CASE
+        WHEN h.state > 2 OR EXISTS (SELECT FROM runs b WHERE b.grp = p_grp AND b.key = l.key AND b.state = 3)  -- runs_running_by_lane
+          THEN 'infinity'
+        WHEN h.state = 1 THEN least(l.next_at, clock_timestamp())
+        ELSE h.next_at END
   FROM unnest(p_keys) AS k (key)
   CROSS JOIN LATERAL (
     SELECT r.state, r.system, r.next_at, r.reason
@@ -30,19 +36,20 @@ BEGIN
   WHERE l.grp = p_grp AND l.key = k.key;
 END $$;
 
--- Takes the lane locks in key order, making the rows first: the one order for every writer, so no deadlock.
+-- Takes the lane locks in key order, making the rows that are not there: the one order for every writer, so no deadlock.
+-- DO UPDATE, although it never updates: it locks the row it meets, and inserts when that row was deleted while it waited.
+-- DO NOTHING and a SELECT FOR UPDATE afterwards would find the row gone and go on without a lane.
 CREATE FUNCTION lock_lanes(p_grp text, p_keys text[], p_khash integer[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO lanes (grp, key, khash, next_at)
   SELECT p_grp, k.key, k.khash, clock_timestamp()
   FROM unnest(p_keys, p_khash) AS k (key, khash) ORDER BY k.key COLLATE "C"
-  ON CONFLICT (grp, key) DO NOTHING;
-  PERFORM 1 FROM lanes l WHERE l.grp = p_grp AND l.key = ANY (p_keys) ORDER BY l.key FOR UPDATE;
+  ON CONFLICT (grp, key) DO UPDATE SET khash = excluded.khash WHERE false;
 END $$;
 
 -- All that an owner has to write, in one transaction. Repeating it changes nothing: natural keys, no increments, and a
--- row is only updated while it is running. Plain successes (d_*) are by far the most, hence arrays for them and JSON
--- for the rest.
+-- row is only updated while it is running. Of several rows of one run the last counts. Plain successes (d_*) are by far
+-- the most, hence arrays for them and JSON for the rest.
 CREATE FUNCTION flush(
   p_grp text, p_part integer, p_epoch bigint, p_worker text,
   d_flow smallint[], d_seq bigint[], d_system smallint[], d_tries integer[], d_first double precision[], d_ms integer[], d_status smallint[],
@@ -66,15 +73,19 @@ BEGIN
     PERFORM lock_lanes(p_grp, v_keys, v_khash);
     INSERT INTO runs AS t (flow, seq, gen, state, system, tries, attempts, first_at, ended_at, ms, status, holds, phase, ord, khash,
                            lord, grp, key, maybe_at, next_at, throttles, conflicts, crashes, code, message, fp, reason)
-    SELECT r.flow, r.seq, r.gen, r.state, r.system, r.tries, r.attempts, to_timestamp(r."firstAt" / 1000),
+    SELECT DISTINCT ON (r.flow, r.seq, r.gen) r.flow, r.seq, r.gen, r.state, r.system, r.tries, r.attempts, to_timestamp(r."firstAt" / 1000),
            CASE WHEN r.state >= 10 THEN clock_timestamp() END, r.ms, r.status, r.holds, r.phase, r.ord, r.khash, r.lord,
-           p_grp, r.key, to_timestamp(r."maybeAt" / 1000), clock_timestamp() + r."nextInMs" * interval '1 ms',
+           p_grp, r.key, to_timestamp(r."maybeAt" / 1000),
+           clock_timestamp() + CASE r.state WHEN 2 THEN coalesce(r."nextInMs", 0) END * interval '1 ms',
            r.throttles, r.conflicts, r.crashes, r.code, r.message, r.fp, r.reason
-    FROM json_to_recordset(p_runs) AS r (
+    FROM ROWS FROM (json_to_recordset(p_runs) AS (
       flow smallint, seq bigint, gen smallint, state smallint, system smallint, tries integer, attempts integer, "firstAt" double precision,
       ms integer, status smallint, holds boolean, phase smallint, ord smallint, khash integer, lord bigint, key text,
       "maybeAt" double precision, "nextInMs" double precision, throttles smallint, conflicts smallint, crashes smallint,
-      code text, message text, fp text, reason text)
+      code text, message text, fp text, reason text)) WITH ORDINALITY AS r (
+      flow, seq, gen, state, system, tries, attempts, "firstAt", ms, status, holds, phase, ord, khash, lord, key,
+      "maybeAt", "nextInMs", throttles, conflicts, crashes, code, message, fp, reason, place)
+    ORDER BY r.flow, r.seq, r.gen, r.place DESC
     ON CONFLICT (flow, seq, gen) DO UPDATE SET
       state = excluded.state, system = excluded.system, tries = excluded.tries, attempts = excluded.attempts,
       first_at = coalesce(t.first_at, excluded.first_at), ended_at = excluded.ended_at, ms = excluded.ms,
@@ -95,7 +106,7 @@ BEGIN
   END IF;
   IF p_problems IS NOT NULL THEN
     INSERT INTO problems AS t (fp, system, code, title)
-    SELECT p.fp, p.system, p.code, p.title
+    SELECT DISTINCT ON (p.fp COLLATE "C") p.fp, p.system, p.code, p.title
     FROM json_to_recordset(p_problems) AS p (fp text, system text, code text, title text) ORDER BY p.fp COLLATE "C"
     ON CONFLICT (fp) DO UPDATE SET
       last_seen = clock_timestamp(), state = CASE t.state WHEN 'resolved' THEN 'open' ELSE t.state END;
@@ -115,9 +126,10 @@ BEGIN
 END $$;
 
 -- Takes the open runs at the head of these lanes: they become running. None behind a parked or running one, none that
--- is not due, at most p_max_runs and p_max_bytes a lane (but at least one).
+-- is not due, at most p_max_runs and p_max_bytes a lane (but at least one). p_again: the outcome of the same claim is
+-- unknown, so what is running in these lanes is answered too.
 CREATE FUNCTION claim(
-  p_grp text, p_part integer, p_epoch bigint, p_keys text[], p_max_runs integer, p_max_bytes bigint
+  p_grp text, p_part integer, p_epoch bigint, p_keys text[], p_max_runs integer, p_max_bytes bigint, p_again boolean
 ) RETURNS TABLE (
   flow smallint, gen smallint, key text, lord bigint, ord smallint, maybe_at double precision, tries integer, attempts integer,
   throttles smallint, conflicts smallint, crashes smallint, first_at double precision,
@@ -129,7 +141,7 @@ DECLARE
 BEGIN
   PERFORM fence(p_grp, p_part, p_epoch);
   SELECT array_agg(d.key) INTO v_due FROM (
-    SELECT l.key FROM lanes l WHERE l.grp = p_grp AND l.key = ANY (p_keys) AND l.next_at <= clock_timestamp()
+    SELECT l.key FROM lanes l WHERE l.grp = p_grp AND l.key = ANY (p_keys) AND (l.next_at <= clock_timestamp() OR p_again)
     ORDER BY l.key FOR UPDATE
   ) d;
   IF v_due IS NULL THEN RETURN; END IF;
@@ -139,7 +151,7 @@ BEGIN
     FROM unnest(v_due) AS k (key)
     CROSS JOIN LATERAL (
       SELECT o.flow, o.seq, o.gen, row_number() OVER lane AS place, sum(octet_length(e.data)) OVER lane AS bytes,
-             bool_or(o.state IN (3, 4) OR o.state = 2 AND o.next_at > clock_timestamp()) OVER lane AS blocked
+             bool_or(o.state = 4 OR o.state = 3 AND NOT p_again OR o.state = 2 AND o.next_at > clock_timestamp()) OVER lane AS blocked
       FROM (
         SELECT r.* FROM runs r                             -- runs_open_by_lane
         WHERE r.grp = p_grp AND r.key = k.key AND r.state < 10 AND r.holds

@@ -49,12 +49,18 @@ BEGIN
   RETURN v_id;
 END $$;
 
-CREATE FUNCTION acquire_group(p_worker text, p_grp text, p_part integer) RETURNS SETOF lane_groups LANGUAGE sql AS $$
+-- The worker's row is locked first: a worker that is being declared dead must not get a group behind the takeover's
+-- back, for nobody would take it over again. A group that is the worker's own already gets a new epoch: the answer to an
+-- earlier call was lost.
+CREATE FUNCTION acquire_group(p_worker text, p_grp text, p_part integer) RETURNS SETOF lane_groups LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM 1 FROM workers w WHERE w.id = p_worker AND NOT w.dead FOR SHARE;
+  IF NOT FOUND THEN RETURN; END IF;
+  RETURN QUERY
   UPDATE lane_groups g SET owner = p_worker, epoch = g.epoch + 1
-  WHERE g.grp = p_grp AND g.part = p_part AND g.owner IS NULL
-    AND EXISTS (SELECT FROM workers w WHERE w.id = p_worker AND NOT w.dead)
+  WHERE g.grp = p_grp AND g.part = p_part AND (g.owner IS NULL OR g.owner = p_worker)
   RETURNING g.*;
-$$;
+END $$;
 
 -- After a clean flush: nothing is in doubt, claimed_to only says how far rows may exist.
 CREATE FUNCTION release_group(p_worker text, p_grp text, p_part integer, p_epoch bigint) RETURNS void LANGUAGE sql AS $$
@@ -74,7 +80,7 @@ BEGIN
   IF NOT FOUND THEN RETURN false; END IF;
   PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
   WHERE application_name = 'busbar:' || p_worker AND datname = current_database() AND pid <> pg_backend_pid();
-  FOR v_group IN SELECT grp, part FROM lane_groups WHERE owner = p_worker ORDER BY grp, part LOOP
+  FOR v_group IN SELECT grp, part, parts FROM lane_groups WHERE owner = p_worker ORDER BY grp, part LOOP
     UPDATE lane_groups g
     SET owner = NULL, epoch = g.epoch + 1, unclean = g.unclean + 1,
         suspect_since = CASE WHEN g.suspect_to > 0 THEN least(g.suspect_since, g.flushed_at - interval '2 s')
@@ -82,21 +88,21 @@ BEGIN
         suspect_to = greatest(g.claimed_to, g.suspect_to),
         suspect_at = v_lease
     WHERE g.grp = v_group.grp AND g.part = v_group.part AND g.owner = p_worker;
-    IF FOUND THEN PERFORM free_running(v_group.grp, v_lease); END IF;
+    IF FOUND THEN PERFORM free_running(v_group.grp, v_group.part, v_group.parts, v_lease); END IF;
   END LOOP;
   RETURN true;
 END $$;
 
 -- Runs that were running when their owner ended: due again, their effect in doubt. Only a run that was inside the
 -- user's code counts a crash: one that merely waited for an answer may have been killed along with its worker.
-CREATE FUNCTION free_running(p_grp text, p_sent_by timestamptz) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION free_running(p_grp text, p_part integer, p_parts integer, p_sent_by timestamptz) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   v_keys text[];
   v_khash integer[];
 BEGIN
   SELECT array_agg(k.key), array_agg(k.khash) INTO v_keys, v_khash FROM (
-    SELECT r.key, min(r.khash) AS khash FROM runs r       -- runs_open_by_state
-    WHERE r.state = 3 AND r.flow IN (SELECT f.id FROM flows f WHERE f.grp = p_grp) GROUP BY r.key
+    SELECT r.key, min(r.khash) AS khash FROM runs r       -- runs_running_by_lane
+    WHERE r.state = 3 AND r.grp = p_grp AND r.khash % p_parts = p_part GROUP BY r.key
   ) k;
   IF v_keys IS NULL THEN RETURN; END IF;
   PERFORM lock_lanes(p_grp, v_keys, v_khash);
@@ -107,10 +113,12 @@ BEGIN
   PERFORM settle_lanes(p_grp, v_keys);
 END $$;
 
--- Graceful end of a worker: its groups are released before; this frees its permits and ends its lease.
+-- Graceful end of a worker: its groups are released before; this ends its lease and frees its permits. One that still
+-- owns a group has not flushed it: it stays as it is, and is taken over when its lease has run out.
 CREATE FUNCTION leave(p_worker text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-  DELETE FROM permits WHERE worker = p_worker;
-  DELETE FROM workers WHERE id = p_worker AND NOT dead
-    AND NOT EXISTS (SELECT FROM lane_groups WHERE owner = p_worker);
+  PERFORM 1 FROM workers w WHERE w.id = p_worker AND NOT w.dead FOR UPDATE;
+  IF NOT FOUND OR EXISTS (SELECT FROM lane_groups g WHERE g.owner = p_worker) THEN RETURN; END IF;
+  DELETE FROM workers w WHERE w.id = p_worker;
+  DELETE FROM permits p WHERE p.worker = p_worker;
 END $$;

@@ -20,21 +20,26 @@ BEGIN
 END $$;
 
 -- How many attempts this worker may run at once. Under the system's row lock the sum over workers never exceeds the
--- limit. A dead worker's permits count until its last attempts must have ended.
+-- limit. A dead worker's permits count until its last attempts must have ended; it gets none itself, nor does one that
+-- has left, since nobody would take them back.
 CREATE FUNCTION set_permits(
   p_system smallint, p_worker text, p_want integer, p_limit integer, p_timeout_ms double precision,
   OUT granted integer, OUT others_waiting integer
 ) LANGUAGE plpgsql AS $$
 DECLARE
   v_others integer;
+  v_lives boolean;
 BEGIN
   PERFORM 1 FROM systems WHERE id = p_system FOR UPDATE;
   DELETE FROM permits p USING workers w
   WHERE p.system = p_system AND w.id = p.worker AND w.dead
     AND w.lease_until + p_timeout_ms * interval '1 ms' < clock_timestamp();
+  PERFORM 1 FROM workers w WHERE w.id = p_worker AND NOT w.dead FOR KEY SHARE;
+  v_lives := FOUND;
   SELECT coalesce(sum(n), 0), count(*) FILTER (WHERE waits) INTO v_others, others_waiting
   FROM permits WHERE system = p_system AND worker <> p_worker;
-  granted := greatest(0, least(p_want, p_limit - v_others));
+  granted := CASE WHEN v_lives THEN greatest(0, least(p_want, p_limit - v_others)) ELSE 0 END;
+  IF NOT v_lives THEN RETURN; END IF;
   INSERT INTO permits (system, worker, n, waits) VALUES (p_system, p_worker, granted, granted < p_want)
   ON CONFLICT (system, worker) DO UPDATE SET n = excluded.n, waits = excluded.waits;
 END $$;

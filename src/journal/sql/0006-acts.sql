@@ -5,13 +5,17 @@ CREATE FUNCTION act_on_run(
 ) LANGUAGE plpgsql AS $$
 DECLARE
   v_run runs;
+  v_grp text;
+  v_key text;
   v_name text;
 BEGIN
   SELECT * INTO v_run FROM runs r WHERE r.flow = p_flow AND r.seq = p_seq AND r.gen = p_gen;
   IF NOT FOUND THEN result := 'absent'; RETURN; END IF;
   state_before := v_run.state;
   IF v_run.state >= 10 THEN result := 'ended'; RETURN; END IF;
-  PERFORM lock_lanes(v_run.grp, ARRAY[v_run.key], ARRAY[v_run.khash]);
+  v_grp := v_run.grp;
+  v_key := v_run.key;
+  PERFORM lock_lanes(v_grp, ARRAY[v_key], ARRAY[v_run.khash]);
   SELECT * INTO v_run FROM runs r WHERE r.flow = p_flow AND r.seq = p_seq AND r.gen = p_gen FOR UPDATE;
   state_before := v_run.state;
   IF p_verb = 'retry' AND v_run.state IN (2, 4) THEN
@@ -24,9 +28,10 @@ BEGIN
     WHERE flow = p_flow AND seq = p_seq AND gen = p_gen;
     result := 'done'; state_after := 11;
   ELSE
-    result := 'refused'; state_after := v_run.state;
+    result := CASE WHEN v_run.state < 10 THEN 'refused' ELSE 'ended' END;   -- it may have ended while this waited
+    state_after := v_run.state;
   END IF;
-  PERFORM settle_lanes(v_run.grp, ARRAY[v_run.key]);
+  PERFORM settle_lanes(v_grp, ARRAY[v_key]);
   IF result = 'done' THEN
     SELECT name INTO v_name FROM flows WHERE id = p_flow;
     INSERT INTO audit (actor, verb, object, reason, before, after)
