@@ -181,7 +181,7 @@ class Phases {
   }
 
   #lastStatus(): number {
-    return (this.#exchange as Exchange | undefined)?.status ?? 0
+    return this.#exchange?.status ?? 0
   }
 
   // eslint-disable-next-line max-params -- one place, all of it goes into one record

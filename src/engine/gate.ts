@@ -3,8 +3,7 @@ import type { SystemsJournal, SystemState } from '../journal/port.ts'
 import type { Breaker, CallSign } from './breaker.ts'
 import { afterCall, closedBreaker, opened } from './breaker.ts'
 import type { Cancel, Clock } from './clock.ts'
-import type { RateShape } from './limits.ts'
-import { rateShape } from './limits.ts'
+import { Share } from './share.ts'
 
 /** Somebody whose work waits for this system; asked round robin, so that no backlog starves another. */
 export interface GateClient {
@@ -44,35 +43,35 @@ export class SystemGate {
   readonly name: string
   readonly settings: SystemSettings
   readonly #deps: GateDeps
-  readonly #shape: RateShape | undefined
+  readonly #share: Share
   readonly #clients: GateClient[] = []
   #next = 0
   #breaker: Breaker
   #shared: SystemState | undefined
   #paused = false
   #throttledUntil = 0
-  #granted = 0
   #inUse = 0
   #mostInUse = 0
   #probeInUse = false
-  #othersWaiting = 0
-  #tokens = 0
-  #tokensVoidAt = 0
-  #asking: { permits: boolean; tokens: boolean; probe: boolean } = {
-    permits: false,
-    tokens: false,
-    probe: false,
-  }
+  #askingProbe = false
   #timers = new Set<Cancel>()
   #stopped = false
-  #tokenWaiters: (() => void)[] = []
 
   constructor(deps: GateDeps) {
     this.#deps = deps
     this.id = deps.id
     this.name = deps.name
     this.settings = deps.settings
-    this.#shape = deps.settings.rate && rateShape(deps.settings.rate)
+    this.#share = new Share({
+      system: deps.id,
+      worker: deps.worker,
+      settings: deps.settings,
+      journal: deps.journal,
+      clock: deps.clock,
+      after: (delayMs, callback) => this.#after(delayMs, callback),
+      onMore: () => this.pump(),
+      onError: deps.onError,
+    })
     this.#breaker = closedBreaker(deps.clock.monotonic())
   }
 
@@ -143,14 +142,12 @@ export class SystemGate {
 
   /** Until when the token that a start has taken may be used; 0 when the system has no rate limit. */
   get tokenVoidAt(): number {
-    return this.#tokensVoidAt
+    return this.#share.tokenVoidAt
   }
 
   /** One more token for a further request of a running attempt; resolves when it may be sent. */
-  async token(): Promise<void> {
-    while (this.#shape && !this.#stopped && !this.#takeToken()) {
-      await new Promise<void>((resolve) => this.#tokenWaiters.push(resolve))
-    }
+  token(): Promise<void> {
+    return this.#share.token()
   }
 
   /** What the other workers made of the system, at most a second old. */
@@ -167,16 +164,15 @@ export class SystemGate {
 
   /** Gives permits back that were not needed since the last call, and shares them with workers that wait. At each heartbeat. */
   rebalance(): void {
-    const want = Math.max(this.#inUse, Math.min(this.#mostInUse, this.#fairShare))
+    this.#share.rebalance(this.#inUse, this.#mostInUse)
     this.#mostInUse = this.#inUse
-    if (this.#granted > 0) this.#askPermits(want)
   }
 
   stop(): void {
     this.#stopped = true
     for (const cancel of this.#timers) cancel()
     this.#timers.clear()
-    for (const wake of this.#tokenWaiters.splice(0)) wake()
+    this.#share.stop()
   }
 
   #mayStart(): boolean {
@@ -185,38 +181,14 @@ export class SystemGate {
     if (stand === 'probe') return this.#mayProbe()
     const allowance = this.#breaker.kind === 'closed' ? this.#breaker.allowance : 1
     if (this.#inUse >= Math.min(allowance, this.settings.concurrency)) return false
-    return this.#hasPermit() && this.#hasToken()
+    return this.#share.hasPermit(this.#inUse) && this.#share.hasToken()
   }
 
   #mayProbe(): boolean {
-    if (!this.#hasPermit() || !this.#hasToken()) return false
+    if (!this.#share.hasPermit(this.#inUse) || !this.#share.hasToken()) return false
     if (this.#breaker.kind === 'probing') return true
     this.#askProbe()
     return false
-  }
-
-  #hasPermit(): boolean {
-    if (this.#inUse < this.#granted) return true
-    if (this.#granted < this.#fairShare)
-      this.#askPermits(Math.min(this.#fairShare, Math.max(this.#granted * 2, 4)))
-    return false
-  }
-
-  get #fairShare(): number {
-    return Math.max(1, Math.floor(this.settings.concurrency / (this.#othersWaiting + 1)))
-  }
-
-  #hasToken(): boolean {
-    if (!this.#shape) return true
-    if (this.#tokens > 0 && this.#tokensVoidAt > this.#deps.clock.monotonic()) return true
-    this.#askTokens(this.#shape)
-    return false
-  }
-
-  #takeToken(): boolean {
-    if (!this.#hasToken()) return false
-    this.#tokens--
-    return true
   }
 
   #startOne(): boolean {
@@ -225,7 +197,7 @@ export class SystemGate {
       this.#inUse++
       if (this.#breaker.kind === 'probing') this.#probeInUse = true
       if (client?.startNext()) {
-        if (this.#shape) this.#tokens--
+        this.#share.takeToken()
         this.#mostInUse = Math.max(this.#mostInUse, this.#inUse)
         return true
       }
@@ -276,84 +248,20 @@ export class SystemGate {
     this.#after(probeInMs, () => this.#changed())
   }
 
-  #askPermits(want: number): void {
-    const { journal, worker } = this.#deps
-    if (this.#asking.permits || this.#stopped) return
-    this.#asking.permits = true
-    const ask = {
-      system: this.id,
-      worker,
-      want,
-      limit: this.settings.concurrency,
-      timeoutMs: this.settings.timeoutMs,
-    }
-    journal.permits(ask).then(
-      ({ granted, othersWaiting }) => {
-        this.#asking.permits = false
-        const before = this.#granted
-        this.#granted = granted
-        this.#othersWaiting = othersWaiting
-        if (granted > before) this.pump()
-        else if (granted < want) this.#after(askAgainMs, () => this.pump())
-      },
-      (error: unknown) => {
-        this.#asking.permits = false
-        this.#deps.onError(error)
-        this.#after(askAgainMs, () => this.pump())
-      },
-    )
-  }
-
-  #askTokens(shape: RateShape): void {
-    const { journal, clock } = this.#deps
-    if (this.#asking.tokens || this.#stopped) return
-    this.#asking.tokens = true
-    const sentAt = clock.monotonic()
-    const done = (retryInMs: number) => {
-      this.#asking.tokens = false
-      const wake = () => {
-        for (const waiter of this.#tokenWaiters.splice(0)) waiter()
-        this.pump()
-      }
-      if (retryInMs > 0) this.#after(retryInMs, wake)
-      else wake()
-    }
-    journal
-      .reserveRate({
-        system: this.id,
-        tokens: shape.chunk,
-        intervalMs: shape.intervalMs,
-        burstMs: shape.burstMs,
-      })
-      .then(
-        ({ granted, retryInMs }) => {
-          if (granted > 0) {
-            this.#tokens = granted
-            this.#tokensVoidAt = sentAt + shape.tokenLifeMs
-          }
-          done(granted > 0 ? 0 : Math.max(1, retryInMs))
-        },
-        (error: unknown) => {
-          this.#deps.onError(error)
-          done(askAgainMs)
-        },
-      )
-  }
-
   #askProbe(): void {
     const { journal, worker } = this.#deps
-    if (this.#asking.probe || this.#stopped) return
-    this.#asking.probe = true
+    if (this.#askingProbe || this.#stopped) return
+    this.#askingProbe = true
     journal.tryProbe({ system: this.id, worker, timeoutMs: this.settings.timeoutMs + 5_000 }).then(
       (won) => {
-        this.#asking.probe = false
+        this.#askingProbe = false
         if (won && this.#breaker.kind === 'open')
           this.#breaker = { kind: 'probing', delayMs: this.#breaker.delayMs }
         if (won) this.pump()
         else this.#after(askAgainMs, () => this.#changed())
       },
       (error: unknown) => {
-        this.#asking.probe = false
+        this.#askingProbe = false
         this.#deps.onError(error)
         this.#after(askAgainMs, () => this.#changed())
       },

@@ -1,15 +1,16 @@
 import { runState } from '../journal/port.ts'
 import type { AttemptReport } from './attempt.ts'
 import { attempt } from './attempt.ts'
-import type { CallSign } from './breaker.ts'
 import type { Clock, Random } from './clock.ts'
 import type { Flusher } from './flusher.ts'
-import type { GateClient, SystemGate } from './gate.ts'
+import { tellGate } from './gate-sign.ts'
+import type { SystemGate } from './gate.ts'
 import type { Lane } from './lane.ts'
 import { isIdle, newLane } from './lane.ts'
 import type { Outcome } from './outcome.ts'
 import type { Verdict } from './retry.ts'
 import { decide, resume } from './retry.ts'
+import { ReadyQueue } from './ready-queue.ts'
 import type { RowChange } from './rows.ts'
 import { attemptRow, problemRow, runRow } from './rows.ts'
 import type { Run } from './run.ts'
@@ -67,7 +68,11 @@ export class Lanes {
   constructor(deps: LanesDeps, gates: Iterable<SystemGate>) {
     this.#deps = deps
     for (const gate of new Set(gates)) {
-      const queue = new ReadyQueue(this, deps)
+      const queue = new ReadyQueue({
+        start: (lane) => this.#start(lane),
+        mayStart: deps.mayStart,
+        gateChanged: deps.onGate,
+      })
       this.#ready.set(gate, queue)
       gate.join(queue)
     }
@@ -153,8 +158,8 @@ export class Lanes {
     for (const lane of this.#lanes.values()) lane.cancelRetry?.()
   }
 
-  /** Starts the head of a lane; false when it may not start now. Called by the ready queue. */
-  start(lane: Lane): boolean {
+  /** Starts the head of a lane; false when it may not start now. */
+  #start(lane: Lane): boolean {
     const run = lane.queue[0]
     if (!run || lane.active || lane.cancelRetry) return false
     if (!run.hasRow && run.event.seq > this.#deps.claimedTo()) {
@@ -378,46 +383,6 @@ export class Lanes {
   }
 }
 
-/** Lanes of one group whose head waits for one gate, first come first served. */
-class ReadyQueue implements GateClient {
-  readonly #lanes: Lanes
-  readonly #deps: LanesDeps
-  #queue: Lane[] = []
-
-  constructor(lanes: Lanes, deps: LanesDeps) {
-    this.#lanes = lanes
-    this.#deps = deps
-  }
-
-  get hasReady(): boolean {
-    return this.#queue.length > 0 && this.#deps.mayStart()
-  }
-
-  push(lane: Lane): void {
-    lane.ready = true
-    this.#queue.push(lane)
-  }
-
-  takeAll(): Lane[] {
-    const lanes = this.#queue
-    this.#queue = []
-    for (const lane of lanes) lane.ready = false
-    return lanes
-  }
-
-  startNext(): boolean {
-    for (let lane = this.#queue.shift(); lane; lane = this.#queue.shift()) {
-      lane.ready = false
-      if (this.#lanes.start(lane)) return true
-    }
-    return false
-  }
-
-  gateChanged(): void {
-    this.#deps.onGate()
-  }
-}
-
 const parkWords = {
   'run.poisoned': 'three workers died while they ran it: repair the flow, or skip it',
   'run.key-expired':
@@ -428,17 +393,4 @@ const parkWords = {
 
 function pick({ code, message, ms, status }: { code: string; message: string; ms: number; status: number }) {
   return { code, message, ms, status }
-}
-
-function tellGate(gate: SystemGate, outcome: Outcome): void {
-  if (outcome.kind === 'failed' && outcome.class === 'throttled') gate.throttle(outcome.retryAfterMs ?? 1_000)
-  if (outcome.kind === 'failed' && outcome.class === 'credential') gate.credentialFailed(outcome.message)
-  gate.finished(signOf(outcome))
-}
-
-function signOf(outcome: Outcome): CallSign | 'neutral' {
-  if (outcome.kind === 'succeeded') return 'ok'
-  if (outcome.class === 'credential') return 'neutral'
-  if (outcome.systemFault) return outcome.class === 'unavailable' ? 'unreachable' : 'failed'
-  return outcome.status > 0 ? 'ok' : 'neutral'
 }

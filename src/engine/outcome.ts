@@ -84,7 +84,6 @@ function timeoutOf(error: unknown, { sent }: Sendings): unknown {
 
 /** Text from elsewhere as PostgreSQL can store it: well-formed, without NUL, bounded. */
 export function storable(text: string, maxLength = 2_000): string {
-  // eslint-disable-next-line no-control-regex -- NUL is what this is about
   return text
     .slice(0, maxLength)
     .toWellFormed()

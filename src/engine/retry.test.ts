@@ -91,11 +91,7 @@ describe('decide', () => {
           const policy = retryPolicy({ attempts })
           let tries = 0
           for (;;) {
-            const verdict = decide(
-              failed({ class: errorClass as 'transient' }),
-              facts({ policy, tries }),
-              Math.random,
-            )
+            const verdict = decide(failed({ class: errorClass }), facts({ policy, tries }), Math.random)
             if (verdict.do === 'park') break
             expect(verdict.do).toBe('retry')
             tries++

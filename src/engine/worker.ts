@@ -1,6 +1,6 @@
 import type { Flow } from '../define/flow.ts'
 import type { Connector, System } from '../define/system.ts'
-import type { GroupLease, GroupState, Journal, RegisteredFlow } from '../journal/port.ts'
+import type { GroupLease, GroupState, Journal } from '../journal/port.ts'
 import type { Breaker } from './breaker.ts'
 import type { Cancel, Clock, Random } from './clock.ts'
 import { SystemGate } from './gate.ts'
@@ -9,6 +9,7 @@ import type { EngineObserver } from './lanes.ts'
 import { LeaseClock } from './lease.ts'
 import type { Stretch } from './log-reader.ts'
 import { LogTail } from './log-reader.ts'
+import { flowRuntimes, registrations } from './registration.ts'
 import type { FlowRuntime } from './run.ts'
 
 /** What a worker needs. */
@@ -75,7 +76,7 @@ export class Worker {
   async start(): Promise<void> {
     const { journal, id, flows } = this.#deps
     await this.#connect()
-    this.#flows = runtimes(flows, await journal.registerFlows(registrations(flows)), (flow) =>
+    this.#flows = flowRuntimes(flows, await journal.registerFlows(registrations(flows)), (flow) =>
       this.#wires(flow),
     )
     const sent = this.#moment()
@@ -161,8 +162,9 @@ export class Worker {
     const ids = await journal.registerSystems(
       [...systems.values()].map(({ name, address }) => ({ name, address })),
     )
-    for (const [name, { settings, connect }] of systems) {
-      this.#connectors.set(name, connect())
+    for (const [name, system] of systems) {
+      const { settings } = system
+      this.#connectors.set(name, system.connect())
       const observe = onBreaker && {
         onBreaker: (kind: Breaker['kind'], reason: string | undefined) => onBreaker(name, kind, reason),
       }
@@ -313,42 +315,4 @@ export class Worker {
 
 function nameOf({ group, part }: { readonly group: string; readonly part: number }): string {
   return `${group}/${part}`
-}
-
-function registrations(flows: readonly Flow[]): Parameters<Journal['registerFlows']>[0] {
-  return flows.map((flow, ord) => ({
-    name: flow.name,
-    group: flow.lane,
-    ord,
-    types: flow.events.map((event) => event.type),
-    steps: flow.steps.map((step) => ({ name: step.name, system: step.system.name })),
-    ordering: flow.ordering,
-    onParked: flow.onParked,
-    start: typeof flow.start === 'string' ? flow.start : { at: flow.start.at.getTime() },
-  }))
-}
-
-function runtimes(
-  flows: readonly Flow[],
-  registered: readonly RegisteredFlow[],
-  wires: (system: System) => { gate: SystemGate; connector: Connector<unknown> },
-): FlowRuntime[] {
-  return registered.map(({ id, name, version, group, ord, types }) => {
-    const flow = flows.find((candidate) => candidate.name === name) as Flow
-    const step = flow.steps[0] as Flow['steps'][number]
-    return {
-      id,
-      name,
-      version,
-      group,
-      ord,
-      after: new Map(types.map(({ type, after }) => [type, after])),
-      ordered: flow.ordering !== 'none',
-      onParked: flow.onParked,
-      capture: flow.capture,
-      contracts: new Map(flow.events.map((event) => [event.type, event])),
-      step,
-      ...wires(step.system),
-    }
-  })
 }

@@ -1,0 +1,17 @@
+import type { CallSign } from './breaker.ts'
+import type { SystemGate } from './gate.ts'
+import type { Outcome } from './outcome.ts'
+
+/** Tells a system's gate how an attempt ended: its slot is free again, and its breaker learns. */
+export function tellGate(gate: SystemGate, outcome: Outcome): void {
+  if (outcome.kind === 'failed' && outcome.class === 'throttled') gate.throttle(outcome.retryAfterMs ?? 1_000)
+  if (outcome.kind === 'failed' && outcome.class === 'credential') gate.credentialFailed(outcome.message)
+  gate.finished(signOf(outcome))
+}
+
+function signOf(outcome: Outcome): CallSign | 'neutral' {
+  if (outcome.kind === 'succeeded') return 'ok'
+  if (outcome.class === 'credential') return 'neutral'
+  if (outcome.systemFault) return outcome.class === 'unavailable' ? 'unreachable' : 'failed'
+  return outcome.status > 0 ? 'ok' : 'neutral'
+}
