@@ -1,0 +1,80 @@
+/** Checked by `npm run types`: every `@ts-expect-error` must be an error, everything else must not. */
+import { z } from 'zod'
+import { defineEvent } from '../../src/define/event.ts'
+import type { EventOf } from '../../src/define/event.ts'
+import { defineFlow } from '../../src/define/flow.ts'
+import { toEvent } from '../../src/define/source.ts'
+import { defineSystem } from '../../src/define/system.ts'
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+const same = <A, B>(_: Equal<A, B>): void => undefined
+
+const orderPlaced = defineEvent({
+  type: 'order.placed',
+  schema: z.object({ number: z.string(), total: z.number().default(0) }),
+  key: (order) => {
+    same<typeof order, { number: string; total: number }>(true)
+    return order.number
+  },
+})
+const stockChanged = defineEvent({
+  type: 'stock.changed',
+  schema: z.object({ sku: z.string(), onHand: z.number() }),
+})
+
+interface ErpCall {
+  post(path: string, body: unknown): Promise<{ id: string }>
+}
+const erp = defineSystem<ErpCall>({
+  name: 'erp',
+  connect: () => ({ open: () => ({ post: async () => ({ id: '1' }) }), close: async () => undefined }),
+})
+
+// The type flows from the contract to the event, with defaults applied.
+same<EventOf<typeof orderPlaced>['data'], { number: string; total: number }>(true)
+same<EventOf<typeof orderPlaced>['type'], 'order.placed'>(true)
+
+// From the event and the system to the step, and from run to verify.
+defineFlow('book')
+  .on(orderPlaced)
+  .step('sale', erp, {
+    run: ({ event, call }) => {
+      same<typeof event.data.total, number>(true)
+      // @ts-expect-error: the contract has no such field
+      void event.data.missing
+      // @ts-expect-error: the system's call has no such method
+      void call.remove
+      return call.post('/sales', event.data)
+    },
+    verify: ({ result }) => {
+      same<typeof result, { id: string }>(true)
+      return true
+    },
+  })
+
+// find must answer what run answers.
+defineFlow('book-2')
+  .on(orderPlaced)
+  .step('sale', erp, {
+    run: ({ call }) => call.post('/sales', {}),
+    // @ts-expect-error: a number is not the result of run
+    find: () => 42,
+  })
+
+// Several events make a union, told apart by type.
+defineFlow('both')
+  .on(orderPlaced, stockChanged)
+  .step('note', erp, {
+    run: ({ event }) => {
+      if (event.type === 'stock.changed') same<typeof event.data, { sku: string; onHand: number }>(true)
+      else same<typeof event.data, { number: string; total: number }>(true)
+    },
+  })
+
+// @ts-expect-error: a flow needs an event
+defineFlow('none').on()
+
+// A mapping gives what the schema takes in: defaults may be left out, wrong types not.
+toEvent(orderPlaced, { number: 'SO-1' })
+// @ts-expect-error: number is a string
+toEvent(orderPlaced, { number: 1 })
