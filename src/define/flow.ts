@@ -62,7 +62,9 @@ export interface StepOptions<Event, Call, Result> {
   /** Does the work. Its result must be JSON; `undefined` is fine. Throwing fails the attempt: see `RetryableError` and `FinalError`. */
   readonly run: (input: StepInput<Event, Call>) => Promise<Result> | Result
   /** Looks whether an earlier try of unknown outcome has taken effect: the result if so, `undefined` if not. Must not change anything. */
-  readonly find?: (input: StepInput<Event, Call>) => Promise<Result | undefined> | Result | undefined
+  readonly find?: (
+    input: StepInput<Event, Call>,
+  ) => Promise<NoInfer<Result> | undefined> | NoInfer<Result> | undefined
   /** Reads back after `run` said yes: false means that it did not happen, and the step is tried again. */
   readonly verify?: (
     input: StepInput<Event, Call> & { readonly result: Result },
