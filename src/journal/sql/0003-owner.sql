@@ -1,9 +1,15 @@
 -- What the owner of a (lane group, partition) does. Each function is one call in autocommit, fenced by the epoch:
 -- FOR SHARE writes no new version of the row, yet makes a takeover wait for the commit and the next call fail after it.
+-- A call that will update the row takes it alone from the start (p_moves): two that hold it FOR SHARE would wait for each
+-- other, one for the row and the other for a lane.
 
-CREATE FUNCTION fence(p_grp text, p_part integer, p_epoch bigint) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION fence(p_grp text, p_part integer, p_epoch bigint, p_moves boolean DEFAULT false) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM 1 FROM lane_groups g WHERE g.grp = p_grp AND g.part = p_part AND g.epoch = p_epoch FOR SHARE;
+  IF p_moves THEN
+    PERFORM 1 FROM lane_groups g WHERE g.grp = p_grp AND g.part = p_part AND g.epoch = p_epoch FOR NO KEY UPDATE;
+  ELSE
+    PERFORM 1 FROM lane_groups g WHERE g.grp = p_grp AND g.part = p_part AND g.epoch = p_epoch FOR SHARE;
+  END IF;
   IF NOT FOUND THEN
     RAISE EXCEPTION 'the lease of lane group % is lost', p_grp USING ERRCODE = 'BB001';
   END IF;
@@ -60,7 +66,7 @@ DECLARE
   v_keys text[];
   v_khash integer[];
 BEGIN
-  PERFORM fence(p_grp, p_part, p_epoch);
+  PERFORM fence(p_grp, p_part, p_epoch, p_claimed > 0);
   IF cardinality(d_seq) > 0 THEN
     INSERT INTO runs (flow, seq, state, system, tries, attempts, first_at, ended_at, ms, status)
     SELECT d.flow, d.seq, 10, d.system, d.tries, d.tries, to_timestamp(d.first / 1000), clock_timestamp(), d.ms, nullif(d.status, 0)
