@@ -43,6 +43,30 @@ export function racesContract({ world, capabilities }: ContractContext): void {
   )
 
   it.skipIf(!capabilities.concurrent)(
+    'A5: a lane that an operator empties while the owner adds to it is there for what was added',
+    async () => {
+      const owned = await ownedGroup(world())
+      const events = await publishKeys(
+        owned,
+        Array.from({ length: 300 }, () => 'k'),
+      )
+      for (let index = 0; index + 2 < events.length; index += 3) {
+        const [head, ...added] = events.slice(index, index + 3) as [Logged, Logged, Logged]
+        await commit({ owned }, { runs: [row(owned, head, { state: parked })] })
+        const skip = (seq: number) => world().act({ flow: owned.flow.id, seq, verb: 'skip' })
+        await Promise.all([
+          skip(head.seq),
+          ...added.map((each) => commit({ owned }, { runs: [row(owned, each)] })),
+          skip(added[0]?.seq as number),
+        ])
+        expect(await world().violations()).toEqual([])
+        for (const { seq } of added) await skip(seq)
+      }
+      expect(await lanesOf(world(), owned)).toEqual([])
+    },
+  )
+
+  it.skipIf(!capabilities.concurrent)(
     'an owner’s flush that moves its position and its claims do not block each other',
     async () => {
       const owned = await ownedGroup(world())
