@@ -13,7 +13,9 @@ export interface TestServices {
 export async function startTestServices(): Promise<TestServices> {
   const url = process.env['BUSBAR_TEST_DATABASE_URL'] ?? defaultUrl
   if (await answers(url)) return { env: { BUSBAR_TEST_DATABASE_URL: url }, stop: async () => {} }
-  throw new Error(`the tests need a PostgreSQL: none answers at ${new URL(url).host}; start one, or set BUSBAR_TEST_DATABASE_URL`)
+  throw new Error(
+    `the tests need a PostgreSQL: none answers at ${new URL(url).host}; start one, or set BUSBAR_TEST_DATABASE_URL`,
+  )
 }
 
 async function answers(url: string): Promise<boolean> {
