@@ -39,9 +39,12 @@ export class Appender {
   /** Resolves after the commit. Rejects with `overloaded`, `event.invalid` or `journal.unavailable`. */
   append(event: NewEvent): Promise<Appended> {
     const { maxPending } = this.#deps
-    if (this.#stopped) return Promise.reject(new BusbarError('overloaded', 'busbar is stopping; send again with the same id'))
+    if (this.#stopped)
+      return Promise.reject(new BusbarError('overloaded', 'busbar is stopping; send again with the same id'))
     if (this.#pending.length >= maxPending.events || this.#bytes >= maxPending.bytes)
-      return Promise.reject(new BusbarError('overloaded', 'too many events wait for their commit; send again with the same id'))
+      return Promise.reject(
+        new BusbarError('overloaded', 'too many events wait for their commit; send again with the same id'),
+      )
     return new Promise((resolve, reject) => {
       this.#pending.push({ event, resolve, reject })
       this.#bytes += event.data.length
@@ -94,7 +97,13 @@ export class Appender {
       await this.#appendBatch(batch.slice(half))
       return
     }
-    const told = refused ? error : new BusbarError('journal.unavailable', 'it is not known whether the event was stored; send it again with the same id', { cause: error })
+    const told = refused
+      ? error
+      : new BusbarError(
+          'journal.unavailable',
+          'it is not known whether the event was stored; send it again with the same id',
+          { cause: error },
+        )
     for (const { reject } of batch) reject(told)
   }
 

@@ -35,19 +35,34 @@ const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/i
  * Checks an event against CloudEvents 1.0, its contract, and what can be stored; answers it ready for the log. Throws
  * `EventRefused` with every fault, each under `at` (`/3` in a batch). The contract's schema may be asynchronous.
  */
-export function acceptEvent(input: EventInput, acceptance: Acceptance, at = ''): NewEvent | Promise<NewEvent> {
+export function acceptEvent(
+  input: EventInput,
+  acceptance: Acceptance,
+  at = '',
+): NewEvent | Promise<NewEvent> {
   const faults: Fault[] = []
   const id = name('id', input.id, faults, at)
   const source = name('source', input.source, faults, at)
   const type = name('type', input.type, faults, at)
   const ext = attributes(input, faults, at)
-  if (faults.length > 0) throw new EventRefused('event.invalid', 'the event is not a valid CloudEvent', faults)
+  if (faults.length > 0)
+    throw new EventRefused('event.invalid', 'the event is not a valid CloudEvent', faults)
   const contract = acceptance.contracts.get(type)
   if (!contract && !acceptance.allowUnknownTypes)
-    throw new EventRefused('event.unknown-type', `no contract declares the event type "${type}"`, [{ pointer: `${at}/type`, message: 'unknown' }])
+    throw new EventRefused('event.unknown-type', `no contract declares the event type "${type}"`, [
+      { pointer: `${at}/type`, message: 'unknown' },
+    ])
   const finish = (key: string | undefined): NewEvent => {
     const checked = key === undefined || key === '' ? null : keyName(key, at)
-    return { source, id, type, key: checked, khash: hashKey(checked ?? `${source}\n${id}`), data: input.data, ext: JSON.stringify(ext) }
+    return {
+      source,
+      id,
+      type,
+      key: checked,
+      khash: hashKey(checked ?? `${source}\n${id}`),
+      data: input.data,
+      ext: JSON.stringify(ext),
+    }
   }
   const fallback = text(ext.extensions?.['partitionkey']) ?? ext.subject
   if (!contract) return finish(fallback)
@@ -70,17 +85,25 @@ interface Attributes {
 function attributes(input: EventInput, faults: Fault[], at: string): Attributes {
   const result: Attributes = {}
   for (const attribute of ['subject', 'dataschema', 'datacontenttype'] as const)
-    if (input[attribute] !== undefined && input[attribute] !== null) result[attribute] = name(attribute, input[attribute], faults, at)
+    if (input[attribute] !== undefined && input[attribute] !== null)
+      result[attribute] = name(attribute, input[attribute], faults, at)
   if (input.time !== undefined && input.time !== null) {
-    if (typeof input.time === 'string' && rfc3339.test(input.time) && !Number.isNaN(Date.parse(input.time))) result.time = input.time
-    else faults.push({ pointer: `${at}/time`, message: 'must be an RFC 3339 time such as 2026-01-31T12:00:00Z' })
+    if (typeof input.time === 'string' && rfc3339.test(input.time) && !Number.isNaN(Date.parse(input.time)))
+      result.time = input.time
+    else
+      faults.push({ pointer: `${at}/time`, message: 'must be an RFC 3339 time such as 2026-01-31T12:00:00Z' })
   }
   const extensions: Record<string, string> = {}
   for (const [attribute, value] of Object.entries(input.extensions)) {
     const pointer = at + pointerPart(attribute)
-    if (!/^[a-z0-9]{1,40}$/.test(attribute)) faults.push({ pointer, message: 'an extension name has only lower-case letters and digits, at most 40' })
+    if (!/^[a-z0-9]{1,40}$/.test(attribute))
+      faults.push({
+        pointer,
+        message: 'an extension name has only lower-case letters and digits, at most 40',
+      })
     else if (attribute === 'traceparent' && !traceparent.test(String(value))) continue
-    else if (value !== null && value !== undefined) extensions[attribute] = name(attribute, scalar(value), faults, at)
+    else if (value !== null && value !== undefined)
+      extensions[attribute] = name(attribute, scalar(value), faults, at)
   }
   if (Object.keys(extensions).length > 0) result.extensions = extensions
   return result
@@ -102,7 +125,8 @@ function name(attribute: string, value: unknown, faults: Fault[], at: string): s
 function nameFault(value: unknown): string | undefined {
   if (typeof value !== 'string') return value === undefined ? 'is required' : 'must be a string'
   if (value === '') return 'must not be empty'
-  if (value.length > maxNameBytes || Buffer.byteLength(value) > maxNameBytes) return `must not be longer than ${maxNameBytes} bytes`
+  if (value.length > maxNameBytes || Buffer.byteLength(value) > maxNameBytes)
+    return `must not be longer than ${maxNameBytes} bytes`
   // eslint-disable-next-line no-control-regex -- control characters are what this is about
   if (/[\u0000-\u001f\u007f-\u009f]/.test(value)) return 'must not contain control characters'
   return value.isWellFormed() ? undefined : 'must be well-formed Unicode'
@@ -110,7 +134,10 @@ function nameFault(value: unknown): string | undefined {
 
 function keyName(key: string, at: string): string {
   const message = nameFault(key)
-  if (message) throw new EventRefused('event.invalid', 'the key of the event cannot be stored', [{ pointer: `${at}/data`, message: `the key ${message}` }])
+  if (message)
+    throw new EventRefused('event.invalid', 'the key of the event cannot be stored', [
+      { pointer: `${at}/data`, message: `the key ${message}` },
+    ])
   return key
 }
 
@@ -118,7 +145,10 @@ function text(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
-type Issues = readonly { readonly message: string; readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined }[]
+type Issues = readonly {
+  readonly message: string
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
+}[]
 
 function contractFaults(type: string, issues: Issues, at: string): EventRefused {
   const faults = issues.slice(0, 50).map(({ message, path }) => ({

@@ -10,7 +10,11 @@ export interface Fault {
 export class EventRefused extends BusbarError {
   readonly faults: readonly Fault[]
 
-  constructor(code: 'event.invalid' | 'event.unknown-type' | 'request.malformed' | 'request.unsupported-media-type', message: string, faults: readonly Fault[] = []) {
+  constructor(
+    code: 'event.invalid' | 'event.unknown-type' | 'request.malformed' | 'request.unsupported-media-type',
+    message: string,
+    faults: readonly Fault[] = [],
+  ) {
     super(code, message, { details: { faults } })
     this.faults = faults
   }

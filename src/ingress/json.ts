@@ -139,7 +139,10 @@ class Scanner {
     this.#at += 6
     if (unit >= 0xdc00 && unit <= 0xdfff) throw new JsonRefused('a lone surrogate in a string', start)
     if (unit < 0xd800 || unit > 0xdbff) return
-    const low = text.slice(this.#at, this.#at + 2) === '\\u' ? Number.parseInt(text.slice(this.#at + 2, this.#at + 6), 16) : 0
+    const low =
+      text.slice(this.#at, this.#at + 2) === '\\u'
+        ? Number.parseInt(text.slice(this.#at + 2, this.#at + 6), 16)
+        : 0
     if (low < 0xdc00 || low > 0xdfff) throw new JsonRefused('a lone surrogate in a string', start)
     this.#at += 6
   }
@@ -147,7 +150,15 @@ class Scanner {
   #scalar(): void {
     for (;;) {
       const code = this.#text.charCodeAt(this.#at)
-      if (Number.isNaN(code) || code === comma || code === closeBrace || code === closeBracket || code <= 0x20 || code === colon) return
+      if (
+        Number.isNaN(code) ||
+        code === comma ||
+        code === closeBrace ||
+        code === closeBracket ||
+        code <= 0x20 ||
+        code === colon
+      )
+        return
       this.#at++
     }
   }
