@@ -6,6 +6,7 @@ import { journalContract } from '../testing/journal-contract.ts'
 import type { JournalUnderTest } from '../testing/journal-under-test.ts'
 import { openPglite } from '../testing/pglite.ts'
 import { sqlJournalUnderTest } from '../testing/sql-journal-under-test.ts'
+import { sqlSnapshot } from '../testing/sql-snapshot.ts'
 import type { Database } from './database.ts'
 import { openDatabase } from './database.ts'
 import { migrate } from './migrate.ts'
@@ -57,9 +58,12 @@ async function openInProcess(): Promise<JournalUnderTest> {
   })
 }
 
-function violations(database: Database): Promise<string[]> {
-  return brokenInSql(
+/** What the checkers of live databases find, and what those over plain data do. */
+async function violations(database: Database): Promise<string[]> {
+  const inSql = await brokenInSql(
     (text) => database.query({ text }),
     sqlInvariants.filter(({ scope }) => scope === 'journal'),
   )
+  const snapshot = await sqlSnapshot((text, values = []) => database.query({ text, values }))
+  return [...inSql, ...brokenInvariants(snapshot, 'journal')]
 }

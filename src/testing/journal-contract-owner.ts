@@ -23,7 +23,7 @@ export function ownerContract(context: ContractContext): void {
   positionCases(context)
 }
 
-const { waiting, retrying, running, parked, succeeded, skipped } = runState
+const { retrying, running, parked, succeeded, skipped } = runState
 
 function flushCases({ world }: ContractContext): void {
   it('writes one row for a plain success and no lane', async () => {

@@ -57,7 +57,7 @@ export function racesContract({ world, capabilities }: ContractContext): void {
         await Promise.all([
           skip(head.seq),
           ...added.map((each) => commit({ owned }, { runs: [row(owned, each)] })),
-          skip(added[0]?.seq as number),
+          skip(added[0]?.seq),
         ])
         expect(await world().violations()).toEqual([])
         for (const { seq } of added) await skip(seq)

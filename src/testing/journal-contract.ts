@@ -2,17 +2,21 @@ import { afterAll, beforeAll, describe } from 'vitest'
 import { actsContract } from './journal-contract-acts.ts'
 import { clusterContract } from './journal-contract-cluster.ts'
 import { lanesContract } from './journal-contract-lanes.ts'
+import { logRacesContract } from './journal-contract-log-races.ts'
 import { logContract } from './journal-contract-log.ts'
 import { ownerContract } from './journal-contract-owner.ts'
 import { racesContract } from './journal-contract-races.ts'
 import { systemsContract } from './journal-contract-systems.ts'
+import { takeoverContract } from './journal-contract-takeover.ts'
 import type { ContractContext, JournalCapabilities, JournalUnderTest } from './journal-under-test.ts'
 
 const roles: Readonly<Record<string, (context: ContractContext) => void>> = {
   log: logContract,
+  'log races': logRacesContract,
   owner: ownerContract,
   lanes: lanesContract,
   cluster: clusterContract,
+  takeover: takeoverContract,
   systems: systemsContract,
   acts: actsContract,
   races: racesContract,

@@ -40,11 +40,13 @@ function sessionSettings(schema: string): string {
 }
 
 function arrayLiteral(value: unknown): unknown {
-  return Array.isArray(value) ? `{${value.map(arrayElement).join(',')}}` : value
+  return Array.isArray(value)
+    ? `{${(value as readonly (string | number | null)[]).map(arrayElement).join(',')}}`
+    : value
 }
 
 /** An element of an array literal, as the `pg` driver writes it. */
-function arrayElement(value: unknown): string {
-  if (value === null || value === undefined) return 'NULL'
-  return typeof value === 'number' ? String(value) : `"${String(value).replace(/["\\]/g, '\\$&')}"`
+function arrayElement(value: string | number | null): string {
+  if (value === null) return 'NULL'
+  return typeof value === 'number' ? String(value) : `"${value.replace(/["\\]/g, '\\$&')}"`
 }

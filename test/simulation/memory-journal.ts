@@ -1,0 +1,102 @@
+import type { Clock } from '../../src/engine/clock.ts'
+import { BusbarError } from '../../src/errors.ts'
+import type {
+  Cluster,
+  EventLog,
+  Journal,
+  OwnerJournal,
+  StatsJournal,
+  SystemsJournal,
+} from '../../src/journal/port.ts'
+import type { JournalSnapshot } from '../../src/testing/journal-snapshot.ts'
+import type { RunAct, RunActResult } from '../../src/testing/journal-under-test.ts'
+import { actOnRun, setPaused } from './memory-acts.ts'
+import { memoryCluster } from './memory-cluster.ts'
+import { memoryLog } from './memory-log.ts'
+import { memoryOwner } from './memory-owner.ts'
+import { memorySnapshot } from './memory-snapshot.ts'
+import type { MemoryStore } from './memory-store.ts'
+import { memorySystems } from './memory-systems.ts'
+
+/**
+ * One worker's journal over a store that it shares with others in this process, by the clock given: a model of the SQL
+ * one, for simulations. A call takes effect at once, before its promise is returned, and none fails by itself: delays,
+ * lost answers and outages are wrapped around it. After `close` every call rejects with `journal.unavailable`.
+ */
+export class MemoryJournal implements Journal {
+  readonly #store: MemoryStore
+  readonly #clock: Clock
+  readonly #worker: string
+  readonly #role: EventLog & OwnerJournal & Cluster & SystemsJournal & StatsJournal
+  #closed = false
+
+  constructor(store: MemoryStore, clock: Clock, worker: string) {
+    const now = () => clock.now()
+    this.#store = store
+    this.#clock = clock
+    this.#worker = worker
+    this.#role = {
+      ...memoryLog(store, now),
+      ...memoryOwner(store, now),
+      ...memoryCluster(store, now),
+      ...memorySystems(store, now),
+    }
+  }
+
+  append: Journal['append'] = async (events) => this.#open.append(events)
+  head: Journal['head'] = async () => this.#open.head()
+  read: Journal['read'] = async (window) => this.#open.read(window)
+  get: Journal['get'] = async (seqs) => this.#open.get(seqs)
+
+  flush: Journal['flush'] = async (flush) => this.#open.flush(flush)
+  slowKeys: Journal['slowKeys'] = async (group, keys) => this.#open.slowKeys(group, keys)
+  hasSlowLanes: Journal['hasSlowLanes'] = async (group) => this.#open.hasSlowLanes(group)
+  existing: Journal['existing'] = async (flows, after, upTo) => this.#open.existing(flows, after, upTo)
+  due: Journal['due'] = async (query) => this.#open.due(query)
+  claim: Journal['claim'] = async (claim) => this.#open.claim(claim)
+  mark: Journal['mark'] = async (mark) => this.#open.mark(mark)
+
+  registerFlows: Journal['registerFlows'] = async (flows) => this.#open.registerFlows(flows)
+  registerSystems: Journal['registerSystems'] = async (systems) => this.#open.registerSystems(systems)
+  join: Journal['join'] = async (worker, leaseMs) => this.#open.join(worker, leaseMs)
+  heartbeat: Journal['heartbeat'] = async (worker, leaseMs) => this.#open.heartbeat(worker, leaseMs)
+  leave: Journal['leave'] = async (worker) => this.#open.leave(worker)
+  groups: Journal['groups'] = async () => this.#open.groups()
+  acquire: Journal['acquire'] = async (worker, group, part) => this.#open.acquire(worker, group, part)
+  release: Journal['release'] = async (worker, lease) => this.#open.release(worker, lease)
+  takeover: Journal['takeover'] = async (deadWorker) => this.#open.takeover(deadWorker)
+  flowVersions: Journal['flowVersions'] = async () => this.#open.flowVersions()
+
+  states: Journal['states'] = async () => this.#open.states()
+  reserveRate: Journal['reserveRate'] = async (ask) => this.#open.reserveRate(ask)
+  permits: Journal['permits'] = async (ask) => this.#open.permits(ask)
+  openBreaker: Journal['openBreaker'] = async (open) => this.#open.openBreaker(open)
+  tryProbe: Journal['tryProbe'] = async (probe) => this.#open.tryProbe(probe)
+  closeBreaker: Journal['closeBreaker'] = async (system, worker) => this.#open.closeBreaker(system, worker)
+  throttle: Journal['throttle'] = async (system, forMs) => this.#open.throttle(system, forMs)
+  writeStats: Journal['writeStats'] = async (worker, rows) => this.#open.writeStats(worker, rows)
+
+  /** What a person does to a run. */
+  async act(act: RunAct): Promise<RunActResult> {
+    return actOnRun(this.#store, act, this.#clock.now())
+  }
+
+  /** Pauses or resumes a system or a lane group; whether there is one of that name. */
+  async pause(kind: 'system' | 'group', name: string, paused: boolean): Promise<boolean> {
+    return setPaused(this.#store, { kind, name, paused })
+  }
+
+  /** All that the store holds now, as plain data. It looks at every row: not for each step of a simulation. */
+  snapshot(): JournalSnapshot {
+    return memorySnapshot(this.#store, this.#clock.now())
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+  }
+
+  get #open() {
+    if (this.#closed) throw new BusbarError('journal.unavailable', `the journal of ${this.#worker} is closed`)
+    return this.#role
+  }
+}

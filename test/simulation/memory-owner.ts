@@ -1,0 +1,194 @@
+import { BusbarError } from '../../src/errors.ts'
+import type { ClaimedRun, DoneRun, Flush, OwnerJournal, RunRow, StoredEvent } from '../../src/journal/port.ts'
+import { runState } from '../../src/journal/port.ts'
+import type { MemoryLane, MemoryPart, MemoryRun, MemoryStore } from './memory-store.ts'
+
+const { retrying, running, parked, succeeded } = runState
+
+/** What an owner reads and writes, over a store in memory; see 0003-owner.sql, which it follows. */
+export function memoryOwner(store: MemoryStore, now: () => number): OwnerJournal {
+  const holds = (lease: { group: string; part: number; epoch: number }): MemoryPart | undefined => {
+    const part = store.part(lease.group, lease.part)
+    return part?.epoch === lease.epoch ? part : undefined
+  }
+  return {
+    async flush(flush) {
+      const part = holds(flush)
+      if (!part) return 'lost'
+      refuseBad(flush)
+      applyFlush(store, flush, { part, now: now() })
+      return 'ok'
+    },
+
+    slowKeys: async (group, keys) =>
+      [...new Set(keys)].filter((key) => store.groups.get(group)?.lanes.has(key)),
+
+    hasSlowLanes: async (group) => (store.groups.get(group)?.lanes.size ?? 0) > 0,
+
+    async existing(flows, after, upTo) {
+      const found: { flow: number; seq: number }[] = []
+      for (let index = store.indexAfter(after); index < store.events.length; index++) {
+        const { seq } = store.events[index] as StoredEvent
+        if (seq > upTo) break
+        for (const flow of flows) if (store.run(flow, seq, 0)) found.push({ flow, seq })
+      }
+      return found
+    },
+
+    async due({ group, part, parts, systems, limit }) {
+      const open = new Set(systems)
+      const at = now()
+      return [...(store.groups.get(group)?.lanes.values() ?? [])]
+        .filter((lane) => lane.nextAt <= at && open.has(lane.system) && lane.khash % parts === part)
+        .sort((one, other) => one.nextAt - other.nextAt)
+        .slice(0, limit)
+        .map((lane) => lane.key)
+    },
+
+    async claim(claim) {
+      if (!holds(claim)) return 'lost'
+      const { lanes } = store.group(claim.group)
+      const at = now()
+      const again = claim.again ?? false
+      const due = [...new Set(claim.keys)].sort().flatMap((key) => lanes.get(key) ?? [])
+      return due
+        .filter((lane) => again || lane.nextAt <= at)
+        .flatMap((lane) => claimLane(store, lane, { ...claim, again, at }))
+    },
+
+    async mark({ run, ...lease }) {
+      if (!holds(lease)) return 'lost'
+      const known = store.run(run.flow, run.seq, run.gen)
+      if (known?.state === running) store.change(known, { phase: run.phase })
+      return 'ok'
+    },
+  }
+}
+
+/** Texts that the real one refuses, before anything is written. */
+function refuseBad({ runs, attempts }: Flush): void {
+  const texts = [
+    ...runs.flatMap((run) => [run.key, run.code, run.message, run.fp, run.reason]),
+    ...attempts.flatMap((attempt) => [attempt.message, attempt.request, attempt.response]),
+  ]
+  if (texts.some((text) => text?.includes('\0')))
+    throw new BusbarError('event.invalid', 'a row has a NUL in it')
+}
+
+function applyFlush(
+  store: MemoryStore,
+  flush: Flush,
+  { part, now }: { part: MemoryPart; now: number },
+): void {
+  const { group, worker } = flush
+  for (const done of flush.done) if (!store.run(done.flow, done.seq, 0)) store.insert(successRow(done, now))
+  for (const row of flush.runs) upsert(store, row, { group, now })
+  for (const key of new Set(flush.runs.map((row) => row.key))) store.settle(group, key, now)
+  for (const attempt of flush.attempts) {
+    const id = [attempt.flow, attempt.seq, attempt.gen, attempt.step, attempt.no, attempt.kind].join('/')
+    if (!store.attempts.has(id)) store.attempts.set(id, { ...attempt, worker })
+  }
+  for (const problem of flush.problems) {
+    const known = store.problems.get(problem.fp)
+    if (!known) store.problems.set(problem.fp, { ...problem, lastSeen: now, state: 'open' })
+    else {
+      known.lastSeen = now
+      if (known.state === 'resolved') known.state = 'open'
+    }
+  }
+  if (flush.claimedTo > 0) moveOn(store, flush, { part, now })
+}
+
+function moveOn(store: MemoryStore, flush: Flush, { part, now }: { part: MemoryPart; now: number }): void {
+  for (const { flow: id, version, position } of flush.positions) {
+    const flow = store.flow(id)
+    const old = flow?.positions.get(flush.part)
+    if (flow?.version === version && old !== undefined && old < position)
+      flow.positions.set(flush.part, position)
+  }
+  part.claimedTo = Math.max(part.claimedTo, flush.claimedTo)
+  part.flushedAt = now
+  if (!flush.suspectsResolved) return
+  part.unclean = 0
+  part.suspectTo = 0
+}
+
+const nothing = {
+  holds: true,
+  phase: 0,
+  throttles: 0,
+  conflicts: 0,
+  crashes: 0,
+  maybeAt: null,
+  nextAt: null,
+  code: null,
+  message: null,
+  fp: null,
+  reason: null,
+}
+
+function successRow({ status, ...done }: DoneRun, now: number): MemoryRun {
+  const lane = { group: null, key: null, khash: null, lord: null, ord: null }
+  return {
+    ...nothing,
+    ...lane,
+    ...done,
+    gen: 0,
+    state: succeeded,
+    attempts: done.tries,
+    status: status === 0 ? null : status,
+    endedAt: now,
+  }
+}
+
+/** Inserted, or updated where it is running. */
+function upsert(store: MemoryStore, row: RunRow, { group, now }: { group: string; now: number }): void {
+  const { nextInMs, firstAt, ...rest } = row
+  const known = store.run(row.flow, row.seq, row.gen)
+  if (known && known.state !== running) return
+  const fresh: MemoryRun = {
+    ...rest,
+    group,
+    firstAt: known?.firstAt ?? firstAt,
+    endedAt: row.state >= succeeded ? now : null,
+    nextAt: row.state === retrying ? now + (nextInMs ?? 0) : null,
+  }
+  if (!known) return store.insert(fresh)
+  const { lord: _lord, ord: _ord, khash: _khash, key: _key, ...changed } = fresh
+  store.change(known, changed)
+}
+
+function claimLane(
+  store: MemoryStore,
+  lane: MemoryLane,
+  claim: {
+    readonly group: string
+    readonly maxRuns: number
+    readonly maxBytes: number
+    readonly again: boolean
+    readonly at: number
+  },
+): ClaimedRun[] {
+  const picked: ClaimedRun[] = []
+  let bytes = 0
+  for (const run of lane.open.slice(0, claim.maxRuns)) {
+    const event = store.places.get(run.seq) as StoredEvent
+    bytes += Buffer.byteLength(event.data)
+    const blocked =
+      run.state === parked ||
+      (run.state === running && !claim.again) ||
+      (run.state === retrying && (run.nextAt ?? 0) > claim.at)
+    if (blocked || (picked.length > 0 && bytes > claim.maxBytes)) break
+    picked.push(claimed(run, event))
+  }
+  for (const { flow, gen, event } of picked)
+    store.change(store.run(flow, event.seq, gen) as MemoryRun, { state: running, reason: null })
+  store.settle(claim.group, lane.key, claim.at)
+  return picked
+}
+
+function claimed(run: MemoryRun, event: StoredEvent): ClaimedRun {
+  const { flow, gen, maybeAt, tries, attempts, throttles, conflicts, crashes, firstAt } = run
+  const lane = { key: run.key as string, lord: run.lord as number, ord: run.ord as number }
+  return { flow, gen, ...lane, maybeAt, tries, attempts, throttles, conflicts, crashes, firstAt, event }
+}
