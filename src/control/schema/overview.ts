@@ -1,0 +1,118 @@
+import { z } from 'zod'
+import { Limit, Moment, named, pageOf, Sentence, SeqText } from './common.ts'
+import { SystemStanding } from './system.ts'
+
+const Count = z.number().int().nonnegative()
+
+/** Unfinished runs grouped by cause. */
+export const Problem = named(
+  'Problem',
+  'Unfinished runs grouped by cause: system, error code, message without what differs from run to run',
+  z.object({
+    fingerprint: z.string(),
+    system: z.string(),
+    code: z.string(),
+    title: z.string(),
+    state: z.enum(['open', 'acknowledged', 'resolved', 'ignored']),
+    firstSeen: Moment,
+    lastSeen: Moment,
+    owner: z.string().nullable(),
+    note: z.string().nullable(),
+    /** Open runs of this cause, counted up to 10,000: all, and those that need a person. */
+    open: Count,
+    parked: Count,
+  }),
+)
+export type Problem = z.infer<typeof Problem>
+
+export const ProblemsQuery = z.object({
+  state: z.enum(['open', 'acknowledged', 'resolved', 'ignored', 'unresolved']).default('unresolved'),
+  cursor: z.string().max(400).optional(),
+  limit: Limit,
+})
+export type ProblemsQuery = z.output<typeof ProblemsQuery>
+export const ProblemPage = named('ProblemPage', 'One page of problems, last seen first', pageOf(Problem))
+export type ProblemPage = z.infer<typeof ProblemPage>
+
+/** How far a flow is behind the log. */
+export const FlowStatus = named(
+  'FlowStatus',
+  'How far a flow is behind the log',
+  z.object({
+    flow: z.string(),
+    group: z.string(),
+    /** Events it has not reached; an estimate when `exact` is false. */
+    pending: Count,
+    exact: z.boolean(),
+    oldestPendingAt: Moment.nullable(),
+    position: z.number().int(),
+  }),
+)
+export type FlowStatus = z.infer<typeof FlowStatus>
+
+/** What is true now. */
+export const Status = named(
+  'Status',
+  'What is true now: in words, and in numbers',
+  z.object({
+    sentence: Sentence,
+    ok: z.boolean(),
+    head: z.number().int(),
+    flows: z.array(FlowStatus),
+    /** Open runs by state, each counted up to 10,000. */
+    open: z.object({ waiting: Count, retrying: Count, running: Count, parked: Count }),
+    oldestPendingMs: z.number().nullable(),
+    systems: z.array(
+      z.object({ name: z.string(), standing: SystemStanding, since: Moment, until: Moment.nullable() }),
+    ),
+    workers: z.object({ live: Count, late: Count }),
+    pausedGroups: z.array(z.string()),
+  }),
+)
+export type Status = z.infer<typeof Status>
+
+/** What runs came to, per slice of time, flow, system and outcome. */
+export const Stats = named(
+  'Stats',
+  'What attempts came to, in slices of equal length, by flow, system and outcome',
+  z.object({
+    from: Moment,
+    sliceMinutes: z.number().int(),
+    slices: z.array(
+      z.object({
+        at: Moment,
+        flow: z.string(),
+        system: z.string(),
+        outcome: z.string(),
+        count: Count,
+        meanMs: z.number(),
+        maxMs: Count,
+      }),
+    ),
+  }),
+)
+export type Stats = z.infer<typeof Stats>
+export const StatsQuery = z.object({
+  minutes: z.coerce.number<number>().int().min(1).max(10_080).default(60),
+})
+
+/** Who did what. */
+export const AuditEntry = named(
+  'AuditEntry',
+  'An act of a person or a token: who, what, when, why, before and after',
+  z.object({
+    id: z.number().int(),
+    at: Moment,
+    actor: z.string(),
+    verb: z.string(),
+    object: z.string(),
+    reason: z.string().nullable(),
+    before: z.unknown(),
+    after: z.unknown(),
+  }),
+)
+export type AuditEntry = z.infer<typeof AuditEntry>
+export const AuditQuery = z.object({ before: SeqText.optional(), limit: Limit })
+export type AuditQuery = z.output<typeof AuditQuery>
+export const AuditPage = named('AuditPage', 'One page of the audit trail, newest first', pageOf(AuditEntry))
+export type AuditPage = z.infer<typeof AuditPage>

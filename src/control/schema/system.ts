@@ -1,0 +1,92 @@
+import { z } from 'zod'
+import { Moment, named, Sentence } from './common.ts'
+
+/** How a system stands, in the words people see. */
+export const systemStandings = ['connected', 'cut-off', 'trying', 'slowed', 'paused'] as const
+export const SystemStanding = z.enum(systemStandings)
+
+/** A business application that busbar calls. */
+export const System = named(
+  'System',
+  'A business application that busbar calls, and how it stands',
+  z.object({
+    name: z.string(),
+    address: z.string(),
+    standing: SystemStanding,
+    /** The technical word. */
+    breaker: z.enum(['closed', 'open', 'probing']),
+    paused: z.boolean(),
+    why: Sentence,
+    /** When it is tried again, or may be called again. */
+    until: Moment.nullable(),
+    changedAt: Moment,
+    /** Attempts that workers may run at once right now. */
+    permits: z.number().int(),
+    /** Lanes whose next run needs it, counted up to 10,000. */
+    lanes: z.number().int(),
+  }),
+)
+export type System = z.infer<typeof System>
+
+export const SystemList = named('SystemList', 'All systems', z.object({ items: z.array(System) }))
+
+/** The flows that call a system, and the problems it has. */
+export const SystemDetail = named(
+  'SystemDetail',
+  'A system, the flows that call it, and its unresolved problems',
+  System.extend({
+    flows: z.array(z.string()),
+    problems: z.array(z.object({ fingerprint: z.string(), title: z.string(), code: z.string() })),
+  }),
+)
+export type SystemDetail = z.infer<typeof SystemDetail>
+
+/** A lane group: flows with one order per key, run by one owner. */
+export const Group = named(
+  'Group',
+  'A lane group (one partition of it): flows that share one order per key, and the worker that runs them',
+  z.object({
+    name: z.string(),
+    partition: z.number().int(),
+    flows: z.array(z.string()),
+    owner: z.string().nullable(),
+    paused: z.boolean(),
+    /** The lowest position of its flows, and the end of the log. */
+    position: z.number().int(),
+    head: z.number().int(),
+    /** Lanes held by an open run, counted up to 10,000. */
+    lanes: z.number().int(),
+  }),
+)
+export type Group = z.infer<typeof Group>
+
+export const GroupList = named('GroupList', 'All lane groups', z.object({ items: z.array(Group) }))
+
+/** A process that runs flows. */
+export const Worker = named(
+  'Worker',
+  'A process that runs flows: live, late (its lease has run out) or dead',
+  z.object({
+    id: z.string(),
+    host: z.string(),
+    state: z.enum(['live', 'late', 'dead']),
+    startedAt: Moment,
+    leaseUntil: Moment,
+    groups: z.array(z.string()),
+  }),
+)
+export type Worker = z.infer<typeof Worker>
+
+export const WorkerList = named(
+  'WorkerList',
+  'Workers, newest first; of those that ended, the newest 50',
+  z.object({ items: z.array(Worker) }),
+)
+
+/** Whether a system or lane group is paused now. */
+export const Paused = named(
+  'Paused',
+  'Whether the system or lane group is paused now',
+  z.object({ name: z.string(), paused: z.boolean() }),
+)
+export type Paused = z.infer<typeof Paused>
