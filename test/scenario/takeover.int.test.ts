@@ -179,7 +179,13 @@ describe('A8: positions belong to flows', () => {
       flowOn(some, { start: { at: now } }),
     ])
     await rig.publish(...orders(['C'], 1))
-    await rig.until(() => erp.applied.size === 6 && all.applied.size === 6 && none.applied.size === 1 && some.applied.size === 3)
+    await rig.until(
+      () =>
+        erp.applied.size === 6 &&
+        all.applied.size === 6 &&
+        none.applied.size === 1 &&
+        some.applied.size === 3,
+    )
     expect([...all.sends].sort()).toEqual(['A1', 'A2', 'A3', 'B1', 'B2', 'C1'])
     expect(none.sends).toEqual(['C1'])
     expect([...some.sends].sort()).toEqual(['B1', 'B2', 'C1'])
