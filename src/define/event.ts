@@ -64,7 +64,7 @@ export function defineEvent<const Type extends string, S extends StandardSchemaV
   return {
     kind: 'event',
     type: spec.type,
-    schema: spec.schema as StandardSchemaV1<StandardSchemaV1.InferInput<S>, StandardSchemaV1.InferOutput<S>>,
+    schema: spec.schema,
     key: spec.key ?? (() => undefined),
     version: spec.version ?? '1',
   }

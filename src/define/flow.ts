@@ -138,7 +138,7 @@ export function defineFlow(name: string, options: FlowOptions = {}): FlowWithout
         ...head,
         events: contracts,
         steps: [
-          stepDefinition(stepName, system as System, step as unknown as StepOptions<never, never, never>),
+          stepDefinition(stepName, system, step as unknown as StepOptions<never, never, never>),
         ],
       }),
     }),

@@ -107,7 +107,13 @@ export interface System<Call = unknown> {
   readonly settings: SystemSettings
   /** Shown to people: a base URL without credentials, or the like. */
   readonly address: string
-  connect(): Connector<Call>
+  connect(options: ConnectOptions): Connector<Call>
+}
+
+/** What a connector is told of the hub it works for. */
+export interface ConnectOptions {
+  /** Header and field names whose values must not enter the record, from the configuration. */
+  readonly redact: readonly string[]
 }
 
 /**
@@ -116,7 +122,10 @@ export interface System<Call = unknown> {
  * with the right class on failure.
  */
 export function defineSystem<Call>(
-  options: SystemOptions & { readonly address?: string; readonly connect: () => Connector<Call> },
+  options: SystemOptions & {
+    readonly address?: string
+    readonly connect: (options: ConnectOptions) => Connector<Call>
+  },
 ): System<Call> {
   checkName('system name', options.name)
   return {

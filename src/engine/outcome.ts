@@ -77,7 +77,7 @@ function timeoutOf(error: unknown, { sent }: Sendings): unknown {
   if (error instanceof CallError && error.status !== undefined) return error
   return new CallError({
     class: sent > 0 ? 'unknown' : 'unavailable',
-    message: sent > 0 ? 'no answer within the timeout' : 'timed out before the request was sent',
+    message: sent > 0 ? 'no answer within the timeout' : 'timed out; nothing that changes data had been sent',
     cause: error,
   })
 }

@@ -18,6 +18,8 @@ export interface WorkerDeps {
   readonly id: string
   readonly hub: string
   readonly flows: readonly Flow[]
+  /** Names whose values must not enter the record, beside the built-in ones. */
+  readonly redact?: readonly string[]
   readonly journal: Journal
   readonly clock: Clock
   readonly random: Random
@@ -164,7 +166,7 @@ export class Worker {
     )
     for (const [name, system] of systems) {
       const { settings } = system
-      this.#connectors.set(name, system.connect())
+      this.#connectors.set(name, system.connect({ redact: this.#deps.redact ?? [] }))
       const observe = onBreaker && {
         onBreaker: (kind: Breaker['kind'], reason: string | undefined) => onBreaker(name, kind, reason),
       }

@@ -62,14 +62,16 @@ function dotted(high: number, low: number): string {
   return [high >> 8, high & 255, low >> 8, low & 255].join('.')
 }
 
+/** `192.0.2.1` as the last two groups of an IPv6 address. */
+function groupsOfIpv4(address: string): string {
+  const [a = 0, b = 0, c = 0, d = 0] = address.split('.').map(Number)
+  return [(a << 8) | b, (c << 8) | d].map((group) => group.toString(16)).join(':')
+}
+
 /** The eight groups of an IPv6 address. */
 function expand(address: string): number[] {
-  const bare = (address.split('%')[0] ?? '').replace(
-    /(\d+)\.(\d+)\.(\d+)\.(\d+)$/,
-    (_, a: string, b: string, c: string, d: string) =>
-      [(Number(a) << 8) | Number(b), (Number(c) << 8) | Number(d)]
-        .map((group) => group.toString(16))
-        .join(':'),
+  const bare = (address.split('%')[0] ?? '').replace(/[\d.]+$/, (last) =>
+    last.includes('.') ? groupsOfIpv4(last) : last,
   )
   const [head = '', tail] = bare.split('::')
   const parse = (part: string) =>
@@ -87,10 +89,10 @@ function expand(address: string): number[] {
 export function pathBelow(
   base: URL,
   path: string,
-  query: Readonly<Record<string, unknown>> | undefined,
+  query: Readonly<Record<string, string | number | boolean | null | undefined>> | undefined,
 ): string {
   const prefix = base.pathname.replace(/\/$/, '')
-  // eslint-disable-next-line no-control-regex -- control characters are what this is about
+
   if (/[\u0000-\u0020\u007f\\]/.test(path) || path.startsWith('//') || /^[a-z][a-z0-9+.-]*:/i.test(path))
     throw blocked(path)
   const url = new URL(`${base.origin}${prefix}${path.startsWith('/') ? path : `/${path}`}`)
@@ -101,7 +103,7 @@ export function pathBelow(
   )
     throw blocked(path)
   for (const [name, value] of Object.entries(query ?? {}))
-    if (value !== undefined && value !== null) url.searchParams.append(name, String(value as string))
+    if (value !== undefined && value !== null) url.searchParams.append(name, String(value))
   return url.pathname + url.search
 }
 

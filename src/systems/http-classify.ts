@@ -39,7 +39,8 @@ export function judge(answer: HttpAnswer, classify: Classify | undefined, nowMs:
   throw new CallError({
     class: details.class,
     message:
-      details.message ?? `${answer.method} ${answer.path} answered ${answer.status}${spoken(answer.body)}`,
+      details.message ??
+      `${answer.method} ${answer.path} answered ${answer.status}${spoken(answer.status, answer.body)}`,
     status: answer.status,
     ...(vendorCode !== undefined && { vendorCode }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
@@ -96,7 +97,8 @@ export function vendorCodeOf(body: unknown): string | undefined {
 }
 
 /** What the vendor says to people, shortened; never the whole payload. */
-function spoken(body: unknown): string {
+function spoken(status: number, body: unknown): string {
+  if (status >= 300 && status < 400) return '; redirects are not followed'
   const object = asObject(body)
   const inner = asObject(object?.['error'])
   for (const candidate of [

@@ -1,0 +1,138 @@
+import type { System, SystemOptions } from '../define/system.ts'
+import { defineSystem, systemSettings } from '../define/system.ts'
+import { BusbarError } from '../errors.ts'
+import type { AuthPort, HttpAuth } from './http-auth.ts'
+import { noAuth } from './http-auth.ts'
+import type { HttpCall, HttpTarget } from './http-call.ts'
+import { httpCall } from './http-call.ts'
+import type { Classify, HttpAnswer } from './http-classify.ts'
+import { openPool } from './http-connect.ts'
+import type { RawRequest } from './http-exchange.ts'
+import { exchange } from './http-exchange.ts'
+import { redactor } from './http-record.ts'
+
+/** What `httpSystem` takes. */
+export interface HttpSystemOptions extends SystemOptions {
+  /** `https://erp.example.com/api`; calls stay below it. */
+  readonly baseUrl: string
+  /** Default: none. */
+  readonly auth?: HttpAuth
+  /** Sent with every request. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** Decides what an answer means; sees status, headers and parsed body of every one. Answer `undefined` for the default rule. */
+  readonly classify?: Classify
+  /** Largest answer that is read; default 4 MiB. */
+  readonly maxResponseBytes?: number
+}
+
+const maxConnectTimeoutMs = 10_000
+const authTimeoutMs = 30_000
+
+/**
+ * Declares a system with an HTTP API. Connections are kept alive, redirects are not followed, and only the configured
+ * hosts are ever called, decided on the connected address. Each request carries `Idempotency-Key`, `traceparent` and the
+ * event's attributes (`ce-id`, …). Throws `config.invalid` when `baseUrl` is not an http(s) URL without credentials.
+ *
+ * @example
+ * export const erp = httpSystem({
+ *   name: 'erp',
+ *   baseUrl: env.ERP_URL,
+ *   auth: clientCredentials({ tokenUrl: env.TOKEN_URL, clientId: env.ID, clientSecret: env.SECRET }),
+ *   limits: { concurrency: 5, rate: { max: 600, per: '1m' } },
+ * })
+ */
+export function httpSystem(options: HttpSystemOptions): System<HttpCall> {
+  const base = baseOf(options)
+  return defineSystem<HttpCall>({
+    ...options,
+    address: base.origin + (base.pathname === '/' ? '' : base.pathname),
+    connect: ({ redact }) => connectHttp(options, { base, redact }),
+  })
+}
+
+function connectHttp(
+  options: HttpSystemOptions,
+  { base, redact }: { readonly base: URL; readonly redact: readonly string[] },
+) {
+  const settings = systemSettings(options)
+  const connectTimeoutMs = Math.min(maxConnectTimeoutMs, Math.max(100, settings.timeoutMs / 2))
+  const pool = openPool({
+    origin: base.origin,
+    connections: settings.concurrency + 1,
+    connectTimeoutMs,
+  })
+  const auth = (options.auth ?? noAuth).open(authPort({ base, pool, connectTimeoutMs }))
+  const target: HttpTarget = {
+    pool,
+    base,
+    headers: { accept: 'application/json', 'user-agent': 'busbar', ...lowerCased(options.headers ?? {}) },
+    auth,
+    classify: options.classify,
+    maxResponseBytes: options.maxResponseBytes ?? 4 * 1_048_576,
+    isSecret: redactor(redact),
+  }
+  let closed: Promise<void> | undefined
+  return {
+    open: (attempt: Parameters<typeof httpCall>[1]) => httpCall(target, attempt),
+    close: () =>
+      (closed ??= (async () => {
+        await auth.end?.().catch(() => undefined) // a courtesy: the session ends by itself, too
+        await pool.destroy()
+      })()),
+  }
+}
+
+/** Requests of the authentication itself: over the system's own connections, or over one of their own to another host. */
+function authPort(options: { base: URL; pool: HttpTarget['pool']; connectTimeoutMs: number }): AuthPort {
+  const { base, connectTimeoutMs } = options
+  return {
+    now: () => performance.now(),
+    async send({ method, url, headers, body }) {
+      const target = /^https?:/i.test(url)
+        ? new URL(url)
+        : new URL(`${base.origin}${base.pathname.replace(/\/$/, '')}/${url.replace(/^\//, '')}`)
+      const own = target.origin === base.origin
+      const pool = own ? options.pool : openPool({ origin: target.origin, connections: 1, connectTimeoutMs })
+      const request: RawRequest = {
+        method,
+        path: target.pathname + target.search,
+        headers: { accept: 'application/json', 'user-agent': 'busbar', ...headers },
+        body,
+      }
+      try {
+        const answer = await exchange(pool, request, {
+          signal: AbortSignal.timeout(authTimeoutMs),
+          maxBytes: 1_048_576,
+          onSent: () => undefined,
+        })
+        return { method, path: target.pathname, ...answer, body: jsonOf(answer.body) } satisfies HttpAnswer
+      } finally {
+        if (!own) await pool.destroy()
+      }
+    },
+  }
+}
+
+function jsonOf(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'))
+  } catch {
+    return body.toString('utf8')
+  }
+}
+
+function baseOf({ name, baseUrl }: HttpSystemOptions): URL {
+  const invalid = (why: string) =>
+    new BusbarError('config.invalid', `system "${name}": baseUrl ${why}`, { details: { system: name } })
+  if (!URL.canParse(baseUrl)) throw invalid(`${JSON.stringify(baseUrl)} is not a URL`)
+  const base = new URL(baseUrl)
+  if (base.protocol !== 'https:' && base.protocol !== 'http:') throw invalid('must be http or https')
+  if (base.username || base.password)
+    throw invalid('must not carry credentials; use auth: basic({ user, password })')
+  if (base.search || base.hash) throw invalid('must not carry a query or fragment')
+  return base
+}
+
+function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+}

@@ -1,0 +1,149 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+
+/** What is true of the journal when the metrics are read. */
+export interface JournalFigures {
+  readonly groups: readonly {
+    readonly group: string
+    readonly pending: number
+    readonly oldestSeconds: number
+  }[]
+  readonly systems: readonly { readonly system: string; readonly breaker: 'closed' | 'probing' | 'open' }[]
+  readonly parked: readonly { readonly flow: string; readonly count: number }[]
+}
+
+/** The metrics of one process, in Prometheus' text format; names and meanings are listed in docs/metrics.md. */
+export interface Metrics {
+  accepted(count: number, duplicates: number): void
+  refused(code: string): void
+  appended(batch: { readonly events: number; readonly ms: number }): void
+  attempt(attempt: {
+    readonly flow: string
+    readonly system: string
+    readonly outcome: string
+    readonly ms: number
+  }): void
+  run(run: { readonly flow: string; readonly outcome: string }): void
+  /** The exposition; asks `figures` first. When they cannot be had, the process's own metrics are still answered. */
+  text(): Promise<string>
+  readonly contentType: string
+}
+
+const breakerValue = { closed: 0, probing: 0.5, open: 1 } as const
+
+/** Creates the metrics; `figures` is asked once for each exposition. */
+export function createMetrics(figures: () => Promise<JournalFigures>): Metrics {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry, prefix: 'busbar_' })
+  const ingress = ingressMetrics(registry)
+  const engine = engineMetrics(registry)
+  const journal = journalMetrics(registry)
+  return {
+    ...ingress,
+    ...engine,
+    contentType: registry.contentType,
+    async text() {
+      try {
+        journal(await figures())
+        return await registry.metrics()
+      } catch {
+        journal({ groups: [], systems: [], parked: [] }) // the journal is away: busbar_up says so
+        return `${await registry.metrics()}# the journal could not be asked\n`
+      }
+    },
+  }
+}
+
+function ingressMetrics(registry: Registry): Pick<Metrics, 'accepted' | 'refused' | 'appended'> {
+  const registers = [registry]
+  const accepted = new Counter({
+    name: 'busbar_events_accepted_total',
+    help: 'Events stored in the log',
+    registers,
+  })
+  const duplicates = new Counter({
+    name: 'busbar_events_duplicate_total',
+    help: 'Events that were in the log already',
+    registers,
+  })
+  const refused = new Counter({
+    name: 'busbar_requests_refused_total',
+    help: 'Publish requests that were refused, by error code',
+    labelNames: ['code'],
+    registers,
+  })
+  const size = new Histogram({
+    name: 'busbar_append_batch_events',
+    help: 'Events per append',
+    buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500],
+    registers,
+  })
+  const seconds = new Histogram({
+    name: 'busbar_append_seconds',
+    help: 'Duration of an append, commit included',
+    buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1, 5],
+    registers,
+  })
+  return {
+    accepted(count, duplicateCount) {
+      accepted.inc(count)
+      duplicates.inc(duplicateCount)
+    },
+    refused: (code) => refused.inc({ code }),
+    appended(batch) {
+      size.observe(batch.events)
+      seconds.observe(batch.ms / 1_000)
+    },
+  }
+}
+
+function engineMetrics(registry: Registry): Pick<Metrics, 'attempt' | 'run'> {
+  const registers = [registry]
+  const attempts = new Histogram({
+    name: 'busbar_attempt_seconds',
+    help: 'Duration of an attempt, by flow, system and outcome',
+    labelNames: ['flow', 'system', 'outcome'],
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+    registers,
+  })
+  const runs = new Counter({
+    name: 'busbar_runs_total',
+    help: 'Runs that succeeded, were parked, or must be tried again later',
+    labelNames: ['flow', 'outcome'],
+    registers,
+  })
+  // A label set is looked up by a string of ours: prom-client's own lookup sorts and joins the labels of each call.
+  const histograms = new Map<string, ReturnType<typeof attempts.labels>>()
+  const counters = new Map<string, ReturnType<typeof runs.labels>>()
+  return {
+    attempt({ flow, system, outcome, ms }) {
+      const name = `${flow} ${system} ${outcome}`
+      let histogram = histograms.get(name)
+      if (!histogram) histograms.set(name, (histogram = attempts.labels(flow, system, outcome)))
+      histogram.observe(ms / 1_000)
+    },
+    run({ flow, outcome }) {
+      const name = `${flow} ${outcome}`
+      let counter = counters.get(name)
+      if (!counter) counters.set(name, (counter = runs.labels(flow, outcome)))
+      counter.inc()
+    },
+  }
+}
+
+function journalMetrics(registry: Registry): (figures: JournalFigures) => void {
+  const gauge = (name: string, help: string, label: string) =>
+    new Gauge({ name, help, labelNames: [label], registers: [registry] })
+  const pending = gauge('busbar_pending_events', 'Events a lane group has not reached yet', 'group')
+  const oldest = gauge('busbar_oldest_pending_seconds', 'Age of the oldest event it has not reached', 'group')
+  const breaker = gauge('busbar_breaker_state', 'Breaker: 0 closed, 0.5 probing, 1 open', 'system')
+  const parked = gauge('busbar_parked_runs', 'Runs that need a person', 'flow')
+  return (figures) => {
+    for (const each of [pending, oldest, breaker, parked]) each.reset()
+    for (const { group, pending: count, oldestSeconds } of figures.groups) {
+      pending.set({ group }, count)
+      oldest.set({ group }, oldestSeconds)
+    }
+    for (const { system, breaker: state } of figures.systems) breaker.set({ system }, breakerValue[state])
+    for (const { flow, count } of figures.parked) parked.set({ flow }, count)
+  }
+}
