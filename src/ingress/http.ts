@@ -5,7 +5,7 @@ import type { Appended, NewEvent } from '../journal/port.ts'
 import { batchedEvents, binaryEvent, modeOf, structuredEvent } from './cloudevents.ts'
 import type { EventInput } from './event-input.ts'
 import { acceptEvent } from './event-input.ts'
-import { EventRefused } from './faults.ts'
+import { conflictOf, EventRefused } from './faults.ts'
 import type { Authenticate, Principal } from './principal.ts'
 import { sendProblem } from './problem.ts'
 import { RateLimiter } from './rate-limiter.ts'
@@ -154,16 +154,6 @@ function itemOf(event: NewEvent, result: Appended): unknown {
       error: { code: 'event.conflict', message: conflictOf(event, result.seq).message },
     }
   return { id: event.id, seq: result.seq, duplicate: result.kind === 'duplicate' }
-}
-
-function conflictOf(event: NewEvent, seq: number): BusbarError {
-  return new BusbarError(
-    'event.conflict',
-    `an event with this source and id, but other data, was accepted before as ${seq}: a new fact needs a new id`,
-    {
-      details: { id: event.id, source: event.source, seq },
-    },
-  )
 }
 
 function bodyOf(request: FastifyRequest): Buffer {

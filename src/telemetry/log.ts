@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import { pino } from 'pino'
 
 /** busbar's log: pino's JSON lines, or whatever the embedding application hands in. */
-export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
+export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error' | 'isLevelEnabled'>
 
 /** Levels from the most to the least talkative. */
 export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const

@@ -34,6 +34,11 @@ const breakerValue = { closed: 0, probing: 0.5, open: 1 } as const
 export function createMetrics(figures: () => Promise<JournalFigures>): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry, prefix: 'busbar_' })
+  const up = new Gauge({
+    name: 'busbar_journal_up',
+    help: 'Whether the journal answers: 0 or 1; at 0 the figures that come from it are left out',
+    registers: [registry],
+  })
   const ingress = ingressMetrics(registry)
   const engine = engineMetrics(registry)
   const journal = journalMetrics(registry)
@@ -42,13 +47,10 @@ export function createMetrics(figures: () => Promise<JournalFigures>): Metrics {
     ...engine,
     contentType: registry.contentType,
     async text() {
-      try {
-        journal(await figures())
-        return await registry.metrics()
-      } catch {
-        journal({ groups: [], systems: [], parked: [] }) // the journal is away: busbar_up says so
-        return `${await registry.metrics()}# the journal could not be asked\n`
-      }
+      const known = await figures().catch(() => undefined)
+      up.set(known ? 1 : 0)
+      journal(known ?? { groups: [], systems: [], parked: [] })
+      return registry.metrics()
     },
   }
 }

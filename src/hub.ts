@@ -1,0 +1,177 @@
+import { openDatabase } from './journal/database.ts'
+import type { Database } from './journal/database.ts'
+import type { Config } from './define/config.ts'
+import type { EventContract } from './define/event.ts'
+import { BusbarError } from './errors.ts'
+import { openHome } from './hub/home.ts'
+import type { Home } from './hub/home.ts'
+import { journalFigures } from './hub/figures.ts'
+import { createServer } from './hub/server.ts'
+import { Session } from './hub/session.ts'
+import { Appender } from './ingress/appender.ts'
+import type { Published, PublishOptions } from './ingress/publish.ts'
+import { publishEvent } from './ingress/publish.ts'
+import type { Log, LogLevel } from './telemetry/log.ts'
+import { createLog } from './telemetry/log.ts'
+import { createMetrics } from './telemetry/metrics.ts'
+
+export type { Published, PublishOptions } from './ingress/publish.ts'
+
+/** What a process of busbar does: take events in, run flows, or both. */
+export type Role = 'ingress' | 'worker'
+
+/** How a hub runs; everything has a default. */
+export interface HubOptions {
+  /** Default: both. Metrics, health and the control API are served by every role. */
+  readonly roles?: readonly Role[]
+  /** Apply missing migrations at start. Default: yes for the embedded journal, no for a PostgreSQL of your own. */
+  readonly migrate?: boolean
+  /** A pino logger, or a level for the built-in one; default `'info'`. */
+  readonly log?: Log | LogLevel
+  /** How long a worker may be silent before others take over; default 6 s. */
+  readonly leaseMs?: number
+  /** Kill the whole process when its event loop stands still for the lease time. Default false; `busbar start` sets it. */
+  readonly watchdog?: boolean
+}
+
+/** A running busbar in this process. */
+export interface Hub {
+  /** Opens the journal, joins the cluster, serves HTTP. Rejects with what is wrong, everything closed again. Safe to call twice. */
+  start(): Promise<void>
+  /** Takes nothing new, lets running attempts end within `graceMs` (default 25 s), hands everything over. Safe to call twice. */
+  stop(options?: { readonly graceMs?: number }): Promise<void>
+  /** Where it serves HTTP, without a slash at the end; known after `start`. */
+  readonly url: string
+  /** Publishes an event; resolves after its commit. See `PublishOptions` for its identity. */
+  publish<Type extends string, In, Out>(
+    contract: EventContract<Type, In, Out>,
+    data: In,
+    options?: PublishOptions,
+  ): Promise<Published>
+}
+
+/**
+ * Composes a hub from its configuration; nothing happens before `start`.
+ *
+ * @example
+ * const hub = createHub(config)
+ * await hub.start()
+ * await hub.publish(orderPlaced, { number: 'SO-1042', total: 99 }, { id: 'SO-1042-1' })
+ * await hub.stop()
+ */
+export function createHub(config: Config, options: HubOptions = {}): Hub {
+  return new RunningHub(config, options)
+}
+
+const defaults = { leaseMs: 6_000, graceMs: 25_000 }
+
+/** Owns what a hub has opened, in order; stops it in the reverse. */
+class RunningHub implements Hub {
+  readonly #config: Config
+  readonly #options: HubOptions
+  readonly #log: Log
+  #opened = new AsyncDisposableStack()
+  #started: Promise<void> | undefined
+  #stopped: Promise<void> | undefined
+  #graceMs = defaults.graceMs
+  #stopping = false
+  #appender: Appender | undefined
+  #url: string | undefined
+
+  constructor(config: Config, options: HubOptions) {
+    this.#config = config
+    this.#options = options
+    const { log = 'info' } = options
+    this.#log = typeof log === 'string' ? createLog(log) : log
+  }
+
+  get url(): string {
+    if (this.#url === undefined) throw new BusbarError('journal.unavailable', 'the hub has not started')
+    return this.#url
+  }
+
+  start(): Promise<void> {
+    this.#started ??= this.#start().catch(async (error: unknown) => {
+      await this.#opened.disposeAsync()
+      throw error
+    })
+    return this.#started
+  }
+
+  stop({ graceMs = defaults.graceMs }: { readonly graceMs?: number } = {}): Promise<void> {
+    this.#graceMs = graceMs
+    this.#stopping = true
+    this.#stopped ??= (async () => {
+      await this.#started?.catch(() => undefined)
+      await this.#opened.disposeAsync()
+    })()
+    return this.#stopped
+  }
+
+  publish<Type extends string, In, Out>(
+    contract: EventContract<Type, In, Out>,
+    data: In,
+    options: PublishOptions = {},
+  ): Promise<Published> {
+    const appender = this.#appender
+    if (!appender) return Promise.reject(new BusbarError('journal.unavailable', 'the hub has not started'))
+    const append = appender.append.bind(appender)
+    return publishEvent({ contract, data, options }, { config: this.#config, append })
+  }
+
+  async #start(): Promise<void> {
+    const home = await openHome(this.#config.journal, this.#log)
+    this.#opened.defer(() => home.close())
+    const control = openDatabase({ ...home, applicationName: 'busbar-control', maxConnections: 2 })
+    this.#opened.defer(() => control.close())
+    const metrics = createMetrics(() => journalFigures(control))
+    const session = await this.#openSession(home, metrics)
+    const appender = new Appender({
+      log: () => session.journal,
+      maxPending: this.#config.http.maxPending,
+      onAppended: (stretch) => session.appended(stretch),
+      observe: (batch) => metrics.appended(batch),
+    })
+    this.#opened.defer(() => appender.stop())
+    this.#appender = appender
+    await this.#serve({ session, appender, metrics, control })
+    this.#log.info({ url: this.#url, flows: this.#config.flows.length }, 'busbar is running')
+  }
+
+  async #openSession(home: Home, metrics: ReturnType<typeof createMetrics>): Promise<Session> {
+    const { roles = ['ingress', 'worker'], migrate, leaseMs, watchdog } = this.#options
+    const session = new Session({
+      config: this.#config,
+      database: home,
+      migrate: migrate ?? home.own,
+      works: roles.includes('worker'),
+      watchdog: watchdog ?? false,
+      leaseMs: leaseMs ?? defaults.leaseMs,
+      log: this.#log,
+      metrics,
+    })
+    this.#opened.defer(() => session.stop(this.#graceMs))
+    await session.start()
+    return session
+  }
+
+  async #serve(parts: {
+    session: Session
+    appender: Appender
+    metrics: ReturnType<typeof createMetrics>
+    control: Database
+  }): Promise<void> {
+    const { http } = this.#config
+    const { roles = ['ingress', 'worker'] } = this.#options
+    const server = createServer({
+      ...parts,
+      config: this.#config,
+      log: this.#log,
+      authenticate: undefined,
+      takesEvents: roles.includes('ingress'),
+      stopping: () => this.#stopping,
+    })
+    this.#opened.defer(() => server.close())
+    this.#url = await server.listen({ host: http.host, port: http.port })
+  }
+}

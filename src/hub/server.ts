@@ -1,0 +1,71 @@
+import Fastify from 'fastify'
+import type { FastifyInstance } from 'fastify'
+import type { Config } from '../define/config.ts'
+import type { Appender } from '../ingress/appender.ts'
+import { registerIngress } from '../ingress/http.ts'
+import type { Authenticate } from '../ingress/principal.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { Session } from './session.ts'
+
+/** What the server serves. */
+export interface ServerParts {
+  readonly config: Config
+  readonly session: Session
+  readonly appender: Appender
+  readonly metrics: Metrics
+  readonly log: Log
+  /** Absent: no API keys are asked for. */
+  readonly authenticate: Authenticate | undefined
+  /** Whether `POST /events` and `POST /in/<source>` are served. */
+  readonly takesEvents: boolean
+  readonly stopping: () => boolean
+}
+
+const readyTimeoutMs = 2_000
+
+/** The HTTP server of a hub, not yet listening: ingress, control API, metrics, health. */
+export function createServer(parts: ServerParts): FastifyInstance {
+  const { config, appender, metrics, log, authenticate } = parts
+  const app = Fastify({
+    logger: false,
+    bodyLimit: config.http.maxBodyBytes,
+    forceCloseConnections: 'idle',
+    requestTimeout: 30_000,
+    keepAliveTimeout: 65_000,
+  })
+  if (parts.takesEvents)
+    registerIngress(app, {
+      config,
+      append: (event) => appender.append(event),
+      ...(authenticate && { authenticate }),
+      observe: metrics,
+      onRefusedSignature: (source, why) => log.warn({ source, why }, 'a webhook was refused'),
+    })
+  registerHealth(app, parts)
+  app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()))
+  return app
+}
+
+/** Live: the process serves. Ready: it has its journal and its lease, the journal answers, and it is not stopping. */
+function registerHealth(app: FastifyInstance, { session, stopping }: ServerParts): void {
+  app.get('/health/live', async () => ({ live: true }))
+  app.get('/health/ready', async (_request, reply) => {
+    const why = stopping() ? 'stopping' : session.ready ? await journalFault(session) : 'no lease'
+    return reply.code(why === undefined ? 200 : 503).send({ ready: why === undefined, ...(why && { why }) })
+  })
+}
+
+async function journalFault(session: Session): Promise<string | undefined> {
+  const slow = Promise.withResolvers<string>()
+  const timer = setTimeout(() => slow.resolve('the journal does not answer in time'), readyTimeoutMs)
+  try {
+    const answer = session.journal.head().then(
+      () => undefined,
+      () => 'the journal does not answer',
+    )
+    return await Promise.race([answer, slow.promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,194 @@
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { Config } from '../define/config.ts'
+import { systemClock } from '../engine/clock.ts'
+import type { EngineObserver } from '../engine/lanes.ts'
+import type { Stretch } from '../engine/log-reader.ts'
+import { StatsWriter } from '../engine/stats.ts'
+import type { Watchdog } from '../engine/watchdog.ts'
+import { startWatchdog } from '../engine/watchdog.ts'
+import { Worker } from '../engine/worker.ts'
+import { BusbarError } from '../errors.ts'
+import type { Journal } from '../journal/port.ts'
+import { openJournal } from '../journal/sql-journal.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+
+/** How one process takes part. */
+export interface SessionOptions {
+  readonly config: Config
+  readonly database: { readonly url: string; readonly schema: string; readonly maxConnections: number }
+  readonly migrate: boolean
+  /** Whether it owns lane groups; an ingress alone does not. */
+  readonly works: boolean
+  /** Kill the process when its event loop stands still for the lease time. */
+  readonly watchdog: boolean
+  readonly leaseMs: number
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+/** One identity in the cluster: ended as a whole, followed by another. */
+interface Identity {
+  readonly journal: Journal
+  readonly worker: Worker | undefined
+  readonly stats: StatsWriter | undefined
+}
+
+const restartPauseMs = { first: 250, longest: 5_000 }
+
+/**
+ * The part of a hub that has an identity in the cluster: journal connections and, where it works, a worker under a new
+ * id. When the worker is declared dead, the session ends that identity and begins again under another. `start` and `stop`
+ * are safe to call twice.
+ */
+export class Session {
+  readonly #options: SessionOptions
+  #identity: Identity | undefined
+  #watchdog: Watchdog | undefined
+  #stopped = false
+  #changing: Promise<void> = Promise.resolve()
+
+  constructor(options: SessionOptions) {
+    this.#options = options
+  }
+
+  /** The journal now; another one after the session began again. */
+  get journal(): Journal {
+    if (!this.#identity)
+      throw new BusbarError('journal.unavailable', 'busbar has not started, or is stopping')
+    return this.#identity.journal
+  }
+
+  /** Whether it does what it is there for: it has a journal, and where it works, a lease. */
+  get ready(): boolean {
+    return this.#identity !== undefined && (this.#identity.worker?.leaseHolds ?? !this.#options.works)
+  }
+
+  async start(): Promise<void> {
+    if (this.#identity) return
+    this.#identity = await this.#begin(this.#options.migrate)
+    if (this.#options.works && this.#options.watchdog) this.#watchdog = startWatchdog(this.#options.leaseMs)
+  }
+
+  /** What this process has appended goes straight to its worker. */
+  appended(stretch: Stretch): void {
+    this.#identity?.worker?.appended(stretch)
+  }
+
+  /** Ends running attempts within `graceMs`, hands the lane groups over. */
+  async stop(graceMs: number): Promise<void> {
+    if (this.#stopped) return this.#changing
+    this.#stopped = true
+    await this.#changing
+    const identity = this.#identity
+    this.#identity = undefined
+    await identity?.worker?.stop(graceMs)
+    await identity?.stats?.stop()
+    await this.#watchdog?.stop()
+    await identity?.journal.close()
+  }
+
+  async #begin(migrate: boolean): Promise<Identity> {
+    const { database, works, log } = this.#options
+    const id = `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`
+    const onError = (error: unknown) => log.warn({ err: error }, 'the journal does not answer as it should')
+    const journal = await openJournal({ ...database, worker: id, migrate, onError })
+    if (!works) return { journal, worker: undefined, stats: undefined }
+    const stats = new StatsWriter({ journal, worker: id, clock: systemClock, onError })
+    const worker = this.#newWorker({ id, journal, stats, onError })
+    try {
+      await worker.start()
+    } catch (error) {
+      await worker.abandon()
+      await journal.close()
+      throw error
+    }
+    stats.start()
+    return { journal, worker, stats }
+  }
+
+  #newWorker(parts: {
+    id: string
+    journal: Journal
+    stats: StatsWriter
+    onError: (error: unknown) => void
+  }): Worker {
+    const { config, leaseMs, log, metrics } = this.#options
+    const { id, journal, stats, onError } = parts
+    return new Worker({
+      id,
+      hub: config.name,
+      flows: config.flows,
+      redact: config.redact,
+      journal,
+      clock: systemClock,
+      random: Math.random,
+      leaseMs,
+      observer: observer(stats, log, metrics),
+      onDead: () => this.#restart(),
+      onError,
+      onBreaker: (system, kind, reason) =>
+        log.warn(
+          { system, breaker: kind, reason },
+          kind === 'closed' ? `${system} is connected again` : `${system} is cut off (${kind})`,
+        ),
+      onOwnership: (group, owned) =>
+        log.debug({ group }, owned ? 'owns the lane group' : 'has given the lane group up'),
+    })
+  }
+
+  /** Declared dead: nothing of the old identity may go on. */
+  #restart(): void {
+    if (this.#stopped) return
+    this.#options.log.warn(
+      'this worker was declared dead (its lease had run out); it starts again under a new id',
+    )
+    this.#changing = this.#changing.then(() => this.#beginAgain())
+  }
+
+  async #beginAgain(): Promise<void> {
+    const old = this.#identity
+    await old?.worker?.abandon()
+    await old?.stats?.stop()
+    for (let pauseMs = restartPauseMs.first; !this.#stopped;) {
+      try {
+        this.#identity = await this.#begin(false)
+        break
+      } catch (error) {
+        this.#options.log.error({ err: error }, 'cannot start again yet')
+        await new Promise((resolve) => setTimeout(resolve, pauseMs))
+        pauseMs = Math.min(pauseMs * 2, restartPauseMs.longest)
+      }
+    }
+    if (this.#identity !== old) await old?.journal.close()
+  }
+}
+
+/** One log line per attempt, and the counters. */
+function observer(stats: StatsWriter, log: Log, metrics: Metrics): EngineObserver {
+  return {
+    attempted(run, { outcome, ms }) {
+      const { flow, event } = run
+      const word = outcome.kind === 'succeeded' ? 'succeeded' : outcome.class
+      stats.add({ flow: flow.id, system: flow.gate.id, outcome: word, ms })
+      metrics.attempt({ flow: flow.name, system: flow.gate.name, outcome: word, ms })
+      if (outcome.kind === 'succeeded' && !log.isLevelEnabled('debug')) return
+      const line = {
+        event: event.id,
+        seq: event.seq,
+        flow: flow.name,
+        key: event.key,
+        system: flow.gate.name,
+        attempt: run.attempts,
+        outcome: word,
+        ms: Math.round(ms),
+      }
+      if (outcome.kind === 'succeeded') log.debug(line, 'attempt')
+      else log.info({ ...line, code: outcome.code, error: outcome.message }, 'attempt')
+    },
+    became(run, state) {
+      metrics.run({ flow: run.flow.name, outcome: state })
+    },
+  }
+}

@@ -1,0 +1,42 @@
+/** busbar: every business event stored once, delivered to each system in order, retried, never doubled, and visible. */
+export { defineEvent } from './define/event.ts'
+export type { AnyContract, BusEvent, EventContract, EventOf } from './define/event.ts'
+export { defineSystem } from './define/system.ts'
+export type {
+  AttemptContext,
+  BreakerOptions,
+  Connector,
+  Exchange,
+  IdempotencyOptions,
+  System,
+  SystemLimits,
+  SystemOptions,
+} from './define/system.ts'
+export { defineFlow } from './define/flow.ts'
+export type {
+  Flow,
+  FlowOptions,
+  FlowStart,
+  Ordering,
+  RetryOptions,
+  StepInput,
+  StepOptions,
+} from './define/flow.ts'
+export { toEvent, webhookSource } from './define/source.ts'
+export type {
+  MappedEvent,
+  SignatureScheme,
+  Verification,
+  WebhookRequest,
+  WebhookSource,
+} from './define/source.ts'
+export { defineConfig, embedded, postgres } from './define/config.ts'
+export type { Config, ConfigOptions, HttpConfig, JournalConfig } from './define/config.ts'
+export type { Duration } from './define/duration.ts'
+export { BusbarError, CallError, errorCodes, FinalError, RetryableError } from './errors.ts'
+export type { CallFailure, ErrorClass, ErrorCode, ErrorDetails } from './errors.ts'
+export { apiKey, basic, bearer, clientCredentials, sessionLogin } from './systems/http-auth.ts'
+export { httpSystem } from './systems/http.ts'
+export { githubSignature, hmacSignature, standardWebhooks, stripeSignature } from './ingress/signatures.ts'
+export { createHub } from './hub.ts'
+export type { Hub, HubOptions, Published, PublishOptions } from './hub.ts'
