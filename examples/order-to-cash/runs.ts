@@ -95,7 +95,7 @@ async function startHub(
   })
   const { createHub } = await import('../../src/index.ts')
   const { default: config } = await import('./busbar.config.ts')
-  const hub = createHub(config)
+  const hub = createHub(config, { log: 'error' })
   started.defer(() => hub.stop())
   await hub.start()
   return hub
