@@ -1,7 +1,12 @@
 /**
- * What the tests need beside Node: a PostgreSQL. It is the one at BUSBAR_TEST_DATABASE_URL, or on the default port.
+ * What the tests need beside Node: a PostgreSQL. It is the one at BUSBAR_TEST_DATABASE_URL, else the one on the default
+ * port, else one that busbar brings along and that is removed afterwards (BUSBAR_TEST_EMBEDDED=1 asks for it).
  */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import pg from 'pg'
+import { startEmbedded } from '../src/journal/embedded.ts'
 
 const defaultUrl = 'postgres://postgres@127.0.0.1:5432/postgres'
 
@@ -10,12 +15,31 @@ export interface TestServices {
   stop(): Promise<void>
 }
 
+/** Finds or starts what the tests need. */
 export async function startTestServices(): Promise<TestServices> {
-  const url = process.env['BUSBAR_TEST_DATABASE_URL'] ?? defaultUrl
-  if (await answers(url)) return { env: { BUSBAR_TEST_DATABASE_URL: url }, stop: async () => {} }
-  throw new Error(
-    `the tests need a PostgreSQL: none answers at ${new URL(url).host}; start one, or set BUSBAR_TEST_DATABASE_URL`,
-  )
+  const given = process.env['BUSBAR_TEST_DATABASE_URL']
+  if (given !== undefined) {
+    if (!(await answers(given))) throw new Error('no PostgreSQL answers at BUSBAR_TEST_DATABASE_URL')
+    return servicesAt(given)
+  }
+  if (process.env['BUSBAR_TEST_EMBEDDED'] !== '1' && (await answers(defaultUrl))) return servicesAt(defaultUrl)
+  return startOwn()
+}
+
+function servicesAt(url: string): TestServices {
+  return { env: { BUSBAR_TEST_DATABASE_URL: url }, stop: async () => {} }
+}
+
+async function startOwn(): Promise<TestServices> {
+  const folder = await mkdtemp(join(tmpdir(), 'busbar-test-postgres-'))
+  const embedded = await startEmbedded({ folder, onLog: (message) => console.error(message) })
+  return {
+    ...servicesAt(embedded.url),
+    async stop() {
+      await embedded.stop()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
 }
 
 async function answers(url: string): Promise<boolean> {
