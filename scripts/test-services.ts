@@ -2,7 +2,7 @@
  * What the tests need beside Node: a PostgreSQL. It is the one at BUSBAR_TEST_DATABASE_URL, else the one on the default
  * port, else one that busbar brings along and that is removed afterwards (BUSBAR_TEST_EMBEDDED=1 asks for it).
  */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
@@ -32,6 +32,7 @@ function servicesAt(url: string): TestServices {
 
 async function startOwn(): Promise<TestServices> {
   const folder = await mkdtemp(join(tmpdir(), 'busbar-test-postgres-'))
+  await chmod(folder, 0o711) // run by root, PostgreSQL runs as another user, who must get in
   const embedded = await startEmbedded({ folder, onLog: (message) => console.error(message) })
   return {
     ...servicesAt(embedded.url),

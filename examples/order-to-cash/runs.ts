@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -85,6 +85,7 @@ async function startHub(
 ): Promise<{ readonly url: string }> {
   const folder = await mkdtemp(join(tmpdir(), 'busbar-demo-'))
   started.defer(() => rm(folder, { recursive: true, force: true }))
+  await chmod(folder, 0o711) // run by root, PostgreSQL runs as another user, who must get in
   Object.assign(process.env, {
     ERP_URL: systems.erp.url,
     ACCOUNTING_URL: systems.accounting.url,
