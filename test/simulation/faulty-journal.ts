@@ -1,0 +1,108 @@
+import { BusbarError } from '../../src/errors.ts'
+import type { Journal } from '../../src/journal/port.ts'
+import type { Dice } from './dice.ts'
+import type { SimulatedProcess } from './process.ts'
+import type { VirtualClock } from './virtual-clock.ts'
+
+/** What can happen to one call of the journal, beside its going well. */
+export const journalFaults = ['delay', 'fail', 'fail-after', 'stall', 'die', 'die-after', 'outage'] as const
+export type JournalFault = (typeof journalFaults)[number]
+
+/** How often each happens, as a share of the calls. */
+export type FaultRates = Readonly<Record<Exclude<JournalFault, 'outage'>, number>>
+
+/** The database as all processes find it. */
+export interface Weather {
+  /** No call gets through until this moment (monotonic). */
+  outageUntil: number
+  /** Undefined: no faults any more. */
+  rates: FaultRates | undefined
+}
+
+/** What a journal with faults needs. */
+export interface FaultyJournalDeps {
+  readonly inner: Journal
+  readonly process: SimulatedProcess
+  readonly clock: VirtualClock
+  readonly dice: Dice
+  readonly weather: Weather
+  /** Longer than a lease. */
+  readonly stallMs: number
+  readonly onFault: (method: string, fault: JournalFault) => void
+}
+
+type Answer = { readonly value: unknown } | { readonly error: unknown }
+
+/**
+ * A journal across a network from its process: each call takes time to get there and time to be answered, and may fail
+ * before it did anything, fail after it did it, take longer than a lease, or be the last thing that its process does.
+ * A call that was sent lands even when its process is dead by then.
+ */
+export function faultyJournal(deps: FaultyJournalDeps): Journal {
+  return new Proxy(deps.inner, {
+    get: (inner, name) => {
+      const method = Reflect.get(inner, name) as ((...args: unknown[]) => Promise<unknown>) | undefined
+      return (...args: unknown[]) =>
+        call(
+          deps,
+          String(name),
+          () => (method as typeof call).apply(inner, args as never) as Promise<unknown>,
+        )
+    },
+  })
+}
+
+function call(deps: FaultyJournalDeps, method: string, work: () => Promise<unknown>): Promise<unknown> {
+  const { process, clock, dice, weather, onFault } = deps
+  return new Promise((resolve, reject) => {
+    if (process.dead) return
+    const fault = chooseFault(dice, weather)
+    if (fault) onFault(method, fault)
+    const answer = (what: Answer) =>
+      process.deliver(() => ('error' in what ? reject(what.error as Error) : resolve(what.value)))
+    const away = () => {
+      onFault(method, 'outage')
+      answer({ error: unavailable(method) })
+    }
+    const back = (what: Answer) =>
+      clock.timer(latency(dice), () => (clock.monotonic() < weather.outageUntil ? away() : answer(what)))
+    const land = () => {
+      if (clock.monotonic() < weather.outageUntil) return away()
+      if (fault === 'fail') return answer({ error: unavailable(method) })
+      work().then(
+        (value) => {
+          if (fault === 'die-after') process.kill()
+          back(fault === 'fail-after' ? { error: unavailable(method) } : { value })
+        },
+        (error: unknown) => back({ error }),
+      )
+    }
+    clock.timer(travelMs(deps, fault), land)
+    if (fault === 'die') process.kill()
+  })
+}
+
+function travelMs({ dice, stallMs }: FaultyJournalDeps, fault: JournalFault | undefined): number {
+  if (fault === 'stall') return stallMs * (1 + dice.next())
+  return fault === 'delay' ? dice.between(5, 600) : latency(dice)
+}
+
+/** Mostly at once, so that a call costs little to simulate and calls overtake each other all the same. */
+function latency(dice: Dice): number {
+  return dice.chance(0.6) ? 0 : dice.next() * 4
+}
+
+function chooseFault(dice: Dice, { rates }: Weather): JournalFault | undefined {
+  if (!rates) return undefined
+  let left = dice.next()
+  for (const fault of journalFaults) {
+    if (fault === 'outage') continue
+    left -= rates[fault]
+    if (left < 0) return fault
+  }
+  return undefined
+}
+
+function unavailable(method: string): BusbarError {
+  return new BusbarError('journal.unavailable', `${method}: the database does not answer`)
+}

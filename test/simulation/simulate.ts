@@ -1,0 +1,18 @@
+import { planOf } from './plan.ts'
+import type { Sabotage } from './sabotage.ts'
+import { violations } from './verdict.ts'
+import type { History } from './world.ts'
+import { World } from './world.ts'
+
+/** What one seed came to. */
+export interface Simulated {
+  readonly seed: number
+  readonly history: History
+  readonly violations: readonly string[]
+}
+
+/** Runs the world of this seed to its end and judges it. The same seed gives the same history. */
+export async function simulate(seed: number, sabotage?: Sabotage): Promise<Simulated> {
+  const history = await new World(planOf(seed), sabotage).run()
+  return { seed, history, violations: violations(history) }
+}

@@ -1,0 +1,204 @@
+import type { BusEvent } from '../../src/define/event.ts'
+import type { AttemptContext, System } from '../../src/define/system.ts'
+import { defineSystem } from '../../src/define/system.ts'
+import { CallError } from '../../src/errors.ts'
+import type { Dice } from './dice.ts'
+import type { SimulatedProcess } from './process.ts'
+import type { SinkCall } from './sink-invariants.ts'
+import type { SystemPlan } from './plan.ts'
+import type { VirtualClock } from './virtual-clock.ts'
+
+/** What a target system does with a request. */
+export const sinkAnswers = [
+  'ok',
+  'slow',
+  'failed',
+  'failed-after',
+  'throttled',
+  'refused',
+  'no-answer',
+  'hangs',
+  'invalid',
+  'conflict',
+  'credential',
+  'nothing-done',
+] as const
+export type SinkAnswer = (typeof sinkAnswers)[number]
+
+/** The share of each answer; undefined: all is well. */
+export type SinkRates = Readonly<Record<SinkAnswer, number>> | undefined
+
+/** One line of a target's ledger: a request that was sent to it. */
+export interface LedgerEntry extends SinkCall {
+  readonly worker: string
+  readonly sentAt: number
+  readonly answer: SinkAnswer
+  /** When it arrived at the target. */
+  startedAt: number
+  endedAt: number
+  effect: boolean
+}
+
+/** What steps are given to talk to a simulated target. */
+export interface TargetCall {
+  send(flow: string, event: BusEvent): Promise<unknown>
+  find(flow: string, event: BusEvent): Promise<unknown>
+  verify(flow: string, event: BusEvent): Promise<boolean>
+}
+
+/** What the targets need. */
+export interface SinkDeps {
+  readonly clock: VirtualClock
+  readonly dice: Dice
+  readonly onAnswer: (answer: SinkAnswer) => void
+}
+
+interface Request {
+  readonly flow: string
+  readonly event: BusEvent
+  readonly context: AttemptContext
+  readonly process: SimulatedProcess
+  readonly plan: SystemPlan
+}
+
+/**
+ * The target systems, outside of all processes: whatever was sent arrives, within less than the attempt's timeout, and
+ * is answered as the dice say, or not. The ledger is append-only and holds every request with what it did.
+ */
+export class Sink {
+  readonly ledger: LedgerEntry[] = []
+  readonly #deps: SinkDeps
+  /** By idempotency key: when the target first saw it take effect. */
+  readonly #effects = new Map<string, number>()
+  rates: SinkRates
+
+  constructor(deps: SinkDeps, rates: SinkRates) {
+    this.#deps = deps
+    this.rates = rates
+  }
+
+  /** The system as one process declares it. */
+  system(plan: SystemPlan, process: SimulatedProcess): System<TargetCall> {
+    return defineSystem<TargetCall>({
+      ...plan.options,
+      name: plan.name,
+      connect: () => ({
+        open: (context) => this.#open({ context, process, plan }),
+        close: async () => undefined,
+      }),
+    })
+  }
+
+  /** Whether the target has the effect of this request. */
+  has(idempotencyKey: string): boolean {
+    return this.#effects.has(idempotencyKey)
+  }
+
+  #open(caller: Omit<Request, 'flow' | 'event'>): TargetCall {
+    const ask = (flow: string, event: BusEvent) => this.#request({ ...caller, flow, event })
+    return { send: ask, find: ask, verify: async (flow, event) => (await ask(flow, event)) !== undefined }
+  }
+
+  async #request(request: Request): Promise<unknown> {
+    const { context, process } = request
+    await context.beforeRequest()
+    const answer = this.#choose(request)
+    if (process.dead) return new Promise(() => undefined)
+    this.#deps.onAnswer(answer)
+    if (answer === 'refused') return this.#refuse(process)
+    context.sent()
+    return this.#send(request, answer)
+  }
+
+  #choose({ context: { kind }, plan }: Request): SinkAnswer {
+    if (!this.rates) return 'ok'
+    const answer = this.#deps.dice.weighted(this.rates)
+    if (answer === 'nothing-done' && !(plan.verified && kind === 'send')) return 'ok'
+    return kind !== 'send' && (answer === 'invalid' || answer === 'conflict') ? 'ok' : answer
+  }
+
+  #refuse(process: SimulatedProcess): Promise<never> {
+    return new Promise((_, reject) => {
+      const failure = new CallError({ class: 'unavailable', message: 'connection refused' })
+      this.#deps.clock.timer(1, () => process.deliver(() => reject(failure)))
+    })
+  }
+
+  #send(request: Request, answer: SinkAnswer): Promise<unknown> {
+    const { clock, dice } = this.#deps
+    const { timeoutMs } = request.plan
+    const sentAt = clock.monotonic()
+    const travelMs = dice.chance(0.1) ? dice.next() * timeoutMs * 0.6 : dice.next() * 5
+    const workMs = answer === 'slow' ? dice.next() * timeoutMs * 1.2 : dice.next() * 20
+    return new Promise((resolve, reject) => {
+      clock.timer(travelMs, () => {
+        const entry = this.#enter(request, answer, sentAt)
+        const result = this.#take(request, entry)
+        const failure = failureOf(answer, dice)
+        const silent = answer === 'no-answer' || answer === 'hangs'
+        entry.endedAt = silent ? sentAt + timeoutMs : Math.min(sentAt + timeoutMs, clock.monotonic() + workMs)
+        if (silent) return
+        clock.timer(workMs, () =>
+          request.process.deliver(() => (failure ? reject(failure) : resolve(result))),
+        )
+      })
+    })
+  }
+
+  #enter({ flow, event, context, process, plan }: Request, answer: SinkAnswer, sentAt: number): LedgerEntry {
+    const now = this.#deps.clock.monotonic()
+    const entry: LedgerEntry = {
+      system: plan.name,
+      flow,
+      key: event.key ?? null,
+      seq: event.seq,
+      idempotencyKey: context.idempotencyKey,
+      kind: context.kind,
+      worker: process.id,
+      answer,
+      sentAt,
+      startedAt: now,
+      endedAt: now,
+      effect: false,
+    }
+    this.ledger.push(entry)
+    return entry
+  }
+
+  /** What the request does at the target, and what it finds there. */
+  #take({ context, plan }: Request, entry: LedgerEntry): { reference: string } | undefined {
+    const key = context.idempotencyKey
+    if (entry.kind === 'send' && effective.has(entry.answer)) {
+      const since = this.#effects.get(key)
+      const known = since !== undefined && entry.startedAt - since <= plan.remembersMs
+      entry.effect = !known
+      if (!known) this.#effects.set(key, entry.startedAt)
+    }
+    return this.#effects.has(key) ? { reference: key } : undefined
+  }
+}
+
+const effective: ReadonlySet<SinkAnswer> = new Set(['ok', 'slow', 'failed-after', 'no-answer'])
+
+function failureOf(answer: SinkAnswer, dice: Dice): CallError | undefined {
+  switch (answer) {
+    case 'failed':
+    case 'failed-after':
+      return new CallError({ class: 'transient', status: 500, message: 'internal error' })
+    case 'throttled':
+      return new CallError({
+        class: 'throttled',
+        status: 429,
+        message: 'slow down',
+        retryAfterMs: dice.between(1, 2_000),
+      })
+    case 'invalid':
+      return new CallError({ class: 'invalid', status: 422, message: 'no such article' })
+    case 'conflict':
+      return new CallError({ class: 'conflict', status: 409, message: 'changed meanwhile' })
+    case 'credential':
+      return new CallError({ class: 'credential', status: 401, message: 'token expired' })
+    default:
+      return undefined
+  }
+}

@@ -1,0 +1,248 @@
+import type { NewEvent } from '../../src/journal/port.ts'
+import { hashKey } from '../../src/journal/hash-key.ts'
+import type { JournalSnapshot } from '../../src/testing/journal-snapshot.ts'
+import { Dice } from './dice.ts'
+import type { Weather } from './faulty-journal.ts'
+import { faultyJournal } from './faulty-journal.ts'
+import { MemoryJournal } from './memory-journal.ts'
+import { MemoryStore } from './memory-store.ts'
+import type { OrderData, SimulatedNode } from './node.ts'
+import { simulatedNode } from './node.ts'
+import { Operator } from './operator.ts'
+import type { Plan } from './plan.ts'
+import { SimulatedProcess } from './process.ts'
+import { Publisher } from './publisher.ts'
+import type { Sabotage } from './sabotage.ts'
+import { Sink } from './sink.ts'
+import { VirtualClock } from './virtual-clock.ts'
+
+const calmMs = 900_000
+const stopMs = 120_000
+
+/** What happened in a world, for the verdict. */
+export interface History {
+  readonly plan: Plan
+  readonly sink: Sink
+  readonly publisher: Publisher
+  readonly operator: Operator
+  /** Taken in the storm and in the calm after it, the last one when all had stopped. */
+  readonly snapshots: readonly JournalSnapshot[]
+  readonly drained: boolean
+  /** Processes that did not end when asked to, or left timers behind. */
+  readonly unended: readonly string[]
+  readonly faults: ReadonlyMap<string, number>
+  readonly virtualMs: number
+}
+
+/**
+ * A world: processes with workers over one journal, publishers, target systems, operators, and everything that befalls
+ * them, all decided by the plan's seed. After the storm it is calm until every run has ended.
+ */
+export class World {
+  readonly #plan: Plan
+  readonly #dice: Dice
+  readonly #clock = new VirtualClock()
+  readonly #store = new MemoryStore()
+  readonly #admin = new MemoryJournal(this.#store, this.#clock, 'admin')
+  readonly #weather: Weather
+  readonly #faults = new Map<string, number>()
+  readonly #sink: Sink
+  readonly #publisher: Publisher
+  readonly #operator: Operator
+  readonly #nodes: (SimulatedNode | undefined)[] = []
+  readonly #all: SimulatedNode[] = []
+  readonly #snapshots: JournalSnapshot[] = []
+  readonly #unended: string[] = []
+  readonly #sabotage: Sabotage | undefined
+  #processes = 0
+  #calm = false
+
+  constructor(plan: Plan, sabotage?: Sabotage) {
+    this.#plan = plan
+    this.#sabotage = sabotage
+    this.#dice = new Dice(`world ${plan.seed}`)
+    this.#weather = { outageUntil: 0, rates: plan.journal }
+    this.#sink = new Sink(
+      {
+        clock: this.#clock,
+        dice: this.#dice.fork('sink'),
+        onAnswer: (answer) => this.#count(`sink ${answer}`),
+      },
+      plan.sink,
+    )
+    this.#publisher = new Publisher({
+      clock: this.#clock,
+      dice: this.#dice.fork('publisher'),
+      appender: () => this.#live()?.appender,
+    })
+    this.#operator = new Operator({
+      store: this.#store,
+      journal: this.#admin,
+      plan,
+      dice: this.#dice.fork('operator'),
+      count: (what) => this.#count(what),
+    })
+  }
+
+  async run(): Promise<History> {
+    for (let place = 0; place < this.#plan.workers; place++) this.#start(place)
+    this.#schedule()
+    await this.#clock.run({ until: () => false, maxMs: this.#plan.stormMs })
+    this.#clear()
+    const drained = await this.#clock.run({ until: () => this.#drained(), maxMs: calmMs })
+    if (drained) await this.#stopAll()
+    this.#snapshot()
+    return {
+      plan: this.#plan,
+      sink: this.#sink,
+      publisher: this.#publisher,
+      operator: this.#operator,
+      snapshots: this.#snapshots,
+      drained,
+      unended: this.#unended,
+      faults: this.#faults,
+      virtualMs: this.#clock.monotonic(),
+    }
+  }
+
+  #start(place: number): void {
+    const id = `p${place}.${++this.#processes}`
+    const process = new SimulatedProcess(id, this.#clock, () => this.#died(place))
+    const inner = new MemoryJournal(this.#store, this.#clock, id)
+    const dice = this.#dice.fork(id)
+    const node = simulatedNode({
+      plan: this.#plan,
+      process,
+      sink: this.#sink,
+      dice: dice.fork('engine'),
+      onError: () => this.#count('engine error'),
+      journal: faultyJournal({
+        inner: this.#sabotage ? this.#sabotage(inner, this.#store, dice.fork('sabotage')) : inner,
+        process,
+        clock: this.#clock,
+        dice: dice.fork('journal'),
+        weather: this.#weather,
+        stallMs: this.#plan.leaseMs,
+        onFault: (method, fault) => this.#count(`${method} ${fault}`),
+      }),
+    })
+    this.#nodes[place] = node
+    this.#all.push(node)
+    node.worker.start().catch(() => process.kill())
+  }
+
+  /** Whoever watches over the processes starts another one after a while. */
+  #died(place: number): void {
+    this.#nodes[place] = undefined
+    const delayMs = this.#calm ? 50 : this.#dice.between(50, 3_000)
+    this.#clock.timer(delayMs, () => this.#start(place))
+  }
+
+  #schedule(): void {
+    const { plan, dice } = { plan: this.#plan, dice: this.#dice.fork('schedule') }
+    const at = (count: number, act: () => void) => {
+      for (let index = 0; index < count; index++) this.#clock.timer(dice.next() * plan.stormMs, act)
+    }
+    for (const event of eventsOf(plan, dice)) at(1, () => this.#publisher.publish(event))
+    at(plan.kills, () => this.#kill(dice))
+    at(plan.stalls, () => this.#stall(dice))
+    at(plan.stops, () => this.#stop(dice))
+    at(plan.outages, () => this.#outage(dice))
+    at(plan.acts, () => this.#operator.act())
+    at(plan.pauses, () => this.#operator.pause())
+    at(8, () => this.#snapshot())
+  }
+
+  #kill(dice: Dice): void {
+    this.#count('world kill')
+    dice.pick(this.#nodes)?.process.kill()
+  }
+
+  #stall(dice: Dice): void {
+    const node = dice.pick(this.#nodes)
+    if (!node) return
+    this.#count('world stall')
+    node.process.stop()
+    this.#clock.timer(dice.next() * 2.5 * this.#plan.leaseMs, () => node.process.go())
+  }
+
+  #stop(dice: Dice): void {
+    const node = dice.pick(this.#nodes)
+    if (!node) return
+    this.#count('world stop')
+    node.worker.stop(dice.pick([100, 2_000])).then(
+      () => node.process.kill(),
+      () => node.process.kill(),
+    )
+  }
+
+  #outage(dice: Dice): void {
+    this.#count('world outage')
+    this.#weather.outageUntil = this.#clock.monotonic() + dice.next() * 2 * this.#plan.leaseMs
+  }
+
+  /** The end of all faults; people see to what needs them. */
+  #clear(): void {
+    this.#calm = true
+    this.#weather.rates = undefined
+    this.#weather.outageUntil = 0
+    this.#sink.rates = undefined
+    for (const node of this.#nodes) node?.process.go()
+    this.#operator.resumeAll()
+    const look = () => {
+      this.#operator.resolve()
+      this.#snapshot()
+      this.#clock.timer(2_000, look)
+    }
+    look()
+  }
+
+  #drained(): boolean {
+    return this.#publisher.done && this.#operator.drained
+  }
+
+  async #stopAll(): Promise<void> {
+    const stopped = new Set<SimulatedNode>()
+    const nodes = this.#nodes.filter((node) => node !== undefined)
+    for (const node of nodes) void node.worker.stop(2_000).then(() => stopped.add(node))
+    await this.#clock.run({ until: () => stopped.size === nodes.length, maxMs: stopMs })
+    await this.#clock.run({ until: () => false, maxMs: 10_000 })
+    for (const node of nodes) {
+      if (!stopped.has(node)) this.#unended.push(`${node.process.id} did not stop`)
+      if (node.process.timers > 0) this.#unended.push(`${node.process.id} left ${node.process.timers} timers`)
+    }
+  }
+
+  #live(): SimulatedNode | undefined {
+    const nodes = this.#nodes.filter((node) => node !== undefined)
+    return nodes.length > 0 ? this.#dice.pick(nodes) : undefined
+  }
+
+  #snapshot(): void {
+    this.#snapshots.push(this.#admin.snapshot())
+  }
+
+  #count(what: string): void {
+    this.#faults.set(what, (this.#faults.get(what) ?? 0) + 1)
+  }
+}
+
+/** Events whose keys and identities meet: repeated ones, and some that say something else under the same identity. */
+function eventsOf(plan: Plan, dice: Dice): NewEvent[] {
+  return Array.from({ length: plan.events }, (_, index) => {
+    const again = index > 0 && dice.chance(0.1)
+    const revision = again ? dice.between(0, index - 1) : index
+    const number = `K${dice.between(1, plan.keys)}`
+    const key = dice.chance(0.05) ? null : number
+    const data: OrderData = { number, revision, poison: dice.chance(plan.poison) }
+    return {
+      source: 'urn:simulation',
+      id: `${revision}`,
+      type: dice.chance(0.7) ? 'order.placed' : 'order.changed',
+      key,
+      khash: hashKey(key ?? `${revision}`),
+      data: JSON.stringify(data),
+      ext: '{}',
+    }
+  })
+}
