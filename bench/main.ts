@@ -1,0 +1,226 @@
+/**
+ * `npm run bench`: events in, three HTTP targets out, everything on one machine. Prints a table, and with --json one line.
+ * Needs a PostgreSQL at BUSBAR_BENCH_DATABASE_URL (default: the one on the default port), else starts one of its own.
+ */
+import { fork } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { cpus, release } from 'node:os'
+import { parseArgs } from 'node:util'
+import pg from 'pg'
+import { startTestServices } from '../scripts/test-services.ts'
+import { postgresCpuSeconds } from './postgres-cpu.ts'
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '15' },
+    pending: { type: 'string', default: '0' },
+    outage: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+  },
+})
+const seconds = Number(values.seconds)
+const pending = Number(values.pending)
+
+const say = (line: string) => process.stderr.write(`${line}\n`)
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+
+class Child {
+  readonly #process: ChildProcess
+  constructor(file: string, args: readonly string[] = []) {
+    this.#process = fork(new URL(file, import.meta.url), args, {
+      execArgv: file.includes('hub') && process.env['BENCH_PROFILE'] ? ['--cpu-prof', '--cpu-prof-dir=/tmp/prof'] : [],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    })
+  }
+  next<T>(): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#process.once('message', (message) => resolve(message as T))
+      this.#process.once('exit', (code) => reject(new Error(`a bench process ended with ${code}`)))
+    })
+  }
+  ask<T>(message: object): Promise<T> {
+    const answer = this.next<T>()
+    this.#process.send(message)
+    return answer
+  }
+  kill(): void {
+    this.#process.kill('SIGKILL')
+  }
+}
+
+interface Counts {
+  count: number
+  perSink: number[]
+  times?: { id: string; deliveries: number; lastAt: number }[]
+}
+interface Sent {
+  accepted: number
+  refused: number
+  sentAt?: [string, number][]
+}
+interface Usage {
+  cpu: { user: number; system: number }
+  memory: number
+}
+
+const services = await startTestServices()
+const url = services.env['BUSBAR_TEST_DATABASE_URL'] ?? ''
+const schema = `bench_${process.pid}`
+const client = new pg.Client({ connectionString: url })
+await client.connect()
+const children: Child[] = []
+try {
+  const sinks = new Child('./sinks.ts')
+  children.push(sinks)
+  const { ports } = await sinks.next<{ ports: number[] }>()
+  const hub = new Child('./hub.ts', [JSON.stringify({ url, schema, ports, withPaused: pending > 0 })])
+  children.push(hub)
+  const { port } = await hub.next<{ port: number }>()
+  if (pending > 0) await addPending()
+  const generator = new Child('./generator.ts', [String(port)])
+  children.push(generator)
+  await generator.next()
+  const latency = await measureLatency({ sinks, generator })
+  const saturation = await measureSaturation({ sinks, generator, hub })
+  const outage = values.outage ? await measureOutage({ sinks, generator }) : undefined
+  report({ saturation, latency, outage })
+  await hub.ask({ ask: 'stop' }).catch(() => undefined)
+} finally {
+  for (const child of children) child.kill()
+  await client.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
+  await client.end()
+  await services.stop()
+}
+
+/** A flow whose system is paused, with this many events before it. */
+async function addPending(): Promise<void> {
+  say(`adding ${pending} pending events …`)
+  await client.query(
+    `UPDATE ${schema}.systems SET paused = true, version = version + 1 WHERE name = 'backlog-sink'`,
+  )
+  await client.query(
+    `INSERT INTO ${schema}.events (seq, source, id, type, key, khash, received_at, data, ext)
+     SELECT head.seq + n, 'urn:bench:old', n::text, 'bench.order.old', 'SO-' || n % 10000, n % 1000, clock_timestamp(),
+            '{"number":"SO-1","revision":1,"customer":"C","note":"' || repeat('x', 900) || '"}', '{}'
+     FROM generate_series(1, $1::int) n, (SELECT coalesce(max(seq), 0) AS seq FROM ${schema}.events) head`,
+    [pending],
+  )
+  await client.query(`ANALYZE ${schema}.events`)
+}
+
+async function drained(sinks: Child, expected: number): Promise<void> {
+  const deadline = performance.now() + 120_000
+  while ((await sinks.ask<Counts>({ ask: 'count' })).count < expected) {
+    if (performance.now() > deadline) throw new Error('not drained within two minutes')
+    await sleep(20)
+  }
+}
+
+async function measureLatency({ sinks, generator }: { sinks: Child; generator: Child }) {
+  say('latency at 200 events/s …')
+  await sinks.ask({ ask: 'time' })
+  await generator.ask({ do: 'paced', perSecond: 200, seconds: 3 })
+  await sinks.ask({ ask: 'time' })
+  const { sentAt = [], accepted } = await generator.ask<Sent>({ do: 'paced', perSecond: 200, seconds })
+  await drained(sinks, accepted * 3)
+  const { times = [] } = await sinks.ask<Counts>({ ask: 'times' })
+  const last = new Map(times.map(({ id, lastAt }) => [id, lastAt]))
+  const ms = sentAt.map(([id, at]) => (last.get(id) ?? Infinity) - at).sort((a, b) => a - b)
+  const at = (share: number) => ms[Math.min(ms.length - 1, Math.floor(ms.length * share))] ?? NaN
+  return { events: ms.length, p50: at(0.5), p99: at(0.99), max: at(1) }
+}
+
+async function measureSaturation({ sinks, generator, hub }: { sinks: Child; generator: Child; hub: Child }) {
+  say(`saturation for ${seconds} s …`)
+  await generator.ask({ do: 'start' })
+  await sleep(4_000) // warm
+  const before = await snapshot()
+  await sleep(seconds * 1_000)
+  const after = await snapshot()
+  const { accepted, refused } = await generator.ask<Sent>({ do: 'stop' })
+  const stoppedAt = performance.now()
+  await drained(sinks, accepted * 3)
+  const drainMs = performance.now() - stoppedAt
+  const span = (after.at - before.at) / 1_000
+  const events = (after.delivered - before.delivered) / 3
+  return {
+    acceptedPerSecond: (after.accepted - before.accepted) / span,
+    deliveriesPerSecond: (after.delivered - before.delivered) / span,
+    refused,
+    drainMs,
+    cpuMicrosPerEvent: {
+      busbar: (after.hubCpu - before.hubCpu) / events,
+      postgres: ((after.pgCpu - before.pgCpu) * 1e6) / events,
+    },
+    busbarMemoryMb: after.memory / 1_048_576,
+  }
+
+  async function snapshot() {
+    const [sent, delivered, usage] = await Promise.all([
+      generator.ask<Sent>({ do: 'count' }),
+      sinks.ask<Counts>({ ask: 'count' }),
+      hub.ask<Usage>({ ask: 'usage' }),
+    ])
+    return {
+      at: performance.now(),
+      accepted: sent.accepted,
+      delivered: delivered.count,
+      hubCpu: usage.cpu.user + usage.cpu.system,
+      pgCpu: postgresCpuSeconds(),
+      memory: usage.memory,
+    }
+  }
+}
+
+/** One of three targets down for a minute at 500 events/s. */
+async function measureOutage({ sinks, generator }: { sinks: Child; generator: Child }) {
+  say('one target down for 60 s at 500 events/s …')
+  const perSink = async () => (await sinks.ask<Counts>({ ask: 'count' })).perSink.slice()
+  const phase = async (forSeconds: number) => {
+    const before = await perSink()
+    await generator.ask({ do: 'paced', perSecond: 500, seconds: forSeconds })
+    const after = await perSink()
+    return after.map((count, sink) => (count - (before[sink] ?? 0)) / forSeconds)
+  }
+  const healthy = await phase(10)
+  await sinks.ask({ ask: 'down', sink: 0, down: true })
+  const down = await phase(60)
+  await sinks.ask({ ask: 'down', sink: 0, down: false })
+  const { accepted } = await generator.ask<Sent>({ do: 'count' })
+  const startedAt = performance.now()
+  await drained(sinks, accepted * 3)
+  const attempts = await client.query<{ n: string }>(
+    `SELECT count(*) AS n FROM ${schema}.attempts WHERE outcome IN ('unavailable', 'unknown', 'transient')`,
+  )
+  return {
+    healthyPerSecond: healthy,
+    downPerSecond: down,
+    drainMs: performance.now() - startedAt,
+    failedAttempts: Number(attempts.rows[0]?.n),
+  }
+}
+
+function report(result: {
+  saturation: Awaited<ReturnType<typeof measureSaturation>>
+  latency: Awaited<ReturnType<typeof measureLatency>>
+  outage: Awaited<ReturnType<typeof measureOutage>> | undefined
+}): void {
+  const { saturation, latency, outage } = result
+  const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, Linux ${release()}, Node ${process.version}`
+  if (values.json) {
+    process.stdout.write(`${JSON.stringify({ machine, pending, seconds, ...result })}\n`)
+    return
+  }
+  const lines = [
+    `on ${machine}; ${pending} events pending`,
+    `saturation   ${saturation.acceptedPerSecond.toFixed(0)} events/s accepted, ${saturation.deliveriesPerSecond.toFixed(0)} deliveries/s (drained ${saturation.drainMs.toFixed(0)} ms after the last)`,
+    `latency      p50 ${latency.p50.toFixed(1)} ms, p99 ${latency.p99.toFixed(1)} ms, max ${latency.max.toFixed(1)} ms from publish to last delivery at 200 events/s (${latency.events} events)`,
+    `CPU          ${saturation.cpuMicrosPerEvent.busbar.toFixed(0)} µs/event busbar, ${saturation.cpuMicrosPerEvent.postgres.toFixed(0)} µs/event PostgreSQL`,
+    `memory       ${saturation.busbarMemoryMb.toFixed(0)} MB busbar`,
+  ]
+  if (outage)
+    lines.push(
+      `outage       before ${outage.healthyPerSecond.map((rate) => rate.toFixed(0)).join(' / ')} deliveries/s per target; with the first down ${outage.downPerSecond.map((rate) => rate.toFixed(0)).join(' / ')}; drained ${(outage.drainMs / 1_000).toFixed(1)} s after its return; ${outage.failedAttempts} failed attempts recorded`,
+    )
+  process.stdout.write(`${lines.join('\n')}\n`)
+}

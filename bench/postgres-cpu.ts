@@ -1,0 +1,23 @@
+import { readdirSync, readFileSync } from 'node:fs'
+
+const ticksPerSecond = 100
+
+/** CPU seconds that all PostgreSQL processes of this machine have used, ended ones included as far as their parents know. Linux only. */
+export function postgresCpuSeconds(): number {
+  let ticks = 0
+  for (const pid of readdirSync('/proc')) {
+    if (!/^\d+$/.test(pid)) continue
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      if (!stat.includes('(postgres)')) continue
+      const fields = stat
+        .slice(stat.lastIndexOf(')') + 2)
+        .split(' ')
+        .map(Number)
+      ticks += (fields[11] ?? 0) + (fields[12] ?? 0)
+    } catch {
+      // it has ended meanwhile
+    }
+  }
+  return ticks / ticksPerSecond
+}
