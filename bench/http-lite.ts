@@ -9,7 +9,7 @@ export function messageReader(onMessage: (head: string, body: Buffer) => void): 
     for (;;) {
       const end = buffer.indexOf('\r\n\r\n')
       if (end < 0) break
-      const head = buffer.latin1Slice(0, end)
+      const head = buffer.toString('latin1', 0, end)
       const length = Number(/content-length: *(\d+)/i.exec(head)?.[1] ?? 0)
       const next = end + 4 + length
       if (buffer.length < next) break

@@ -28,7 +28,10 @@ class Child {
   readonly #process: ChildProcess
   constructor(file: string, args: readonly string[] = []) {
     this.#process = fork(new URL(file, import.meta.url), args, {
-      execArgv: file.includes('hub') && process.env['BENCH_PROFILE'] ? ['--cpu-prof', '--cpu-prof-dir=/tmp/prof'] : [],
+      execArgv:
+        file.includes('hub') && process.env['BENCH_PROFILE']
+          ? ['--cpu-prof', '--cpu-prof-dir=/tmp/prof']
+          : [],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     })
   }

@@ -39,4 +39,4 @@ export { apiKey, basic, bearer, clientCredentials, sessionLogin } from './system
 export { httpSystem } from './systems/http.ts'
 export { githubSignature, hmacSignature, standardWebhooks, stripeSignature } from './ingress/signatures.ts'
 export { createHub } from './hub.ts'
-export type { Hub, HubOptions, Published, PublishOptions } from './hub.ts'
+export type { Hub, HubOptions, Published, PublishOptions, Role } from './hub.ts'

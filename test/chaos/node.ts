@@ -1,0 +1,72 @@
+/** One busbar process under chaos: a hub whose roles, port and targets come as an argument. Ends by SIGTERM, or by being killed. */
+import { z } from 'zod'
+import { createHub, defineConfig, defineEvent, defineFlow, httpSystem, postgres } from '../../src/index.ts'
+import type { Role } from '../../src/index.ts'
+
+/** What a node is told. */
+export interface NodeSettings {
+  readonly url: string
+  readonly port: number
+  readonly roles: readonly Role[]
+  readonly sinks: readonly string[]
+  readonly leaseMs: number
+}
+
+const settings = JSON.parse(process.argv[2] ?? '{}') as NodeSettings
+
+const placed = defineEvent({
+  type: 'chaos.order.placed',
+  schema: z.object({ number: z.string(), revision: z.number(), note: z.string() }),
+  key: (order) => order.number,
+})
+
+const common = {
+  timeout: '1s',
+  limits: { concurrency: 16 },
+  breaker: { probeDelay: '200ms', maxProbeDelay: '1s' },
+} as const
+const retry = { first: '200ms', cap: '2s' } as const
+const [keyedUrl = '', otherUrl = '', forgetfulUrl = ''] = settings.sinks
+const keyed = httpSystem({ ...common, name: 'keyed', baseUrl: keyedUrl })
+const other = httpSystem({ ...common, name: 'other', baseUrl: otherUrl })
+const forgetful = httpSystem({
+  ...common,
+  name: 'forgetful',
+  baseUrl: forgetfulUrl,
+  idempotency: 'none',
+  settle: '500ms',
+})
+
+const flows = [
+  defineFlow('to-keyed', { start: 'beginning' })
+    .on(placed)
+    .step('deliver', keyed, { retry, run: ({ event, call }) => call.post('/orders', event.data) }),
+  defineFlow('to-other', { start: 'beginning' })
+    .on(placed)
+    .step('deliver', other, { retry, run: ({ event, call }) => call.post('/orders', event.data) }),
+  defineFlow('to-forgetful', { start: 'beginning' })
+    .on(placed)
+    .step('deliver', forgetful, {
+      retry,
+      run: ({ event, call }) => call.post('/orders', { ...event.data, reference: event.id }),
+      find: ({ event, call }) => call.find('/orders', { reference: event.id }),
+    }),
+]
+
+const hub = createHub(
+  defineConfig({
+    name: 'chaos',
+    journal: postgres({ url: settings.url }),
+    flows,
+    http: { port: settings.port, unauthenticated: true },
+  }),
+  { roles: settings.roles, migrate: true, log: 'error', leaseMs: settings.leaseMs, watchdog: true },
+)
+process.once('SIGTERM', () => void hub.stop({ graceMs: 5_000 }).then(() => process.exit(0)))
+try {
+  await hub.start()
+  process.send?.({ started: true })
+} catch (error) {
+  process.send?.({ failed: error instanceof Error ? error.message : String(error) })
+  process.exit(75) // not now: the database is away
+}
