@@ -12,11 +12,7 @@ export interface FaultMoment {
 }
 
 /** The three systems. */
-export interface Systems {
-  readonly erp: Simulator
-  readonly accounting: Simulator
-  readonly logistics: Simulator
-}
+export type Systems = Readonly<Record<'erp' | 'accounting' | 'logistics', Simulator>>
 
 /** What is wrong all the time: now and then an error, an answer that never comes, an answer that gets lost. */
 export const everydayFaults = {

@@ -159,9 +159,11 @@ class Phases {
     kind: AttemptRecord['kind'],
     work: () => unknown,
   ): Promise<{ outcome: Outcome; value: unknown }> {
-    const { clock } = this.#deps
+    const { clock, mark } = this.#deps
     const at = clock.now()
     const startedAt = clock.monotonic()
+    // The request of an earlier phase has ended the mark, and this phase is the user's code again.
+    if (mark) await mark(true)
     this.#exchange = undefined
     let value: unknown
     let outcome: Outcome

@@ -42,9 +42,9 @@ const maxUnfinished = 2_000
 const maxBacklog = 4_000
 const tickMs = 250
 const idlePositionMs = 2_000
-/** A poison kills within seconds: an owner that lived so long has got past it. */
 /** A database that stays away must not keep a process from ending: the next owner takes over, with suspects. */
 const writeGraceMs = 5_000
+/** A poison kills within seconds: an owner that lived so long has got past it. */
 const carefulMs = 30_000
 
 /**
@@ -174,14 +174,21 @@ export class Group {
     this.#resume()
   }
 
-  /** Starts nothing new, lets attempts end for at most `graceMs`, writes what is known. */
-  async stop(graceMs: number): Promise<void> {
+  /**
+   * Starts nothing new, lets attempts end for at most `graceMs`, writes what is known. False when it could not be
+   * written: then the group must not be handed back, for only a takeover leaves its runs in doubt.
+   */
+  async stop(graceMs: number): Promise<boolean> {
     this.#stopping = true
+    let gaveUp = false
     const hurry = this.#deps.clock.timer(graceMs, () => void this.#slowPath.stop(true))
     await Promise.all([this.#reading.stop(), this.#slowPath.stop()])
     hurry()
     const cancel = this.#deps.clock.timer(graceMs, () => this.#abort.abort())
-    const giveUp = this.#deps.clock.timer(graceMs + writeGraceMs, () => this.#flusher.end())
+    const giveUp = this.#deps.clock.timer(graceMs + writeGraceMs, () => {
+      gaveUp = true
+      this.#flusher.end()
+    })
     await this.#lanes.drain()
     cancel()
     this.#positionsSentAt = Number.NEGATIVE_INFINITY
@@ -189,6 +196,7 @@ export class Group {
     await this.#flusher.settled()
     giveUp()
     this.#end()
+    return !gaveUp
   }
 
   /** Ends at once; nothing more is written or sent. */

@@ -143,14 +143,14 @@ export class Reading {
       .map((flow) => newRun(flow, event))
   }
 
-  /** Up to where rows may exist at the takeover: which runs have one. */
+  /** Which runs have rows of an earlier owner. They lie above its claim, too: what waits in a slow lane needs none. */
   async #existing(readTo: number): Promise<ReadonlySet<string>> {
-    const { lease, flows, journal } = this.#deps
-    if (this.#readHead >= lease.claimedTo) return new Set()
+    const { headAtStart, flows, journal } = this.#deps
+    if (this.#readHead >= headAtStart) return new Set()
     const rows = await journal.existing(
       flows.map((flow) => flow.id),
       this.#readHead,
-      Math.min(readTo, lease.claimedTo),
+      Math.min(readTo, headAtStart),
     )
     return new Set(rows.map((row) => `${row.flow}:${row.seq}`))
   }

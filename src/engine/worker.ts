@@ -57,6 +57,8 @@ export class Worker {
     systems: undefined,
   }
   #assigning: Promise<void> | undefined
+  #starting: Promise<void> | undefined
+  #stopping: Promise<void> | undefined
   #liveWorkers = 1
   #state: 'new' | 'running' | 'stopping' | 'ended' = 'new'
 
@@ -75,7 +77,11 @@ export class Worker {
   }
 
   /** Registers systems and flows, joins the cluster, and begins to own lane groups. */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    return (this.#starting ??= this.#start())
+  }
+
+  async #start(): Promise<void> {
     const { journal, id, flows } = this.#deps
     await this.#connect()
     this.#flows = flowRuntimes(flows, await journal.registerFlows(registrations(flows)), (flow) =>
@@ -83,6 +89,7 @@ export class Worker {
     )
     const sent = this.#moment()
     await journal.join(id, this.#leaseMs)
+    if (this.#state !== 'new') return
     this.#lease.confirmed(sent)
     this.#state = 'running'
     await this.#updateSystems()
@@ -105,7 +112,13 @@ export class Worker {
   }
 
   /** Attempts get `graceMs` to end; then everything is flushed and handed back. Safe to call twice. */
-  async stop(graceMs = 25_000): Promise<void> {
+  stop(graceMs = 25_000): Promise<void> {
+    return (this.#stopping ??= this.#stop(graceMs))
+  }
+
+  async #stop(graceMs: number): Promise<void> {
+    // A start under way has joined the cluster, or is about to.
+    await this.#starting?.catch(() => undefined)
     if (this.#state !== 'running') return this.#end()
     this.#state = 'stopping'
     this.#cancelTimers()
@@ -220,7 +233,8 @@ export class Worker {
       const held = this.#lease.holds()
       const sent = this.#moment()
       const answer = await journal.heartbeat(id, this.#leaseMs)
-      if (answer === 'dead') return onDead()
+      // One that has left is not known any more either.
+      if (answer === 'dead') return this.#state === 'running' ? onDead() : undefined
       this.#lease.confirmed(sent)
       if (!held) for (const group of this.#groups.values()) group.leaseRenewed()
       for (const gate of this.#gates.values()) gate.rebalance()
@@ -241,6 +255,7 @@ export class Worker {
   }
 
   async #assignGroups(states: readonly GroupState[]): Promise<void> {
+    const held = new Set(this.#groups.keys())
     const versions = await this.#deps.journal.flowVersions()
     this.#noteOutdated(versions)
     const mine = states.filter(
@@ -256,11 +271,19 @@ export class Worker {
     const surplus = this.#groups.size - share
     for (const name of [...this.#groups.keys()].slice(0, Math.max(0, surplus)))
       await this.#release(name, 25_000)
-    for (const state of mine) {
-      const free = state.owner === null || (state.owner === this.#deps.id && !this.#groups.has(nameOf(state)))
-      if (!free || this.#groups.size >= share || this.#state !== 'running') continue
-      await this.#acquire(state)
+    for (const state of states) {
+      if (this.#state !== 'running' || held.has(nameOf(state))) continue
+      const mayTake = mine.includes(state) && this.#groups.size < share
+      if (mayTake && (state.owner === null || state.owner === this.#deps.id)) await this.#acquire(state)
+      else if (state.owner === this.#deps.id) await this.#handBack(state)
     }
+  }
+
+  /** The answer to an acquire, or a release, got lost: it is ours in the journal alone, and nobody else could take it. */
+  async #handBack({ group, part }: GroupState): Promise<void> {
+    const { journal, id } = this.#deps
+    const lease = await journal.acquire(id, group, part)
+    if (lease) await journal.release(id, lease)
   }
 
   /** A flow of the group was registered in a newer version, or one that this deployment does not know joined it. */
@@ -306,10 +329,13 @@ export class Worker {
   }
 
   async #release(name: string, graceMs: number): Promise<void> {
+    const { onDead } = this.#deps
     const group = this.#groups.get(name)
     if (!group) return
-    await group.stop(graceMs)
+    const written = await group.stop(graceMs)
     this.#groups.delete(name)
+    // Not handed back, it is taken over when the lease has run out. That needs this worker to end.
+    if (!written) return this.#state === 'running' ? onDead() : undefined
     await this.#deps.journal.release(this.#deps.id, group.lease).catch(this.#deps.onError)
     this.#deps.onOwnership?.(group.lease.group, false)
   }

@@ -33,9 +33,9 @@ export class Dice {
 
   /** A key of the table, by weight. */
   weighted<K extends string>(weights: Readonly<Record<K, number>>): K {
-    const entries = Object.entries(weights) as [K, number][]
-    let left = this.next() * entries.reduce((sum, [, weight]) => sum + weight, 0)
-    return (entries.find(([, weight]) => (left -= weight) < 0) ?? (entries[0] as [K, number]))[0]
+    let left = this.next() * Object.values<number>(weights).reduce((sum, weight) => sum + weight, 0)
+    const kinds = Object.keys(weights) as K[]
+    return kinds.find((kind) => (left -= weights[kind]) < 0) ?? (kinds[0] as K)
   }
 
   /** Dice of its own for one part of the world, so that its throws do not change those of the others. */

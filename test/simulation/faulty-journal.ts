@@ -29,9 +29,14 @@ export interface FaultyJournalDeps {
   /** Longer than a lease. */
   readonly stallMs: number
   readonly onFault: (method: string, fault: JournalFault) => void
+  /** Told what landed and what it came to, for a reader of one seed. */
+  readonly trace: Trace | undefined
 }
 
-type Answer = { readonly value: unknown } | { readonly error: unknown }
+/** One line of what happens in a world. */
+export type Trace = (line: string) => void
+
+type Answer = { readonly value: unknown } | { readonly error: Error }
 
 /**
  * A journal across a network from its process: each call takes time to get there and time to be answered, and may fail
@@ -41,25 +46,25 @@ type Answer = { readonly value: unknown } | { readonly error: unknown }
 export function faultyJournal(deps: FaultyJournalDeps): Journal {
   return new Proxy(deps.inner, {
     get: (inner, name) => {
-      const method = Reflect.get(inner, name) as ((...args: unknown[]) => Promise<unknown>) | undefined
+      const method = Reflect.get(inner, name) as (...args: unknown[]) => Promise<unknown>
       return (...args: unknown[]) =>
-        call(
-          deps,
-          String(name),
-          () => (method as typeof call).apply(inner, args as never) as Promise<unknown>,
-        )
+        call(deps, { method: String(name), args }, () => method.apply(inner, args))
     },
   })
 }
 
-function call(deps: FaultyJournalDeps, method: string, work: () => Promise<unknown>): Promise<unknown> {
-  const { process, clock, dice, weather, onFault } = deps
+function call(
+  deps: FaultyJournalDeps,
+  { method, args }: { readonly method: string; readonly args: readonly unknown[] },
+  work: () => Promise<unknown>,
+): Promise<unknown> {
+  const { process, clock, dice, weather, onFault, trace } = deps
   return new Promise((resolve, reject) => {
     if (process.dead) return
     const fault = chooseFault(dice, weather)
     if (fault) onFault(method, fault)
     const answer = (what: Answer) =>
-      process.deliver(() => ('error' in what ? reject(what.error as Error) : resolve(what.value)))
+      process.deliver(() => ('error' in what ? reject(what.error) : resolve(what.value)))
     const away = () => {
       onFault(method, 'outage')
       answer({ error: unavailable(method) })
@@ -71,10 +76,11 @@ function call(deps: FaultyJournalDeps, method: string, work: () => Promise<unkno
       if (fault === 'fail') return answer({ error: unavailable(method) })
       work().then(
         (value) => {
+          trace?.(`${process.id} ${method} ${JSON.stringify(args)} → ${fault ?? ''} ${JSON.stringify(value)}`)
           if (fault === 'die-after') process.kill()
           back(fault === 'fail-after' ? { error: unavailable(method) } : { value })
         },
-        (error: unknown) => back({ error }),
+        (error: Error) => back({ error }),
       )
     }
     clock.timer(travelMs(deps, fault), land)

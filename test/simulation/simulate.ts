@@ -1,4 +1,5 @@
 import { planOf } from './plan.ts'
+import type { Trace } from './faulty-journal.ts'
 import type { Sabotage } from './sabotage.ts'
 import { violations } from './verdict.ts'
 import type { History } from './world.ts'
@@ -12,7 +13,10 @@ export interface Simulated {
 }
 
 /** Runs the world of this seed to its end and judges it. The same seed gives the same history. */
-export async function simulate(seed: number, sabotage?: Sabotage): Promise<Simulated> {
-  const history = await new World(planOf(seed), sabotage).run()
+export async function simulate(
+  seed: number,
+  options: { readonly sabotage?: Sabotage; readonly trace?: Trace } = {},
+): Promise<Simulated> {
+  const history = await new World(planOf(seed), options).run()
   return { seed, history, violations: violations(history) }
 }

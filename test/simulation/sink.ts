@@ -3,6 +3,7 @@ import type { AttemptContext, System } from '../../src/define/system.ts'
 import { defineSystem } from '../../src/define/system.ts'
 import { CallError } from '../../src/errors.ts'
 import type { Dice } from './dice.ts'
+import type { Trace } from './faulty-journal.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { SinkCall } from './sink-invariants.ts'
 import type { SystemPlan } from './plan.ts'
@@ -51,6 +52,7 @@ export interface SinkDeps {
   readonly clock: VirtualClock
   readonly dice: Dice
   readonly onAnswer: (answer: SinkAnswer) => void
+  readonly trace: Trace | undefined
 }
 
 interface Request {
@@ -105,6 +107,8 @@ export class Sink {
     const answer = this.#choose(request)
     if (process.dead) return new Promise(() => undefined)
     this.#deps.onAnswer(answer)
+    const { flow, event } = request
+    this.#deps.trace?.(`${process.id} ${context.kind} ${flow}/${event.seq} ${event.key} → ${answer}`)
     if (answer === 'refused') return this.#refuse(process)
     context.sent()
     return this.#send(request, answer)

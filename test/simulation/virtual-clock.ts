@@ -42,7 +42,7 @@ export class VirtualClock implements Clock {
           if (until()) return resolve(true)
           if (!this.#fireNext(deadline)) return resolve(until())
         } catch (error) {
-          return reject(error as Error)
+          return reject(error instanceof Error ? error : new Error(String(error)))
         }
         setImmediate(turn)
       }

@@ -2,7 +2,7 @@ import type { NewEvent } from '../../src/journal/port.ts'
 import { hashKey } from '../../src/journal/hash-key.ts'
 import type { JournalSnapshot } from '../../src/testing/journal-snapshot.ts'
 import { Dice } from './dice.ts'
-import type { Weather } from './faulty-journal.ts'
+import type { Trace, Weather } from './faulty-journal.ts'
 import { faultyJournal } from './faulty-journal.ts'
 import { MemoryJournal } from './memory-journal.ts'
 import { MemoryStore } from './memory-store.ts'
@@ -54,12 +54,16 @@ export class World {
   readonly #snapshots: JournalSnapshot[] = []
   readonly #unended: string[] = []
   readonly #sabotage: Sabotage | undefined
+  readonly #trace: Trace | undefined
   #processes = 0
   #calm = false
+  #ending = false
 
-  constructor(plan: Plan, sabotage?: Sabotage) {
+  constructor(plan: Plan, options: { readonly sabotage?: Sabotage; readonly trace?: Trace } = {}) {
     this.#plan = plan
-    this.#sabotage = sabotage
+    this.#sabotage = options.sabotage
+    const { trace } = options
+    this.#trace = trace && ((line) => trace(`${this.#clock.monotonic().toFixed(1)} ${line}`))
     this.#dice = new Dice(`world ${plan.seed}`)
     this.#weather = { outageUntil: 0, rates: plan.journal }
     this.#sink = new Sink(
@@ -67,6 +71,7 @@ export class World {
         clock: this.#clock,
         dice: this.#dice.fork('sink'),
         onAnswer: (answer) => this.#count(`sink ${answer}`),
+        trace: this.#trace,
       },
       plan.sink,
     )
@@ -106,6 +111,7 @@ export class World {
   }
 
   #start(place: number): void {
+    if (this.#ending) return
     const id = `p${place}.${++this.#processes}`
     const process = new SimulatedProcess(id, this.#clock, () => this.#died(place))
     const inner = new MemoryJournal(this.#store, this.#clock, id)
@@ -124,6 +130,7 @@ export class World {
         weather: this.#weather,
         stallMs: this.#plan.leaseMs,
         onFault: (method, fault) => this.#count(`${method} ${fault}`),
+        trace: this.#trace,
       }),
     })
     this.#nodes[place] = node
@@ -134,6 +141,7 @@ export class World {
   /** Whoever watches over the processes starts another one after a while. */
   #died(place: number): void {
     this.#nodes[place] = undefined
+    if (this.#ending) return
     const delayMs = this.#calm ? 50 : this.#dice.between(50, 3_000)
     this.#clock.timer(delayMs, () => this.#start(place))
   }
@@ -202,12 +210,16 @@ export class World {
   }
 
   async #stopAll(): Promise<void> {
+    this.#ending = true
     const stopped = new Set<SimulatedNode>()
     const nodes = this.#nodes.filter((node) => node !== undefined)
     for (const node of nodes) void node.worker.stop(2_000).then(() => stopped.add(node))
     await this.#clock.run({ until: () => stopped.size === nodes.length, maxMs: stopMs })
     await this.#clock.run({ until: () => false, maxMs: 10_000 })
+    const owners = this.#admin.snapshot().groups.map(({ owner }) => owner)
     for (const node of nodes) {
+      if (owners.includes(node.process.id))
+        this.#unended.push(`${node.process.id} did not hand everything back`)
       if (!stopped.has(node)) this.#unended.push(`${node.process.id} did not stop`)
       if (node.process.timers > 0) this.#unended.push(`${node.process.id} left ${node.process.timers} timers`)
     }
@@ -223,6 +235,7 @@ export class World {
   }
 
   #count(what: string): void {
+    this.#trace?.(what)
     this.#faults.set(what, (this.#faults.get(what) ?? 0) + 1)
   }
 }
