@@ -15,8 +15,10 @@ export async function takeClaim(options: {
   readonly url: string
   readonly folder: string
   readonly onLost: () => void
+  /** Whether the server's process is there at all; where it is not, connecting is given up. */
+  readonly isThere: () => Promise<boolean>
 }): Promise<Claim> {
-  const client = await connect(options.url)
+  const client = await connect(options)
   let released = false
   const onEnd = () => {
     if (released) return
@@ -47,7 +49,13 @@ export async function takeClaim(options: {
 }
 
 /** Connects, also to a server that is just starting or recovering. */
-async function connect(url: string): Promise<pg.Client> {
+async function connect({
+  url,
+  isThere,
+}: {
+  readonly url: string
+  readonly isThere: () => Promise<boolean>
+}): Promise<pg.Client> {
   const deadline = performance.now() + connectPatienceMs
   for (;;) {
     const client = new pg.Client({
@@ -64,6 +72,8 @@ async function connect(url: string): Promise<pg.Client> {
       await client.end().catch(() => undefined)
       if (performance.now() > deadline)
         throw failed('the embedded PostgreSQL runs but does not answer', { cause: error })
+      if (!(await isThere()))
+        throw failed('the embedded PostgreSQL ended while it was connected to', { cause: error })
       await new Promise((resolve) => setTimeout(resolve, 200))
     }
   }

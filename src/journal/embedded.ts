@@ -7,7 +7,7 @@ import { prepareBinaries } from './embedded-binaries.ts'
 import type { Claim } from './embedded-claim.ts'
 import { takeClaim } from './embedded-claim.ts'
 import { accessOf, initialize, serverPid, startServer, stopServer, urlOf } from './embedded-cluster.ts'
-import type { Cluster } from './embedded-cluster.ts'
+import type { Access, Cluster } from './embedded-cluster.ts'
 import { takeStartLock } from './embedded-start-lock.ts'
 
 /** A private PostgreSQL that runs. */
@@ -106,20 +106,35 @@ class EmbeddedServer implements Embedded {
   async #run(cluster: Cluster): Promise<void> {
     const lock = takeStartLock(this.#folder)
     try {
-      let access = await accessOf(cluster)
+      const access = await accessOf(cluster)
       this.fresh = (await initialize(cluster, access)) || this.fresh
-      this.adopted = (await serverPid(cluster)) !== undefined
-      if (this.adopted) this.#onLog('the embedded PostgreSQL was still running, its busbar was not: adopted')
-      else access = await startServer(cluster, access)
-      this.url = urlOf(access)
-      this.#claim = await takeClaim({
-        url: this.url,
-        folder: this.#folder,
-        onLost: () => this.#lost(cluster),
-      })
+      this.adopted = (await serverPid(cluster)) !== undefined && (await this.#adopt(cluster, access))
+      if (!this.adopted) await this.#claimIt(cluster, await startServer(cluster, access))
     } finally {
       lock.release()
     }
+  }
+
+  /** False when the server that seemed to run was just ending. */
+  async #adopt(cluster: Cluster, access: Access): Promise<boolean> {
+    try {
+      await this.#claimIt(cluster, access)
+    } catch (error) {
+      if ((await serverPid(cluster)) !== undefined) throw error
+      return false
+    }
+    this.#onLog('the embedded PostgreSQL was still running, its busbar was not: adopted')
+    return true
+  }
+
+  async #claimIt(cluster: Cluster, access: Access): Promise<void> {
+    this.url = urlOf(access)
+    this.#claim = await takeClaim({
+      url: this.url,
+      folder: this.#folder,
+      onLost: () => this.#lost(cluster),
+      isThere: async () => (await serverPid(cluster)) !== undefined,
+    })
   }
 
   /** The server ended without having been told to. */

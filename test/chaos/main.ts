@@ -126,7 +126,7 @@ async function killAll(
     const luck = kill < 4 ? (kill + 0.5) / 4 : random() // each kind at least once
     const [ingress, both, worker] = parts.nodes
     if (luck < 0.25) {
-      process.kill(await parts.postmaster(), 'SIGKILL')
+      await killPostgres(parts.postmaster)
       add('killedPostgres')
       say('kill -9 PostgreSQL')
     } else if (luck < 0.5) {
@@ -148,6 +148,19 @@ async function killAll(
     add('killed')
   }
   return counts
+}
+
+/** Once it runs: it may just be starting again. */
+async function killPostgres(postmaster: () => Promise<number>): Promise<void> {
+  for (;;) {
+    try {
+      process.kill(await postmaster(), 'SIGKILL')
+      return
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+      await sleep(200)
+    }
+  }
 }
 
 /** Takes snapshots of the invariants while everything goes on; PostgreSQL may be away. */
