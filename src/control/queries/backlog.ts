@@ -1,0 +1,99 @@
+import type { Database } from '../../journal/database.ts'
+import { iso } from '../moment.ts'
+import type { DatabaseTime } from '../moment.ts'
+
+/** How far one partition of a flow is behind the log. */
+export interface Backlog {
+  readonly flow: string
+  readonly group: string
+  readonly part: number
+  readonly position: number
+  readonly head: number
+  /** Matching events above the position that have no run yet; an estimate unless `exact`. */
+  readonly pending: number
+  readonly exact: boolean
+  /** When the oldest of them was accepted; null: none was found within the scan. */
+  readonly oldestAt: string | null
+}
+
+/** Most events that are looked at behind one position: beyond, the share of matching ones is taken for the rest. */
+const maxScan = 2_000
+
+/*
+ * Per flow and partition, a range of the log and a range of its runs, both on primary keys and at most $1 rows long. The
+ * runs of the range are fetched as a set, not looked up one by one: what has a row is not pending, although the position,
+ * which is written four times a second, may stand before it.
+ */
+const text = `
+WITH head AS MATERIALIZED (SELECT coalesce(max(seq), 0) AS seq FROM events)
+SELECT f.name AS flow, f.grp AS "group", p.part, p.position, h.seq AS head,
+       w.scanned, w.last, w.pending, w.oldest_at
+FROM flows f
+JOIN positions p ON p.flow = f.id
+JOIN lane_groups g ON g.grp = f.grp AND g.part = p.part
+CROSS JOIN head h
+CROSS JOIN LATERAL (
+  WITH stretch AS MATERIALIZED (
+    SELECT e.seq, e.received_at,
+           e.type = ANY (f.types) AND e.khash % g.parts = p.part AND e.seq > f.from_seq
+           AND e.seq > f.type_after[array_position(f.types, e.type)] AS mine
+    FROM events e WHERE e.seq > p.position AND e.seq <= h.seq ORDER BY e.seq LIMIT $1::int
+  ), had AS MATERIALIZED (
+    SELECT r.seq FROM runs r
+    WHERE r.flow = f.id AND r.seq > p.position AND r.seq <= (SELECT max(s.seq) FROM stretch s) AND r.gen = 0
+  )
+  SELECT count(*) AS scanned, max(s.seq) AS last,
+         count(*) FILTER (WHERE s.mine AND h.seq IS NULL) AS pending,
+         min(s.received_at) FILTER (WHERE s.mine AND h.seq IS NULL) AS oldest_at
+  FROM stretch s LEFT JOIN had h ON h.seq = s.seq
+) w
+WHERE NOT f.removed
+ORDER BY f.grp, f.ord, f.name, p.part`
+
+interface BacklogRow {
+  flow: string
+  group: string
+  part: number
+  position: number
+  head: number
+  scanned: number
+  last: number | null
+  pending: number
+  oldest_at: DatabaseTime
+}
+
+/** How far every flow that is in force is behind the log; one bounded scan for each. */
+export async function backlogs(database: Database): Promise<Backlog[]> {
+  const rows = await database.query<BacklogRow>({ text, values: [maxScan] })
+  return rows.map((row) => ({
+    flow: row.flow,
+    group: row.group,
+    part: row.part,
+    position: row.position,
+    head: row.head,
+    ...estimate(row),
+    oldestAt: iso(row.oldest_at),
+  }))
+}
+
+/** What lies beyond the scan is taken to match as often as what was scanned. */
+function estimate({ scanned, last, pending, head }: BacklogRow): { pending: number; exact: boolean } {
+  if (scanned < maxScan || last === null || last >= head) return { pending, exact: true }
+  return { pending: pending + Math.round((pending / scanned) * (head - last)), exact: false }
+}
+
+/** Several partitions or flows taken together. */
+export function together(backlogs: readonly Backlog[]): {
+  readonly pending: number
+  readonly exact: boolean
+  readonly oldestPendingAt: string | null
+  readonly position: number
+} {
+  const moments = backlogs.flatMap(({ oldestAt }) => oldestAt ?? []).sort()
+  return {
+    pending: backlogs.reduce((sum, { pending }) => sum + pending, 0),
+    exact: backlogs.every(({ exact }) => exact),
+    oldestPendingAt: moments[0] ?? null,
+    position: backlogs.length === 0 ? 0 : Math.min(...backlogs.map(({ position }) => position)),
+  }
+}

@@ -1,0 +1,41 @@
+import type { Database } from '../../journal/database.ts'
+import type { Flow, FlowStatus } from '../schema/overview.ts'
+import { backlogs, together } from './backlog.ts'
+import type { Backlog } from './backlog.ts'
+import { noneOpen, openByFlow } from './open-counts.ts'
+
+interface FlowRow {
+  name: string
+  version: number
+  types: string[]
+  steps: Flow['steps'] | null
+  from_seq: number
+}
+
+/** The flows in force as they are declared, and how far each has come. */
+export async function listFlows(database: Database): Promise<Flow[]> {
+  const rows = await database.query<FlowRow>({
+    text: `SELECT name, version, types, declaration -> 'steps' AS steps, from_seq FROM flows
+           WHERE NOT removed ORDER BY grp, ord, name`,
+  })
+  const progress = new Map(flowStatuses(await backlogs(database)).map((flow) => [flow.flow, flow]))
+  const open = await openByFlow(database)
+  return rows.flatMap((row) => {
+    const status = progress.get(row.name)
+    if (!status) return []
+    return {
+      ...status,
+      version: row.version,
+      types: row.types,
+      steps: row.steps ?? [],
+      startsAfter: row.from_seq,
+      open: open.get(row.name) ?? noneOpen,
+    }
+  })
+}
+
+/** The partitions of each flow taken together. */
+export function flowStatuses(behind: readonly Backlog[]): FlowStatus[] {
+  const flows = Map.groupBy(behind, ({ flow }) => flow)
+  return [...flows].map(([flow, own]) => ({ flow, group: own[0]?.group ?? flow, ...together(own) }))
+}

@@ -1,0 +1,58 @@
+import type { Database } from '../../journal/database.ts'
+import { isoAlways } from '../moment.ts'
+import type { DatabaseTime } from '../moment.ts'
+import type { Stats, StatsQuery } from '../schema/overview.ts'
+
+/** Lengths of a slice, in minutes, and how many make a picture. */
+const lengths = [1, 2, 5, 10, 15, 30, 60, 120]
+const mostSlices = 120
+
+// A range of the primary key (minute, ...). $1 end or null for now, $2 minutes, $3 slice.
+const text = `
+WITH span AS (
+  SELECT date_bin($3::int * interval '1 min', b.until - $2::int * interval '1 min', 'epoch') AS since, b.until
+  FROM (SELECT coalesce($1::timestamptz, clock_timestamp()) AS until) b
+), sliced AS (
+  SELECT date_bin($3::int * interval '1 min', s.minute, 'epoch') AS at, s.flow, s.system, s.outcome,
+         sum(s.count)::bigint AS count, sum(s.total_ms)::bigint AS total_ms, max(s.max_ms) AS max_ms
+  FROM stats s WHERE s.minute >= (SELECT since FROM span) AND s.minute < (SELECT until FROM span)
+  GROUP BY 1, 2, 3, 4
+)
+SELECT span.since, c.at, f.name AS flow, y.name AS system, c.outcome, c.count, c.total_ms, c.max_ms
+FROM span LEFT JOIN (sliced c JOIN flows f ON f.id = c.flow JOIN systems y ON y.id = c.system) ON true
+ORDER BY c.at, f.name, y.name, c.outcome`
+
+interface StatsRow {
+  since: DatabaseTime
+  at: DatabaseTime
+  flow: string
+  system: string
+  outcome: string
+  count: number
+  total_ms: number
+  max_ms: number
+}
+
+/** What attempts came to in a stretch of time, in at most about 120 slices of equal length; workers write every 10 s. */
+export async function readStats(database: Database, query: StatsQuery): Promise<Stats> {
+  const sliceMinutes = lengths.find((length) => query.minutes <= length * mostSlices) ?? 120
+  const rows = await database.query<StatsRow>({
+    text,
+    values: [query.until ?? null, query.minutes, sliceMinutes],
+  })
+  return {
+    from: isoAlways(rows[0]?.since ?? null),
+    sliceMinutes,
+    slices: rows
+      .filter((row) => row.at !== null)
+      .map((row) => ({
+        at: isoAlways(row.at),
+        flow: row.flow,
+        system: row.system,
+        outcome: row.outcome,
+        count: row.count,
+        meanMs: row.count === 0 ? 0 : Math.round((row.total_ms / row.count) * 10) / 10,
+        maxMs: row.max_ms,
+      })),
+  }
+}
