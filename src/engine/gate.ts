@@ -54,6 +54,8 @@ export class SystemGate {
   #mostInUse = 0
   #probeInUse = false
   #askingProbe = false
+  /** The journal knows of the latest trip here. */
+  #tripTold = true
   #timers = new Set<Cancel>()
   #stopped = false
 
@@ -126,7 +128,7 @@ export class SystemGate {
     this.#throttledUntil = until
     if (this.#breaker.kind === 'closed') this.#breaker = closedBreaker(clock.monotonic(), 1)
     this.#after(forMs, () => this.#changed())
-    this.#tell(journal.throttle(this.id, forMs))
+    this.#tell({ call: () => journal.throttle(this.id, forMs), still: () => false })
     this.#changed()
   }
 
@@ -218,7 +220,11 @@ export class SystemGate {
     if (this.#breaker.kind === 'open' && before.kind !== 'open') {
       this.#open(this.#breaker, sign === 'unreachable' ? 'refuses connections' : 'fails')
     } else if (this.#breaker.kind === 'closed' && before.kind === 'probing') {
-      this.#tell(this.#deps.journal.closeBreaker(this.id, this.#deps.worker))
+      const { journal, worker } = this.#deps
+      this.#tell({
+        call: () => journal.closeBreaker(this.id, worker),
+        still: () => this.#breaker.kind === 'closed',
+      })
       this.#deps.onBreaker?.('closed', undefined)
       this.#changed()
     }
@@ -227,20 +233,31 @@ export class SystemGate {
   #open(breaker: Breaker & { kind: 'open' }, reason: string): void {
     const { journal, worker, clock } = this.#deps
     this.#breaker = breaker
-    const probeInMs = Math.max(0, breaker.probeAt - clock.monotonic())
-    this.#after(probeInMs, () => this.#changed())
-    this.#tell(journal.openBreaker({ system: this.id, worker, reason: `${this.name} ${reason}`, probeInMs }))
+    this.#tripTold = false
+    const probeInMs = () => Math.max(0, breaker.probeAt - clock.monotonic())
+    this.#after(probeInMs(), () => this.#changed())
+    this.#tell({
+      call: () =>
+        journal.openBreaker({
+          system: this.id,
+          worker,
+          reason: `${this.name} ${reason}`,
+          probeInMs: probeInMs(),
+        }),
+      still: () => this.#breaker === breaker,
+      done: () => (this.#tripTold ||= this.#breaker === breaker),
+    })
     this.#deps.onBreaker?.('open', reason)
     this.#changed()
   }
 
-  /** Another worker tripped, probed or closed the breaker; our own trip is not undone by an older state. */
+  /** Another worker tripped, probed or closed the breaker; our own trip is not undone by a state from before it was told. */
   #adopt(state: SystemState, now: number): void {
     if (state.breaker === 'closed') {
-      if (this.#breaker.kind === 'open' && this.#shared !== undefined && this.#shared.breaker !== 'closed')
-        this.#breaker = closedBreaker(now, 1)
+      if (this.#breaker.kind === 'open' && this.#tripTold) this.#breaker = closedBreaker(now, 1)
       return
     }
+    this.#tripTold = true
     if (this.#breaker.kind === 'probing') return
     const probeInMs = Math.max(0, state.probeInMs ?? 0)
     const delayMs = this.#breaker.kind === 'open' ? this.#breaker.delayMs : this.settings.breaker.probeDelayMs
@@ -282,7 +299,20 @@ export class SystemGate {
     this.#timers.add(cancel)
   }
 
-  #tell(call: Promise<unknown>): void {
-    call.catch(this.#deps.onError)
+  /** Again while it fails and is still so: a breaker that is open here alone could never be probed. */
+  #tell(news: {
+    readonly call: () => Promise<unknown>
+    readonly still: () => boolean
+    readonly done?: () => void
+  }): void {
+    news.call().then(
+      () => news.done?.(),
+      (error: unknown) => {
+        this.#deps.onError(error)
+        this.#after(askAgainMs, () => {
+          if (news.still()) this.#tell(news)
+        })
+      },
+    )
   }
 }

@@ -17,6 +17,8 @@ export interface Lane {
   rowsUnderWay: number
   /** It is being claimed. */
   claiming: boolean
+  /** What was read while it was being claimed. */
+  readonly arrivals: Run[]
   /** It stands in the queue of its gate. */
   ready: boolean
   /** A short retry waits in memory. */
@@ -32,6 +34,7 @@ export function newLane(key: string, slow: boolean): Lane {
     slow,
     rowsUnderWay: 0,
     claiming: false,
+    arrivals: [],
     ready: false,
     cancelRetry: undefined,
   }

@@ -91,13 +91,17 @@ export class Lanes {
   /** A run that was read from the log; `slowInJournal` when its lane has a row there. */
   place(run: Run, slowInJournal: boolean): void {
     const lane = this.#lanes.get(run.key) ?? this.#open(run.key, slowInJournal)
+    if (lane.claiming) return void lane.arrivals.push(run)
     if (lane.queue.length >= maxQueue) lane.slow = true
     if (lane.slow) return this.#write(lane, run, { state: runState.waiting })
     lane.queue.push(run)
     if (lane.queue.length === 1) this.#offer(lane)
   }
 
-  /** Keeps a key for runs about to be claimed: what is read meanwhile goes to rows. */
+  /**
+   * Keeps a key for runs about to be claimed. What is read meanwhile goes to rows afterwards: a claim that took a row
+   * whose flush has no answer yet would be undone by the flush's repetition.
+   */
   beginClaim(key: string): void {
     this.#open(key, true).claiming = true
   }
@@ -108,6 +112,7 @@ export class Lanes {
     if (!lane) return
     lane.claiming = false
     lane.queue.push(...runs)
+    for (const run of lane.arrivals.splice(0)) this.#write(lane, run, { state: runState.waiting })
     if (runs.length > 0) this.#offer(lane)
     else this.#dropIfIdle(lane)
   }

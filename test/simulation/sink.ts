@@ -141,6 +141,9 @@ export class Sink {
         const failure = failureOf(answer, dice)
         const silent = answer === 'no-answer' || answer === 'hangs'
         entry.endedAt = silent ? sentAt + timeoutMs : Math.min(sentAt + timeoutMs, clock.monotonic() + workMs)
+        if (request.context.signal.aborted) entry.endedAt = entry.startedAt
+        const onAbort = () => (entry.endedAt = Math.min(entry.endedAt, clock.monotonic()))
+        request.context.signal.addEventListener('abort', onAbort)
         if (silent) return
         clock.timer(workMs, () =>
           request.process.deliver(() => (failure ? reject(failure) : resolve(result))),

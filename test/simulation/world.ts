@@ -214,10 +214,13 @@ export class World {
     const stopped = new Set<SimulatedNode>()
     const nodes = this.#nodes.filter((node) => node !== undefined)
     for (const node of nodes) void node.worker.stop(2_000).then(() => stopped.add(node))
-    await this.#clock.run({ until: () => stopped.size === nodes.length, maxMs: stopMs })
+    await this.#clock.run({
+      until: () => nodes.every((node) => stopped.has(node) || node.process.dead),
+      maxMs: stopMs,
+    })
     await this.#clock.run({ until: () => false, maxMs: 10_000 })
     const owners = this.#admin.snapshot().groups.map(({ owner }) => owner)
-    for (const node of nodes) {
+    for (const node of nodes.filter(({ process }) => !process.dead)) {
       if (owners.includes(node.process.id))
         this.#unended.push(`${node.process.id} did not hand everything back`)
       if (!stopped.has(node)) this.#unended.push(`${node.process.id} did not stop`)
