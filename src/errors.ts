@@ -12,6 +12,7 @@ export const errorCodes = [
   'event.unknown-type',
   'event.too-large',
   'request.malformed',
+  'request.invalid',
   'request.unsupported-media-type',
   'request.unauthorized',
   'request.forbidden',

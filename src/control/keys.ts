@@ -1,106 +1,160 @@
-import { hash, randomBytes } from 'node:crypto'
-import type { Authenticate, Principal, Scope } from '../ingress/principal.ts'
+import { createHash, randomBytes } from 'node:crypto'
+import { checkName } from '../define/name.ts'
 import { BusbarError } from '../errors.ts'
+import type { Authenticate, Principal, Scope } from '../ingress/principal.ts'
 import type { Database } from '../journal/database.ts'
+import type { DatabaseTime } from './moment.ts'
+import { iso, isoAlways } from './moment.ts'
 
-/** An API key as it may be shown: the key itself is not stored. */
+/** An API key as it is listed; the key itself is shown once, when it is made, and never stored. */
 export interface ApiKey {
   readonly id: string
+  /** Stands in the audit trail as `key:<name>`; never given a second time. */
   readonly name: string
   readonly scopes: readonly Scope[]
   readonly createdAt: string
   readonly revokedAt: string | null
 }
 
+/** All scopes there are. */
 export const allScopes = ['publish', 'read', 'operate'] as const satisfies readonly Scope[]
 
-const digest = (key: string) => hash('sha256', key, 'hex')
+/** Most keys that may be in force at once: the cache of `authenticator` holds them all. */
+const maxKeys = 1_000
+const maxAgeMs = 4_000
+const shape = /^bb_[A-Za-z0-9_-]{43}$/
 
-/** Makes a key; `key` is shown this once, its SHA-256 is stored. Throws `act.refused` when the name is taken. */
+/**
+ * Makes an API key and answers it, this once. Only its SHA-256 is stored: it is 256 random bits, which nobody can try.
+ * Throws `config.invalid` for a bad name or no scope, `act.refused` when the name was given before.
+ */
 export async function createKey(
   database: Database,
   options: { readonly name: string; readonly scopes: readonly Scope[]; readonly actor: string },
 ): Promise<ApiKey & { readonly key: string }> {
+  const { name, actor } = options
+  checkName('key name', name)
+  const scopes = allScopes.filter((scope) => options.scopes.includes(scope))
+  if (scopes.length === 0 || options.scopes.some((scope) => !allScopes.includes(scope)))
+    throw new BusbarError('config.invalid', `a key needs at least one scope of ${allScopes.join(', ')}`)
   const key = `bb_${randomBytes(32).toString('base64url')}`
-  const id = randomBytes(6).toString('hex')
-  const rows = await database.query<KeyRow>({
-    text: `WITH made AS (
-             INSERT INTO api_keys (id, name, hash, scopes) VALUES ($1, $2, $3, $4::text[]) ON CONFLICT DO NOTHING RETURNING *
-           ), noted AS (
-             INSERT INTO audit (actor, verb, object, after)
-             SELECT $5, 'create', 'key ' || name, jsonb_build_object('id', id, 'scopes', scopes) FROM made
-           ) SELECT * FROM made`,
-    values: [id, options.name, digest(key), options.scopes, options.actor],
+  const id = randomBytes(8).toString('hex')
+  const [row] = await database.query<{ result: 'done' | 'taken' | 'full' }>({
+    text: 'SELECT create_api_key($1, $2, $3, $4, $5, $6) AS result',
+    values: [id, name, hashOf(key), scopes, maxKeys, actor],
   })
-  const [row] = rows
-  if (!row) throw new BusbarError('act.refused', `there is a key named "${options.name}" already`)
-  return { ...keyOf(row), key }
+  if (row?.result === 'taken')
+    throw new BusbarError('act.refused', `there is, or was, a key named ${name}: give another name`)
+  if (row?.result === 'full')
+    throw new BusbarError('act.refused', `there are ${maxKeys} keys in force: revoke some first`)
+  return { ...(await findKey(database, name)), key }
 }
 
-/** All keys, revoked ones too. */
-export async function listKeys(database: Database): Promise<ApiKey[]> {
-  const rows = await database.query<KeyRow>({ text: 'SELECT * FROM api_keys ORDER BY created_at, id' })
-  return rows.map(keyOf)
-}
-
-/** Revokes the key of this name; every process knows within 5 s. Throws `request.not-found`. */
+/**
+ * Ends a key for good; every process refuses it within 5 s. Safe to call twice. Throws `request.not-found` when there is
+ * none of this name.
+ */
 export async function revokeKey(
   database: Database,
-  options: { readonly name: string; readonly actor: string },
+  options: { readonly name: string; readonly actor: string; readonly reason?: string },
 ): Promise<ApiKey> {
-  const [row] = await database.query<KeyRow>({
-    text: `WITH gone AS (
-             UPDATE api_keys SET revoked_at = coalesce(revoked_at, clock_timestamp()) WHERE name = $1 RETURNING *
-           ), noted AS (
-             INSERT INTO audit (actor, verb, object) SELECT $2, 'revoke', 'key ' || name FROM gone
-           ) SELECT * FROM gone`,
-    values: [options.name, options.actor],
+  const { name, actor, reason = null } = options
+  await database.query({ text: 'SELECT revoke_api_key($1, $2, $3)', values: [name, actor, reason] })
+  return findKey(database, name)
+}
+
+/** The keys, those in force first, newest first; at most 2,000. */
+export async function listKeys(database: Database): Promise<ApiKey[]> {
+  const rows = await database.query<KeyRow>({
+    text: `SELECT id, name, scopes, created_at, revoked_at FROM api_keys
+           ORDER BY revoked_at IS NOT NULL, created_at DESC, id LIMIT 2000`,
   })
-  if (!row) throw new BusbarError('request.not-found', `there is no key named "${options.name}"`)
-  return keyOf(row)
+  return rows.map(apiKey)
+}
+
+async function findKey(database: Database, name: string): Promise<ApiKey> {
+  const [row] = await database.query<KeyRow>({
+    text: 'SELECT id, name, scopes, created_at, revoked_at FROM api_keys WHERE name = $1',
+    values: [name],
+  })
+  if (!row) throw new BusbarError('request.not-found', `there is no key named ${name}`)
+  return apiKey(row)
 }
 
 interface KeyRow {
   readonly id: string
   readonly name: string
   readonly scopes: Scope[]
-  readonly created_at: Date
-  readonly revoked_at: Date | null
+  readonly created_at: DatabaseTime
+  readonly revoked_at: DatabaseTime
 }
 
-function keyOf({ id, name, scopes, created_at, revoked_at }: KeyRow): ApiKey {
-  return {
-    id,
-    name,
-    scopes,
-    createdAt: created_at.toISOString(),
-    revokedAt: revoked_at?.toISOString() ?? null,
-  }
+function apiKey({ id, name, scopes, created_at, revoked_at }: KeyRow): ApiKey {
+  return { id, name, scopes, createdAt: isoAlways(created_at), revokedAt: iso(revoked_at) }
 }
 
-const cacheMs = 5_000
-const maxCached = 1_000
+/**
+ * Finds who a key belongs to. The keys in force are held in memory for at most 4 s, so a revoked one is refused within
+ * 5 s; a key that is not among them is looked up at once, so a new one works at once. At most one query is under way at
+ * a time, however many wrong keys come in. Rejects with `journal.unavailable` when the journal does not answer.
+ */
+export function authenticator(database: Database): Authenticate {
+  const known = new KnownKeys(database)
+  return (key) => (key === undefined || !shape.test(key) ? undefined : known.find(hashOf(key)))
+}
 
-/** Finds who a key belongs to: by its hash, remembered for 5 s, unknown keys too, so that guessing does not reach the database each time. */
-export function authenticator(database: () => Database): Authenticate {
-  const cache = new Map<string, { principal: Principal | undefined; until: number }>()
-  return (key) => {
-    if (key === undefined || key.length > 200) return undefined
-    const hashed = digest(key)
-    const known = cache.get(hashed)
-    if (known && known.until > performance.now()) return known.principal
-    return lookUp(hashed)
+/** The keys in force, as of a moment. */
+class KnownKeys {
+  readonly #database: Database
+  #principals: ReadonlyMap<string, Principal> = new Map()
+  #asOf = Number.NEGATIVE_INFINITY
+  #loading: Promise<void> | undefined
+  #next: Promise<void> | undefined
+
+  constructor(database: Database) {
+    this.#database = database
   }
 
-  async function lookUp(hashed: string): Promise<Principal | undefined> {
-    const [row] = await database().query<{ name: string; scopes: Scope[] }>({
-      text: 'SELECT name, scopes FROM api_keys WHERE hash = $1 AND revoked_at IS NULL',
-      values: [hashed],
+  find(hash: string): Promise<Principal | undefined> | Principal | undefined {
+    const principal = this.#principals.get(hash)
+    const ageMs = Date.now() - this.#asOf
+    return principal && ageMs >= 0 && ageMs < maxAgeMs ? principal : this.#lookUp(hash)
+  }
+
+  async #lookUp(hash: string): Promise<Principal | undefined> {
+    await this.#load()
+    return this.#principals.get(hash)
+  }
+
+  /** Resolves after a query that began after the call: one under way may have missed the key that is asked for. */
+  #load(): Promise<void> {
+    if (!this.#loading) {
+      this.#loading = this.#query().finally(() => (this.#loading = undefined))
+      return this.#loading
+    }
+    this.#next ??= this.#loading
+      .catch(() => undefined)
+      .then(() => {
+        this.#next = undefined
+        return this.#load()
+      })
+    return this.#next
+  }
+
+  async #query(): Promise<void> {
+    const asOf = Date.now()
+    const rows = await this.#database.query<{ name: string; hash: string; scopes: Scope[] }>({
+      name: 'keys-in-force',
+      text: 'SELECT name, hash, scopes FROM api_keys WHERE revoked_at IS NULL ORDER BY created_at LIMIT $1',
+      values: [maxKeys],
     })
-    const principal = row && { id: row.name, scopes: row.scopes }
-    if (cache.size >= maxCached) cache.delete(cache.keys().next().value as string)
-    cache.delete(hashed)
-    cache.set(hashed, { principal, until: performance.now() + cacheMs })
-    return principal
+    this.#principals = new Map(
+      rows.map((row) => [row.hash, { id: `key:${row.name}`, scopes: row.scopes }] as const),
+    )
+    this.#asOf = asOf
   }
+}
+
+function hashOf(key: string): string {
+  return createHash('sha256').update(key).digest('hex')
 }

@@ -38,7 +38,7 @@ export function say(
     append(parts, word)
     const thing = things[index]
     if (thing === undefined) continue
-    if (typeof thing === 'object') parts.push(...(Array.isArray(thing) ? thing : [thing as Part]))
+    if (typeof thing === 'object') parts.push(...(Array.isArray(thing) ? thing : [thing]))
     else append(parts, String(thing))
   }
   return parts

@@ -1,4 +1,4 @@
-import { flowStatuses } from '../control/queries/flows.ts'
+import { backlogs } from '../control/queries/backlog.ts'
 import type { Database } from '../journal/database.ts'
 import type { JournalFigures } from '../telemetry/metrics.ts'
 
@@ -8,17 +8,17 @@ SELECT f.name AS flow, count(*)::float8 AS count FROM runs r JOIN flows f ON f.i
 
 /** What the journal says for the metrics: three queries by index. A lane group is as far behind as the slowest of its flows. */
 export async function journalFigures(database: Database): Promise<JournalFigures> {
-  const [flows, systems, parked] = await Promise.all([
-    flowStatuses(database),
+  const [behind, systems, parked] = await Promise.all([
+    backlogs(database),
     database.query<JournalFigures['systems'][number]>({
       text: 'SELECT name AS system, breaker FROM systems',
     }),
     database.query<JournalFigures['parked'][number]>({ text: parkedText }),
   ])
   const groups = new Map<string, { group: string; pending: number; oldestSeconds: number }>()
-  for (const { group, pending, oldestPendingMs } of flows) {
+  for (const { group, pending, oldestMs } of behind) {
     const known = groups.get(group) ?? { group, pending: 0, oldestSeconds: 0 }
-    const oldestSeconds = Math.max(known.oldestSeconds, (oldestPendingMs ?? 0) / 1_000)
+    const oldestSeconds = Math.max(known.oldestSeconds, (oldestMs ?? 0) / 1_000)
     groups.set(group, { group, pending: Math.max(known.pending, pending), oldestSeconds })
   }
   return { groups: [...groups.values()], systems, parked }

@@ -9,6 +9,7 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   'event.conflict': 409,
   'event.too-large': 413,
   'request.malformed': 400,
+  'request.invalid': 422,
   'request.unsupported-media-type': 415,
   'request.unauthorized': 401,
   'request.forbidden': 403,

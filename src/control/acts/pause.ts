@@ -2,17 +2,29 @@ import { BusbarError } from '../../errors.ts'
 import type { Database } from '../../journal/database.ts'
 import type { Paused } from '../schema/system.ts'
 
-/** Pauses or resumes a system or a lane group, with its audit entry; workers see it within a second or so. Throws `request.not-found`. */
-export async function setPaused(
-  database: Database,
-  what: { readonly kind: 'system' | 'group'; readonly name: string; readonly paused: boolean },
-  act: { readonly actor: string; readonly reason: string | null },
-): Promise<Paused> {
-  const [row] = await database.query<{ there: boolean }>({
-    text: 'SELECT set_paused($1, $2, $3, $4, $5) AS there',
-    values: [what.kind, what.name, what.paused, act.actor, act.reason],
+/** Pause or resume what, who, why. */
+export interface PauseAct {
+  readonly kind: 'system' | 'group'
+  readonly name: string
+  readonly paused: boolean
+  /** Stands in the audit trail. */
+  readonly actor: string
+  readonly reason: string | null
+}
+
+const words = { system: 'system', group: 'lane group' } as const
+
+/**
+ * Pauses or resumes a system or a lane group (all its partitions), with its audit row; workers follow within about a
+ * second, running attempts end. What is so already stays so, without an audit row. Throws `request.not-found`.
+ */
+export async function changePause(database: Database, act: PauseAct): Promise<Paused> {
+  const { kind, name, paused, actor, reason } = act
+  const [row] = await database.query<{ result: 'done' | 'same' | 'absent' }>({
+    text: 'SELECT change_pause($1, $2, $3, $4, $5) AS result',
+    values: [kind, name, paused, actor, reason],
   })
-  const noun = what.kind === 'system' ? 'system' : 'lane group'
-  if (!row?.there) throw new BusbarError('request.not-found', `there is no ${noun} "${what.name}"`)
-  return { name: what.name, paused: what.paused }
+  if (row?.result === 'absent')
+    throw new BusbarError('request.not-found', `there is no ${words[kind]} ${name}`)
+  return { name, paused }
 }

@@ -14,6 +14,7 @@ export interface Backlog {
   readonly exact: boolean
   /** When the oldest of them was accepted; null: none was found within the scan. */
   readonly oldestAt: string | null
+  readonly oldestMs: number | null
 }
 
 /** Most events that are looked at behind one position: beyond, the share of matching ones is taken for the rest. */
@@ -27,7 +28,8 @@ const maxScan = 2_000
 const text = `
 WITH head AS MATERIALIZED (SELECT coalesce(max(seq), 0) AS seq FROM events)
 SELECT f.name AS flow, f.grp AS "group", p.part, p.position, h.seq AS head,
-       w.scanned, w.last, w.pending, w.oldest_at
+       w.scanned, w.last, w.pending, w.oldest_at,
+       (extract(epoch FROM clock_timestamp() - w.oldest_at) * 1000)::double precision AS oldest_ms
 FROM flows f
 JOIN positions p ON p.flow = f.id
 JOIN lane_groups g ON g.grp = f.grp AND g.part = p.part
@@ -43,9 +45,9 @@ CROSS JOIN LATERAL (
     WHERE r.flow = f.id AND r.seq > p.position AND r.seq <= (SELECT max(s.seq) FROM stretch s) AND r.gen = 0
   )
   SELECT count(*) AS scanned, max(s.seq) AS last,
-         count(*) FILTER (WHERE s.mine AND h.seq IS NULL) AS pending,
-         min(s.received_at) FILTER (WHERE s.mine AND h.seq IS NULL) AS oldest_at
-  FROM stretch s LEFT JOIN had h ON h.seq = s.seq
+         count(*) FILTER (WHERE s.mine AND had.seq IS NULL) AS pending,
+         min(s.received_at) FILTER (WHERE s.mine AND had.seq IS NULL) AS oldest_at
+  FROM stretch s LEFT JOIN had ON had.seq = s.seq
 ) w
 WHERE NOT f.removed
 ORDER BY f.grp, f.ord, f.name, p.part`
@@ -60,6 +62,7 @@ interface BacklogRow {
   last: number | null
   pending: number
   oldest_at: DatabaseTime
+  oldest_ms: number | null
 }
 
 /** How far every flow that is in force is behind the log; one bounded scan for each. */
@@ -73,6 +76,7 @@ export async function backlogs(database: Database): Promise<Backlog[]> {
     head: row.head,
     ...estimate(row),
     oldestAt: iso(row.oldest_at),
+    oldestMs: row.oldest_ms === null ? null : Math.max(0, Math.round(row.oldest_ms)),
   }))
 }
 
@@ -87,13 +91,17 @@ export function together(backlogs: readonly Backlog[]): {
   readonly pending: number
   readonly exact: boolean
   readonly oldestPendingAt: string | null
+  readonly oldestPendingMs: number | null
   readonly position: number
 } {
-  const moments = backlogs.flatMap(({ oldestAt }) => oldestAt ?? []).sort()
+  const [oldest] = backlogs
+    .flatMap(({ oldestAt: at, oldestMs: ms }) => (at === null || ms === null ? [] : { at, ms }))
+    .sort((one, other) => other.ms - one.ms)
   return {
     pending: backlogs.reduce((sum, { pending }) => sum + pending, 0),
     exact: backlogs.every(({ exact }) => exact),
-    oldestPendingAt: moments[0] ?? null,
+    oldestPendingAt: oldest?.at ?? null,
+    oldestPendingMs: oldest?.ms ?? null,
     position: backlogs.length === 0 ? 0 : Math.min(...backlogs.map(({ position }) => position)),
   }
 }

@@ -1,4 +1,5 @@
 import type { Database, Statement } from '../../journal/database.ts'
+import { parseExactly } from '../exact-json.ts'
 import { explainRun } from '../explain.ts'
 import { isoAlways } from '../moment.ts'
 import type { DatabaseTime } from '../moment.ts'
@@ -157,15 +158,4 @@ function runWord(run: RunRecord): EventSummary['runs'][number] {
 
 function eventRun(run: RunRecord): EventDetail['runs'][number] {
   return { ...runWord(run), ...explainRun(run) }
-}
-
-const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown }
-
-/** JSON whose numbers keep every digit when they are written again: an id of 20 digits must not be rounded on its way to people. */
-export function parseExactly(json: string): unknown {
-  const revive = (_key: string, value: unknown, context?: { source?: string }) =>
-    typeof value === 'number' && context?.source !== undefined && String(value) !== context.source
-      ? rawJSON(context.source)
-      : value
-  return JSON.parse(json, revive) as unknown
 }

@@ -18,7 +18,7 @@ export async function listFlows(database: Database): Promise<Flow[]> {
     text: `SELECT name, version, types, declaration -> 'steps' AS steps, from_seq FROM flows
            WHERE NOT removed ORDER BY grp, ord, name`,
   })
-  const progress = new Map(flowStatuses(await backlogs(database)).map((flow) => [flow.flow, flow]))
+  const progress = new Map(statusesOf(await backlogs(database)).map((flow) => [flow.flow, flow]))
   const open = await openByFlow(database)
   return rows.flatMap((row) => {
     const status = progress.get(row.name)
@@ -34,8 +34,11 @@ export async function listFlows(database: Database): Promise<Flow[]> {
   })
 }
 
-/** The partitions of each flow taken together. */
-export function flowStatuses(behind: readonly Backlog[]): FlowStatus[] {
+/** How far each flow is behind the log: its partitions taken together. */
+export function statusesOf(behind: readonly Backlog[]): FlowStatus[] {
   const flows = Map.groupBy(behind, ({ flow }) => flow)
-  return [...flows].map(([flow, own]) => ({ flow, group: own[0]?.group ?? flow, ...together(own) }))
+  return [...flows].map(([flow, own]) => {
+    const { oldestPendingMs: _, ...status } = together(own)
+    return { flow, group: own[0]?.group ?? flow, ...status }
+  })
 }

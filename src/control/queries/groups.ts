@@ -33,7 +33,7 @@ export async function listGroups(database: Database): Promise<Group[]> {
   return rows
     .map((row) => {
       const own = behind.filter((one) => one.group === row.name && one.part === row.part)
-      const { position, ...pending } = together(own)
+      const { position, pending, exact, oldestPendingAt } = together(own)
       return {
         name: row.name,
         partition: row.part,
@@ -44,7 +44,9 @@ export async function listGroups(database: Database): Promise<Group[]> {
         position: own.length === 0 ? row.head : position,
         head: row.head,
         lanes: row.lanes,
-        ...pending,
+        pending,
+        exact,
+        oldestPendingAt,
       }
     })
     .filter((group) => group.flows.length > 0 || group.lanes > 0 || group.paused)

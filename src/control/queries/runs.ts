@@ -11,8 +11,18 @@ import { runPage, runsEnd, seqAt, systemId } from './run-pages.ts'
 
 /** One page of runs, newest event first; see `RunPage`. A filter by a system that nobody declared finds nothing. */
 export async function listRuns(database: Database, query: RunsQuery): Promise<RunPage> {
+  const { runs, next } = await listAddresses(database, query)
+  const records = await runRecords(database, runs)
+  return { items: records.map(runOf), next }
+}
+
+/** The same page, addresses only: what acts on many runs need. */
+export async function listAddresses(
+  database: Database,
+  query: RunsQuery,
+): Promise<{ readonly runs: readonly RunAddress[]; readonly next: string | null }> {
   const system = query.system === undefined ? undefined : await systemId(database, query.system)
-  if (query.system !== undefined && system === undefined) return { items: [], next: null }
+  if (query.system !== undefined && system === undefined) return { runs: [], next: null }
   const page = await runPage(database, {
     flow: query.flow,
     states: stateCodes(query.state),
@@ -23,8 +33,7 @@ export async function listRuns(database: Database, query: RunsQuery): Promise<Ru
     before: await startOf(database, query),
     limit: query.limit,
   })
-  const records = await runRecords(database, page.runs)
-  return { items: records.map(runOf), next: page.rest === undefined ? null : cursorOf(page.rest) }
+  return { runs: page.runs, next: page.rest === undefined ? null : cursorOf(page.rest) }
 }
 
 /** The cursor, or the end of the time asked for, whichever comes first in a list that starts with the newest. */

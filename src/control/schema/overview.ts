@@ -50,6 +50,23 @@ export const FlowStatus = named(
 )
 export type FlowStatus = z.infer<typeof FlowStatus>
 
+/** A flow as it is declared, and how far it has come. */
+export const Flow = named(
+  'Flow',
+  'A flow as it is declared, and how far it is behind the log',
+  FlowStatus.extend({
+    version: z.number().int(),
+    types: z.array(z.string()),
+    steps: z.array(z.object({ name: z.string(), system: z.string() })),
+    /** Events up to here were never meant for it. */
+    startsAfter: z.number().int(),
+    /** Open runs by state, each counted up to 10,000. */
+    open: z.object({ waiting: Count, retrying: Count, running: Count, parked: Count }),
+  }),
+)
+export type Flow = z.infer<typeof Flow>
+export const FlowList = named('FlowList', 'All flows', z.object({ items: z.array(Flow) }))
+
 /** What is true now. */
 export const Status = named(
   'Status',
@@ -94,7 +111,10 @@ export const Stats = named(
 export type Stats = z.infer<typeof Stats>
 export const StatsQuery = z.object({
   minutes: z.coerce.number<number>().int().min(1).max(10_080).default(60),
+  /** The end of the range; now when it is left out. */
+  until: Moment.optional(),
 })
+export type StatsQuery = z.output<typeof StatsQuery>
 
 /** Who did what. */
 export const AuditEntry = named(

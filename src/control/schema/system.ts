@@ -54,6 +54,12 @@ export const Group = named(
     /** The lowest position of its flows, and the end of the log. */
     position: z.number().int(),
     head: z.number().int(),
+    /** Rises with each change of owner. */
+    epoch: z.number().int(),
+    /** Events its flows have not reached; an estimate when `exact` is false. */
+    pending: z.number().int().nonnegative(),
+    exact: z.boolean(),
+    oldestPendingAt: Moment.nullable(),
     /** Lanes held by an open run, counted up to 10,000. */
     lanes: z.number().int(),
   }),

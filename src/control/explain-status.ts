@@ -1,0 +1,68 @@
+import type { Sentence } from './schema/common.ts'
+import type { System } from './schema/system.ts'
+import { count, link, say, text, time } from './sentence.ts'
+
+/** What decides whether all is well. Counts stop at `maxCounted`. */
+export interface StatusFacts {
+  readonly maxCounted: number
+  readonly flows: number
+  readonly parked: number
+  readonly retrying: number
+  readonly pending: number
+  readonly oldestPendingAt: string | null
+  readonly oldestPendingMs: number | null
+  readonly systems: readonly Pick<System, 'name' | 'standing' | 'why'>[]
+  readonly liveWorkers: number
+  readonly pausedGroups: readonly string[]
+}
+
+/** Named one by one up to here. */
+const mostNamed = 3
+/** A backlog whose oldest event is younger than this is work under way. */
+const lateMs = 60_000
+
+/** What is true now, in words: first what needs a person, then what stands still, then what waits. Pure. */
+export function explainStatus(facts: StatusFacts): { readonly ok: boolean; readonly sentence: Sentence } {
+  const faults = [...people(facts), ...standstills(facts), ...lateness(facts)]
+  if (faults.length > 0) return { ok: false, sentence: sentences(faults) }
+  const connected = say`${count(facts.systems.length, 'system')} connected`
+  const work = facts.pending + facts.retrying === 0 ? say`nothing waits` : underWay(facts)
+  return { ok: true, sentence: sentences([say`All is well: ${connected}, ${work}`]) }
+}
+
+function people({ parked, maxCounted }: StatusFacts): Sentence[] {
+  if (parked === 0) return []
+  const runs = parked >= maxCounted ? `At least ${count(parked, 'run')}` : count(parked, 'run')
+  return [say`${runs} ${parked === 1 ? 'needs' : 'need'} a person`]
+}
+
+function standstills({ flows, liveWorkers, systems, pausedGroups }: StatusFacts): Sentence[] {
+  const faults: Sentence[] = []
+  if (flows > 0 && liveWorkers === 0) faults.push(say`No live worker: no flow is run until one starts`)
+  const still = systems.filter(({ standing }) => standing !== 'connected')
+  faults.push(...still.slice(0, mostNamed).map(({ why }) => why))
+  if (still.length > mostNamed) faults.push(say`So stand ${count(still.length - mostNamed, 'more system')}`)
+  for (const group of pausedGroups.slice(0, mostNamed))
+    faults.push(say`Lane group ${link('group', group)} is paused`)
+  if (pausedGroups.length > mostNamed)
+    faults.push(say`So are ${count(pausedGroups.length - mostNamed, 'more lane group')}`)
+  return faults
+}
+
+function lateness(facts: StatusFacts): Sentence[] {
+  const { oldestPendingAt, oldestPendingMs } = facts
+  if (oldestPendingAt === null || (oldestPendingMs ?? 0) < lateMs) return []
+  return [say`${count(facts.pending, 'event')} not reached yet, the oldest accepted ${time(oldestPendingAt)}`]
+}
+
+function underWay({ pending, retrying }: StatusFacts): string {
+  const parts = [
+    ...(pending > 0 ? [`${count(pending, 'event')} under way`] : []),
+    ...(retrying > 0 ? [`${count(retrying, 'run')} to be tried again`] : []),
+  ]
+  return parts.join(', ')
+}
+
+function sentences(faults: readonly Sentence[]): Sentence {
+  return faults.flatMap((fault, index) => [...fault, text(index < faults.length - 1 ? '. ' : '.')])
+}

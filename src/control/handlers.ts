@@ -1,0 +1,79 @@
+import { BusbarError } from '../errors.ts'
+import type { Database } from '../journal/database.ts'
+import { actOnRun } from './acts/act-on-run.ts'
+import { changePause } from './acts/pause.ts'
+import { retryRuns } from './acts/retry-runs.ts'
+import { listAudit } from './queries/audit.ts'
+import { findEvent, listEvents, seqOfEvent } from './queries/events.ts'
+import { listFlows } from './queries/flows.ts'
+import { listGroups } from './queries/groups.ts'
+import { listProblems } from './queries/problems.ts'
+import { findRun, listRuns } from './queries/runs.ts'
+import { readStats } from './queries/stats.ts'
+import { readStatus } from './queries/status.ts'
+import { findSystem, listSystems } from './queries/systems.ts'
+import { listWorkers } from './queries/workers.ts'
+import type { CheckedInput, RouteAnswer } from './route.ts'
+import type { RouteId, Routes } from './route-table.ts'
+import { runId } from './sentence.ts'
+
+/** Who asks, and where the answer is. */
+export interface Call {
+  readonly database: Database
+  /** Stands in the audit trail. */
+  readonly actor: string
+}
+
+/** Does an operation; throws `BusbarError`. */
+export type Handlers = {
+  readonly [Id in RouteId]: (call: Call, input: CheckedInput<Routes[Id]>) => Promise<RouteAnswer<Routes[Id]>>
+}
+
+/** Each operation of the route table: a query or an act, and what it says when there is no such thing. */
+export const handlers: Handlers = {
+  status: ({ database }) => readStatus(database),
+  listEvents: ({ database }, query) => listEvents(database, query),
+  async findEvent({ database }, identity) {
+    const seq = await seqOfEvent(database, identity)
+    const event = seq === undefined ? undefined : await findEvent(database, seq)
+    return there(event, `there is no event ${identity.id} of source ${identity.source}`)
+  },
+  getEvent: async ({ database }, { seq }) =>
+    there(await findEvent(database, seq), `there is no event ${seq}`),
+  listRuns: ({ database }, query) => listRuns(database, query),
+  async getRun({ database }, ref) {
+    const missing = `there is no run ${runId(ref)}: no such flow or event, or the flow has not reached it`
+    return there(await findRun(database, ref), missing)
+  },
+  retryRun: ({ database, actor }, { reason = null, mayDouble, ...run }) =>
+    actOnRun(database, { verb: 'retry', run, actor, reason, mayDouble }),
+  skipRun: ({ database, actor }, { reason, ...run }) =>
+    actOnRun(database, { verb: 'skip', run, actor, reason }),
+  retryRuns: ({ database, actor }, body) => retryRuns(database, body, actor),
+  listSystems: async ({ database }) => ({ items: await listSystems(database) }),
+  getSystem: async ({ database }, { name }) =>
+    there(await findSystem(database, name), `there is no system ${name}`),
+  pauseSystem: (call, input) => pause(call, input, { kind: 'system', paused: true }),
+  resumeSystem: (call, input) => pause(call, input, { kind: 'system', paused: false }),
+  listGroups: async ({ database }) => ({ items: await listGroups(database) }),
+  pauseGroup: (call, input) => pause(call, input, { kind: 'group', paused: true }),
+  resumeGroup: (call, input) => pause(call, input, { kind: 'group', paused: false }),
+  listFlows: async ({ database }) => ({ items: await listFlows(database) }),
+  listProblems: ({ database }, query) => listProblems(database, query),
+  listWorkers: async ({ database }) => ({ items: await listWorkers(database) }),
+  stats: ({ database }, query) => readStats(database, query),
+  listAudit: ({ database }, query) => listAudit(database, query),
+}
+
+function there<T>(thing: T | undefined, missing: string): T {
+  if (thing === undefined) throw new BusbarError('request.not-found', missing)
+  return thing
+}
+
+function pause(
+  { database, actor }: Call,
+  { name, reason }: { readonly name: string; readonly reason?: string | undefined },
+  what: { readonly kind: 'system' | 'group'; readonly paused: boolean },
+): ReturnType<Handlers['pauseGroup']> {
+  return changePause(database, { ...what, name, actor, reason: reason ?? null })
+}

@@ -1,0 +1,71 @@
+import type { Database } from '../../journal/database.ts'
+import { explainStatus } from '../explain-status.ts'
+import type { Status } from '../schema/overview.ts'
+import { backlogs, together } from './backlog.ts'
+import { statusesOf } from './flows.ts'
+import { maxCounted, openByFlow, sumOf } from './open-counts.ts'
+import { listSystems } from './systems.ts'
+
+/** What is true now. Four bounded queries, one after another: not one snapshot, but of the same second. */
+export async function readStatus(database: Database): Promise<Status> {
+  const now = await moment(database)
+  const behind = await backlogs(database)
+  const open = sumOf((await openByFlow(database)).values())
+  const systems = await listSystems(database)
+  const flows = statusesOf(behind)
+  const { pending, oldestPendingAt, oldestPendingMs } = together(behind)
+  const facts = {
+    pending,
+    oldestPendingAt,
+    oldestPendingMs,
+    systems,
+    maxCounted,
+    pausedGroups: now.pausedGroups,
+  }
+  return {
+    ...explainStatus({
+      ...facts,
+      flows: flows.length,
+      parked: open.parked,
+      retrying: open.retrying,
+      liveWorkers: now.workers.live,
+    }),
+    head: now.head,
+    flows,
+    open,
+    oldestPendingMs,
+    systems: systems.map(({ name, standing, changedAt, until }) => ({
+      name,
+      standing,
+      since: changedAt,
+      until,
+    })),
+    workers: now.workers,
+    pausedGroups: now.pausedGroups,
+  }
+}
+
+interface Now {
+  readonly head: number
+  readonly workers: { readonly live: number; readonly late: number }
+  readonly pausedGroups: string[]
+}
+
+async function moment(database: Database): Promise<Now> {
+  const [row] = await database.query<{
+    head: number
+    live: number
+    late: number
+    paused: string[]
+  }>({
+    text: `SELECT (SELECT coalesce(max(seq), 0) FROM events) AS head,
+                  (SELECT count(*) FROM workers WHERE NOT dead AND lease_until >= clock_timestamp()) AS live,
+                  (SELECT count(*) FROM workers WHERE NOT dead AND lease_until < clock_timestamp()) AS late,
+                  ARRAY(SELECT DISTINCT grp FROM lane_groups WHERE paused ORDER BY grp) AS paused`,
+  })
+  return {
+    head: row?.head ?? 0,
+    workers: { live: row?.live ?? 0, late: row?.late ?? 0 },
+    pausedGroups: row?.paused ?? [],
+  }
+}

@@ -1,0 +1,119 @@
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { BusbarError } from '../errors.ts'
+import { keyOf } from '../ingress/http.ts'
+import type { Authenticate, Principal, Scope } from '../ingress/principal.ts'
+import { sendProblem } from '../ingress/problem.ts'
+import type { Database } from '../journal/database.ts'
+import { checkInput } from './check-input.ts'
+import { handlers } from './handlers.ts'
+import type { Call } from './handlers.ts'
+import { openApiDocument } from './openapi.ts'
+import type { Route } from './route.ts'
+import { apiPrefix, routes } from './route-table.ts'
+
+/** What the control API needs. */
+export interface ControlDeps {
+  /** Asked at each request: the journal may be opened after the server. */
+  readonly database: () => Database
+  /** Absent: everybody may do everything, as `local` in the audit trail (a development hub on loopback). */
+  readonly authenticate?: Authenticate
+  /** Called with what failed and was not meant to; the caller of the API is told nothing of it. */
+  readonly onError?: (error: unknown) => void
+}
+
+type Handler = (call: Call, input: Record<string, unknown>) => Promise<unknown>
+
+const maxBodyBytes = 64 * 1024
+const local: Principal = { id: 'local', scopes: ['publish', 'read', 'operate'] }
+
+/**
+ * Serves the control API below `/api/v1`, and its OpenAPI 3.1 document at `/api/v1/openapi.json` (which needs no key).
+ * Every error is a problem document (RFC 9457). Acts take `application/json` only, so that no page of another site can
+ * send one without asking first.
+ */
+export function registerControl(app: FastifyInstance, deps: ControlDeps): void {
+  let document: string | undefined
+  void app.register(
+    async (api) => {
+      api.setErrorHandler((error: FastifyError, _request, reply) => refuse(deps, reply, error))
+      api.setNotFoundHandler((_request, reply) =>
+        sendProblem(reply, new BusbarError('request.not-found', 'the control API has no such operation')),
+      )
+      api.get('/openapi.json', async (_request, reply) =>
+        json(reply, (document ??= JSON.stringify(openApiDocument()))),
+      )
+      for (const [id, route] of Object.entries(routes))
+        serve(api, deps, { route, handler: handlers[id as keyof typeof handlers] as Handler })
+    },
+    { prefix: apiPrefix },
+  )
+}
+
+function serve(
+  api: FastifyInstance,
+  deps: ControlDeps,
+  { route, handler }: { route: Route; handler: Handler },
+): void {
+  const principals = new WeakMap<FastifyRequest, Principal>()
+  api.route({
+    method: route.method,
+    url: route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
+    bodyLimit: maxBodyBytes,
+    // Before the body is read: who may not act must not make the server parse.
+    onRequest: async (request) => {
+      principals.set(request, await permitted(request, deps.authenticate, route.scope))
+      if (route.method === 'POST') checkContentType(request)
+    },
+    handler: async (request, reply) => {
+      const { params, query, body } = request
+      const input = checkInput(route, { params, query, body: route.method === 'POST' ? body : undefined })
+      const actor = principals.get(request)?.id ?? local.id
+      return json(reply, JSON.stringify(await handler({ database: deps.database(), actor }, input)))
+    },
+  })
+}
+
+/** Written here: numbers with more digits than a double holds pass through as they came. */
+function json(reply: FastifyReply, text: string): FastifyReply {
+  return reply.type('application/json').header('cache-control', 'no-store').send(text)
+}
+
+async function permitted(
+  request: FastifyRequest,
+  authenticate: Authenticate | undefined,
+  scope: Scope,
+): Promise<Principal> {
+  if (!authenticate) return local
+  const principal = await authenticate(keyOf(request.headers))
+  if (!principal)
+    throw new BusbarError('request.unauthorized', 'an API key is needed: Authorization: Bearer <key>')
+  if (!principal.scopes.includes(scope) && !(scope === 'read' && principal.scopes.includes('operate')))
+    throw new BusbarError('request.forbidden', `this key lacks the scope "${scope}"`)
+  return principal
+}
+
+function checkContentType({ headers }: FastifyRequest): void {
+  if (/^application\/json\s*(;|$)/i.test(headers['content-type'] ?? '')) return
+  throw new BusbarError(
+    'request.unsupported-media-type',
+    'send a JSON object as application/json, if only {}',
+  )
+}
+
+function refuse(deps: ControlDeps, reply: FastifyReply, error: FastifyError): FastifyReply {
+  const problem = expected(error)
+  if (!(problem instanceof BusbarError) || problem.code === 'journal.unavailable') deps.onError?.(error)
+  return sendProblem(reply, problem)
+}
+
+/** What the server and the database refuse, in the API's own words. */
+function expected(error: FastifyError): unknown {
+  if (error instanceof BusbarError)
+    return error.code === 'event.invalid'
+      ? new BusbarError('request.invalid', 'the database refuses a value of the request', { cause: error })
+      : error
+  if (error.statusCode === 413) return new BusbarError('event.too-large', 'the request body is too large')
+  if (error.statusCode !== undefined && error.statusCode < 500)
+    return new BusbarError('request.malformed', error.message, { cause: error })
+  return error
+}
