@@ -1,3 +1,4 @@
+import { authenticator } from './control/keys.ts'
 import { openDatabase } from './journal/database.ts'
 import type { Database } from './journal/database.ts'
 import type { Config } from './define/config.ts'
@@ -165,9 +166,10 @@ class RunningHub implements Hub {
     const { roles = ['ingress', 'worker'] } = this.#options
     const server = createServer({
       ...parts,
+      database: parts.control,
       config: this.#config,
       log: this.#log,
-      authenticate: undefined,
+      authenticate: http.unauthenticated ? undefined : authenticator(parts.control),
       takesEvents: roles.includes('ingress'),
       stopping: () => this.#stopping,
     })

@@ -1,9 +1,11 @@
 import Fastify from 'fastify'
 import type { FastifyInstance } from 'fastify'
+import { registerControl } from '../control/routes.ts'
 import type { Config } from '../define/config.ts'
 import type { Appender } from '../ingress/appender.ts'
 import { registerIngress } from '../ingress/http.ts'
 import type { Authenticate } from '../ingress/principal.ts'
+import type { Database } from '../journal/database.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Session } from './session.ts'
@@ -15,6 +17,8 @@ export interface ServerParts {
   readonly appender: Appender
   readonly metrics: Metrics
   readonly log: Log
+  /** For the control API. */
+  readonly database: Database
   /** Absent: no API keys are asked for. */
   readonly authenticate: Authenticate | undefined
   /** Whether `POST /events` and `POST /in/<source>` are served. */
@@ -42,6 +46,11 @@ export function createServer(parts: ServerParts): FastifyInstance {
       observe: metrics,
       onRefusedSignature: (source, why) => log.warn({ source, why }, 'a webhook was refused'),
     })
+  registerControl(app, {
+    database: () => parts.database,
+    ...(authenticate && { authenticate }),
+    onError: (error) => log.error({ err: error }, 'the control API failed'),
+  })
   registerHealth(app, parts)
   app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()))
   return app

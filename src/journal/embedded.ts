@@ -22,6 +22,19 @@ export interface Embedded {
   stop(): Promise<void>
 }
 
+/** Where the PostgreSQL of a folder answers whose busbar is alive; undefined when there is none. For tools beside that busbar. */
+export async function urlOfRunning(folder: string): Promise<string | undefined> {
+  const home = await homeOf(resolve(folder))
+  const text = await readFile(join(home, 'access.json'), 'utf8').catch(() => undefined)
+  return text === undefined ? undefined : urlOf(JSON.parse(text) as Access)
+}
+
+/** The folder itself, or the place that stands in for it. */
+async function homeOf(folder: string): Promise<string> {
+  const elsewhere = await readFile(join(folder, 'moved-to'), 'utf8').catch(() => '')
+  return elsewhere.trim() || folder
+}
+
 const restartPauseMs = { first: 250, longest: 5_000 }
 
 /**
@@ -75,8 +88,8 @@ class EmbeddedServer implements Embedded {
 
   /** Who runs it, where, with which programs. */
   async #open(): Promise<Cluster> {
-    const account = await chooseAccount(this.#folder, join(await this.#home(), 'data'))
-    let home = await this.#home()
+    const account = await chooseAccount(this.#folder, join(await homeOf(this.#folder), 'data'))
+    let home = await homeOf(this.#folder)
     if (!(await canReach(account, home, 'folder'))) {
       home = await this.#moveHome()
       this.#onLog(
@@ -85,12 +98,6 @@ class EmbeddedServer implements Embedded {
     }
     const binaries = await prepareBinaries({ account, shelter: home })
     return { home, data: join(home, 'data'), log: join(home, 'postgres.log'), account, binaries }
-  }
-
-  /** The folder itself, or the place that stands in for it. */
-  async #home(): Promise<string> {
-    const elsewhere = await readFile(join(this.#folder, 'moved-to'), 'utf8').catch(() => '')
-    return elsewhere.trim() || this.#folder
   }
 
   /** Busbar runs as root in a folder that only root can enter; PostgreSQL does not run as root. */

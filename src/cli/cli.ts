@@ -1,0 +1,88 @@
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { BusbarError } from '../errors.ts'
+import { addDoctorCommand } from './commands/doctor.ts'
+import { addEventCommands } from './commands/events.ts'
+import { addInitCommand } from './commands/init.ts'
+import { addKeyCommands } from './commands/keys.ts'
+import { addOverviewCommands } from './commands/overview.ts'
+import { addPublishCommand } from './commands/publish.ts'
+import { addRunCommands } from './commands/runs.ts'
+import { addRunningCommands } from './commands/run.ts'
+import type { Act } from './context.ts'
+import { addGlobalOptions, contextOf } from './context.ts'
+import { exitCode, exitCodeOf } from './exit-code.ts'
+import type { Terminal } from './terminal.ts'
+import { styled } from './terminal.ts'
+
+const help = `
+Start here:
+  busbar init my-integration    make a project that runs
+  busbar dev                    run it, and start again when a file changes
+  busbar publish <type> <data>  publish an event
+  busbar status                 see what became of it
+
+Exit codes: 0 done, 1 failed or needs attention, 2 wrong usage, 3 not found, 4 refused, 5 not reachable.`
+
+/** The whole command line; nothing is run yet. */
+export function createProgram(terminal: Terminal): Command {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
+  const program = addGlobalOptions(new Command('busbar'))
+    .description(
+      'Every business event stored once, delivered to each system in order, retried, never doubled, and visible.',
+    )
+    .version(version)
+    .addHelpText('after', help)
+    .showSuggestionAfterError()
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => terminal.out(text.trimEnd()),
+      writeErr: (text) => terminal.err(text.trimEnd()),
+    })
+    .exitOverride()
+  // Commander hands arguments, options, and the command itself, in this order.
+  const action =
+    (act: Act) =>
+    async (...args: unknown[]) => {
+      const command = args.at(-1) as Command
+      await act(contextOf(command, terminal), ...(args.slice(0, -1) as never[]))
+    }
+  for (const add of [
+    addInitCommand,
+    addRunningCommands,
+    addPublishCommand,
+    addOverviewCommands,
+    addEventCommands,
+    addRunCommands,
+    addKeyCommands,
+    addDoctorCommand,
+  ])
+    add(program, action)
+  for (const command of program.commands) command.exitOverride().configureHelp({ showGlobalOptions: true })
+  return program
+}
+
+/** Runs one command line; resolves with the exit code and never rejects. */
+export async function runCli(args: readonly string[], terminal: Terminal): Promise<number> {
+  const program = createProgram(terminal)
+  try {
+    process.exitCode = exitCode.done
+    await program.parseAsync([...args], { from: 'user' })
+    return Number(process.exitCode)
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.done : exitCode.usage
+    tell(terminal, error, args.includes('--json'))
+    return exitCodeOf(error)
+  }
+}
+
+/** What went wrong: a sentence for people, the same as JSON for scripts; a trace only where busbar itself is at fault. */
+function tell(terminal: Terminal, error: unknown, json: boolean): void {
+  const known = error instanceof BusbarError
+  const message = error instanceof Error ? error.message : String(error)
+  if (json) terminal.err(JSON.stringify({ error: { code: known ? error.code : 'internal', message } }))
+  else terminal.err(`${styled(terminal, 'red', 'error')} ${message}${known ? ` [${error.code}]` : ''}`)
+  if (!known && error instanceof Error && !json) terminal.err(error.stack ?? '')
+}

@@ -1,0 +1,119 @@
+import type { Command } from 'commander'
+import type { Role } from '../../hub.ts'
+import { createHub } from '../../hub.ts'
+import { openHome } from '../../hub/home.ts'
+import { BusbarError } from '../../errors.ts'
+import { openDatabase } from '../../journal/database.ts'
+import { migrate } from '../../journal/migrate.ts'
+import { checkDurable } from '../../journal/migrate.ts'
+import { createLog, logLevels } from '../../telemetry/log.ts'
+import type { LogLevel } from '../../telemetry/log.ts'
+import { loadConfig } from '../config-file.ts'
+import type { Action, Context } from '../context.ts'
+import { developOn } from '../reload.ts'
+import { styled } from '../terminal.ts'
+
+interface StartOptions {
+  readonly role: string
+  readonly migrate?: boolean
+  readonly logLevel: string
+  readonly dev: boolean
+}
+
+/** `dev`, `start`, `migrate`. */
+export function addRunningCommands(program: Command, action: Action): void {
+  program
+    .command('dev')
+    .description('run the project on this machine, without API keys, and start again whenever a file changes')
+    .option('--log-level <level>', logLevels.join(', '), 'info')
+    .action(action(dev))
+  program
+    .command('start')
+    .description('run in production; ends gracefully on SIGTERM and SIGINT')
+    .option('--role <role>', 'ingress, worker, or all', 'all')
+    .option('--migrate', 'apply missing migrations at start (always done for the embedded journal)')
+    .option('--log-level <level>', logLevels.join(', '), 'info')
+    .option('--dev', 'as "busbar dev" does, without watching files', false)
+    .action(action(start))
+  program
+    .command('migrate')
+    .description("bring the journal's tables to this version; safe to run at any time, from anywhere")
+    .action(action(migrateJournal))
+}
+
+const roles: Readonly<Record<string, readonly Role[]>> = {
+  all: ['ingress', 'worker'],
+  ingress: ['ingress'],
+  worker: ['worker'],
+}
+
+async function start(context: Context, options: StartOptions): Promise<void> {
+  const { config: loaded } = await loadConfig(context.options.config)
+  const own = roles[options.role]
+  if (!own) throw new BusbarError('config.invalid', `--role is ingress, worker or all, not "${options.role}"`)
+  const level = levelOf(options.logLevel)
+  const config = options.dev ? { ...loaded, http: { ...loaded.http, unauthenticated: true } } : loaded
+  if (options.dev) checkLoopback(config.http.host)
+  const hub = createHub(config, {
+    roles: own,
+    log: createLog(level),
+    watchdog: true,
+    ...((options.migrate === true || options.dev) && { migrate: true }),
+  })
+  const interrupted = untilInterrupted()
+  await hub.start()
+  context.terminal.out(
+    context.options.json
+      ? JSON.stringify({ url: hub.url })
+      : `busbar runs at ${styled(context.terminal, 'bold', hub.url)}: ${config.flows.length} flows, ${config.sources.length} sources`,
+  )
+  await interrupted
+  await hub.stop()
+}
+
+/** Without keys, everybody who reaches the port may publish and act. */
+function checkLoopback(host: string): void {
+  if (host === '127.0.0.1' || host === '::1' || host === 'localhost') return
+  throw new BusbarError(
+    'config.invalid',
+    `"busbar dev" asks for no API keys, so it serves on loopback only; the configuration says http.host "${host}"`,
+  )
+}
+
+/** The first signal ends the process gracefully, the second at once. */
+function untilInterrupted(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
+  })
+}
+
+function levelOf(text: string): LogLevel {
+  const level = logLevels.find((each) => each === text)
+  if (!level)
+    throw new BusbarError('config.invalid', `--log-level is one of ${logLevels.join(', ')}, not "${text}"`)
+  return level
+}
+
+async function dev(context: Context, options: { readonly logLevel: string }): Promise<void> {
+  levelOf(options.logLevel)
+  await developOn(context, ['--log-level', options.logLevel])
+}
+
+async function migrateJournal(context: Context): Promise<void> {
+  const { config } = await loadConfig(context.options.config)
+  const home = await openHome(config.journal, createLog('warn'))
+  try {
+    const database = openDatabase({ ...home, applicationName: 'busbar-migrate', maxConnections: 1 })
+    try {
+      await checkDurable(database)
+      const applied = await migrate(database, home.schema)
+      context.show({ applied }, () =>
+        applied.length === 0 ? 'the journal is up to date' : `applied ${applied.join(', ')}`,
+      )
+    } finally {
+      await database.close()
+    }
+  } finally {
+    await home.close()
+  }
+}

@@ -1,0 +1,49 @@
+import { access } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { Config } from '../define/config.ts'
+import { BusbarError } from '../errors.ts'
+
+const names = ['busbar.config.ts', 'busbar.config.js', 'busbar.config.mjs', 'busbar.config.mts']
+
+/** The configuration file: the one named, else the first of the usual names in the working directory. Throws `config.invalid`. */
+export async function findConfigFile(given: string | undefined): Promise<string> {
+  for (const name of given === undefined ? names : [given]) {
+    const path = resolve(name)
+    if (
+      await access(path).then(
+        () => true,
+        () => false,
+      )
+    )
+      return path
+  }
+  throw new BusbarError(
+    'config.invalid',
+    given === undefined
+      ? `there is no busbar.config.ts (or .js) in ${process.cwd()}; "busbar init" makes one`
+      : `there is no file ${resolve(given)}`,
+  )
+}
+
+/** Loads a configuration: the default export of the file, made by `defineConfig`. Throws `config.invalid` with what is wrong. */
+export async function loadConfig(given: string | undefined): Promise<{ config: Config; file: string }> {
+  const file = await findConfigFile(given)
+  let loaded: { default?: unknown }
+  try {
+    loaded = (await import(pathToFileURL(file).href)) as { default?: unknown }
+  } catch (error) {
+    if (error instanceof BusbarError) throw error
+    const why = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+    throw new BusbarError('config.invalid', `${file} cannot be loaded: ${why}`, { cause: error })
+  }
+  if (!isConfig(loaded.default))
+    throw new BusbarError('config.invalid', `${file} must have "export default defineConfig({ … })"`)
+  return { config: loaded.default, file }
+}
+
+/** Checked by its shape: the project may bring a copy of busbar of its own. */
+function isConfig(value: unknown): value is Config {
+  const candidate = value as Partial<Config> | null | undefined
+  return Array.isArray(candidate?.flows) && candidate.contracts instanceof Map
+}

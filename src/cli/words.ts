@@ -1,0 +1,48 @@
+import type { RunStateWord, Sentence } from '../control/schema/common.ts'
+import { plain } from '../control/sentence.ts'
+import type { Cell } from './table.ts'
+import type { Style } from './terminal.ts'
+
+const stateStyles: Partial<Record<RunStateWord, Style>> = {
+  parked: 'red',
+  retrying: 'yellow',
+  waiting: 'yellow',
+  running: 'blue',
+  succeeded: 'green',
+  pending: 'dim',
+}
+
+/** A run's state, coloured as everywhere. */
+export function stateCell(state: RunStateWord): Cell {
+  const style = stateStyles[state]
+  return style ? { text: state, style } : { text: state }
+}
+
+/** A moment as people read it: `14:03:07` today, else with its date; in the local time zone. */
+export function moment(at: string | null, now = new Date()): string {
+  if (at === null) return ''
+  const date = new Date(at)
+  const pad = (number: number) => String(number).padStart(2, '0')
+  const time = `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`
+  if (date.toDateString() === now.toDateString()) return time
+  return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())} ${time}`
+}
+
+/** A length of time: `3 s`, `4 min`, `2 h`, `3 d`. */
+export function span(ms: number): string {
+  const seconds = Math.round(ms / 1_000)
+  if (seconds < 100) return `${seconds} s`
+  if (seconds < 6_000) return `${Math.round(seconds / 60)} min`
+  if (seconds < 172_800) return `${Math.round(seconds / 3_600)} h`
+  return `${Math.round(seconds / 86_400)} d`
+}
+
+/** A sentence of the control API with its moments in local time. */
+export function words(sentence: Sentence): string {
+  return plain(sentence, (at) => moment(at))
+}
+
+/** `12,345` */
+export function number(value: number): string {
+  return value.toLocaleString('en')
+}
