@@ -196,7 +196,7 @@ export class Group {
     await this.#flusher.settled()
     giveUp()
     this.#end()
-    return !gaveUp
+    return !gaveUp && !this.#slowPath.inDoubt
   }
 
   /** Ends at once; nothing more is written or sent. */

@@ -92,7 +92,7 @@ export class Lanes {
   place(run: Run, slowInJournal: boolean): void {
     const lane = this.#lanes.get(run.key) ?? this.#open(run.key, slowInJournal)
     if (lane.claiming) return void lane.arrivals.push(run)
-    if (lane.queue.length >= maxQueue) lane.slow = true
+    if (lane.queue.length >= maxQueue) this.#spill(lane)
     if (lane.slow) return this.#write(lane, run, { state: runState.waiting })
     lane.queue.push(run)
     if (lane.queue.length === 1) this.#offer(lane)
@@ -341,6 +341,17 @@ export class Lanes {
   #deferFollowers(lane: Lane): void {
     for (const run of lane.queue.splice(1)) this.#write(lane, run, { state: runState.waiting })
     lane.slow = true
+  }
+
+  /** All of it goes to rows, from its head on: a new owner that found the later ones alone would begin with them. */
+  #spill(lane: Lane): void {
+    const head = lane.queue[0]
+    if (!head) return
+    if (lane.active) {
+      if (!head.hasRow) this.#write(lane, head, { state: runState.running })
+      this.#deferFollowers(lane)
+    } else if (head.attempts > 0) this.#defer(lane, { state: runState.retrying, nextInMs: shortRetryMs })
+    else this.#defer(lane, { state: runState.waiting })
   }
 
   /** In a group of several systems, lanes whose head needs a closed one wait in rows that name it. */

@@ -38,6 +38,7 @@ export class SlowPath {
   #expected = 0
   #stopped = false
   #gone = false
+  #inDoubt = false
   #running: Promise<void> | undefined
   #cancelTimer: Cancel | undefined
 
@@ -48,6 +49,11 @@ export class SlowPath {
   /** Whether some lane of the group may have a row. */
   get mayHave(): boolean {
     return this.#mayHave
+  }
+
+  /** A claim was given up that may have taken runs: they are running in the journal, and only a takeover frees them. */
+  get inDoubt(): boolean {
+    return this.#inDoubt
   }
 
   /** Rows of open runs were committed. */
@@ -141,6 +147,7 @@ export class SlowPath {
         await sleep(clock, 200)
       }
     }
+    this.#inDoubt = true
     return []
   }
 
