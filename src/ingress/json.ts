@@ -1,4 +1,4 @@
-import { BusbarError } from '../errors.ts'
+import { EventRefused, pointerPart } from './faults.ts'
 
 /** Where a member of the top-level object, or an element of the top-level array, stands in the text. */
 export interface Span {
@@ -25,125 +25,145 @@ const colon = 0x3a
 
 /**
  * One pass over JSON text: bounds the depth, refuses what could not be stored or would be dangerous (NUL and lone
- * surrogates in escapes, `__proto__` and `constructor.prototype` keys, a top-level name that appears twice), and finds the
- * spans of the top-level members, so that data is kept as the bytes that came in. Run it on a text that `JSON.parse`
- * accepts: it trusts the grammar. Throws `JsonRefused`.
+ * surrogates in escapes, `__proto__` and `constructor.prototype` keys, a name that appears twice in an object, which
+ * readers take differently: RFC 8259 section 4), and finds the spans of the top-level members, so that data is kept as the
+ * bytes that came in. Run it on a text that `JSON.parse` accepts: it trusts the grammar. Throws `JsonRefused`, its
+ * pointer under `under`.
  */
-export function scanJson(text: string, maxDepth: number): Scanned {
-  return new Scanner(text, maxDepth).scan()
+export function scanJson(text: string, maxDepth: number, under = ''): Scanned {
+  return new Scanner(text, maxDepth, under).scan()
 }
 
 /** The text is well-formed JSON, but busbar does not take it. */
-export class JsonRefused extends BusbarError {
-  constructor(message: string, at: number) {
-    super('event.invalid', `${message} (at character ${at})`)
+export class JsonRefused extends EventRefused {
+  constructor(message: string, pointer: string) {
+    super('event.invalid', 'the JSON holds what busbar does not take', [{ pointer, message }])
   }
 }
 
 class Scanner {
   readonly #text: string
   readonly #maxDepth: number
+  readonly #under: string
+  /** Names and indexes from the top to where it stands. */
+  readonly #path: (string | number)[] = []
   #at = 0
 
-  constructor(text: string, maxDepth: number) {
+  constructor(text: string, maxDepth: number, under: string) {
     this.#text = text
     this.#maxDepth = maxDepth
+    this.#under = under
   }
 
   scan(): Scanned {
     this.#space()
     const first = this.#text.charCodeAt(this.#at)
-    if (first === openBrace) return { kind: 'object', members: this.#members(closeBrace) }
-    if (first === openBracket) return { kind: 'array', members: this.#members(closeBracket) }
-    this.#value(1)
-    return { kind: 'scalar', members: [] }
+    const members: Span[] = []
+    this.#value(1, members)
+    if (first === openBrace) return { kind: 'object', members }
+    return { kind: first === openBracket ? 'array' : 'scalar', members }
   }
 
-  #members(close: number): Span[] {
-    const spans: Span[] = []
-    const names = new Set<string>()
-    this.#at++
-    this.#space()
-    while (this.#text.charCodeAt(this.#at) !== close) {
-      const name = close === closeBrace ? this.#key(undefined) : String(spans.length)
-      if (names.has(name)) throw new JsonRefused(`the name ${JSON.stringify(name)} appears twice`, this.#at)
-      names.add(name)
-      const start = this.#at
-      this.#value(2, name)
-      spans.push({ name, start, end: this.#at })
-      this.#comma()
-    }
-    this.#at++
-    return spans
-  }
-
-  /** Past one value. `owner` is the name it has, for `constructor.prototype`. */
-  #value(depth: number, owner?: string): void {
+  /** Past one value; the spans of its members go to `spans` where given. */
+  #value(depth: number, spans?: Span[]): void {
     const code = this.#text.charCodeAt(this.#at)
     if (code === quote) this.#string()
-    else if (code === openBrace) this.#nested(closeBrace, depth, owner)
-    else if (code === openBracket) this.#nested(closeBracket, depth, undefined)
+    else if (code === openBrace) this.#object(depth, spans)
+    else if (code === openBracket) this.#array(depth, spans)
     else this.#scalar()
   }
 
-  #nested(close: number, depth: number, owner: string | undefined): void {
-    if (depth > this.#maxDepth) throw new JsonRefused(`nested deeper than ${this.#maxDepth} levels`, this.#at)
-    this.#at++
-    this.#space()
-    while (this.#text.charCodeAt(this.#at) !== close) {
-      const name = close === closeBrace ? this.#key(owner) : undefined
-      this.#value(depth + 1, name)
+  #object(depth: number, spans?: Span[]): void {
+    this.#enter(depth)
+    const names = new Set<string>()
+    const path = this.#path
+    const isConstructor = path.at(-1) === 'constructor'
+    while (this.#text.charCodeAt(this.#at) !== closeBrace) {
+      const name = this.#name()
+      path.push(name)
+      if (name === '__proto__' || (isConstructor && name === 'prototype'))
+        this.#refuse('is a name that is not taken')
+      if (names.has(name)) this.#refuse('appears twice')
+      names.add(name)
+      const start = this.#at
+      this.#value(depth + 1)
+      spans?.push({ name, start, end: this.#at })
+      path.pop()
       this.#comma()
     }
     this.#at++
   }
 
-  #key(owner: string | undefined): string {
+  #array(depth: number, spans?: Span[]): void {
+    this.#enter(depth)
+    const path = this.#path
+    for (let index = 0; this.#text.charCodeAt(this.#at) !== closeBracket; index++) {
+      path.push(index)
+      const start = this.#at
+      this.#value(depth + 1)
+      spans?.push({ name: String(index), start, end: this.#at })
+      path.pop()
+      this.#comma()
+    }
+    this.#at++
+  }
+
+  #enter(depth: number): void {
+    if (depth > this.#maxDepth) this.#refuse(`is nested deeper than ${this.#maxDepth} levels`)
+    this.#at++
+    this.#space()
+  }
+
+  #refuse(message: string): never {
+    throw new JsonRefused(message, this.#under + this.#path.map(pointerPart).join(''))
+  }
+
+  /** Past the name of a member and its colon. */
+  #name(): string {
     const start = this.#at
     const escaped = this.#string()
-    const raw = this.#text.slice(start + 1, this.#at - 1)
-    const name = escaped ? (JSON.parse(this.#text.slice(start, this.#at)) as string) : raw
-    if (name === '__proto__' || (name === 'prototype' && owner === 'constructor'))
-      throw new JsonRefused(`the name ${JSON.stringify(name)} is not taken`, start)
+    const end = this.#at
     this.#space()
     this.#at++ // colon
     this.#space()
-    return name
+    return escaped
+      ? (JSON.parse(this.#text.slice(start, end)) as string)
+      : this.#text.slice(start + 1, end - 1)
   }
 
   /** Past a string; whether it has escapes. */
   #string(): boolean {
     const text = this.#text
-    const start = this.#at++
+    this.#at++
     let escaped = false
     for (;;) {
       const code = text.charCodeAt(this.#at)
       if (code === quote) break
       if (code === backslash) {
         escaped = true
-        this.#escape(start)
+        this.#escape()
       } else this.#at++
     }
     this.#at++
     return escaped
   }
 
-  #escape(start: number): void {
+  #escape(): void {
     const text = this.#text
     if (text[this.#at + 1] !== 'u') {
       this.#at += 2
       return
     }
     const unit = Number.parseInt(text.slice(this.#at + 2, this.#at + 6), 16)
-    if (unit === 0) throw new JsonRefused('\\u0000 in a string cannot be stored', start)
+    if (unit === 0) this.#refuse('has \\u0000, which cannot be stored')
     this.#at += 6
-    if (unit >= 0xdc00 && unit <= 0xdfff) throw new JsonRefused('a lone surrogate in a string', start)
+    if (unit >= 0xdc00 && unit <= 0xdfff) this.#refuse('has a lone surrogate')
     if (unit < 0xd800 || unit > 0xdbff) return
     const low =
       text.slice(this.#at, this.#at + 2) === '\\u'
         ? Number.parseInt(text.slice(this.#at + 2, this.#at + 6), 16)
         : 0
-    if (low < 0xdc00 || low > 0xdfff) throw new JsonRefused('a lone surrogate in a string', start)
+    if (low < 0xdc00 || low > 0xdfff) this.#refuse('has a lone surrogate')
     this.#at += 6
   }
 
