@@ -127,6 +127,18 @@ describe('scanJson', () => {
     expect(() => scanJson(text, 64)).not.toThrow()
   })
 
+  it('finds the one repeated name among any number of names', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 60 }), fc.nat(), (count, pick) => {
+        const names = Array.from({ length: count }, (_, at) => `n${at}`)
+        const members = (all: string[]) => `{${all.map((name) => `"${name}":1`).join(',')}}`
+        expect(scanJson(members(names), 64).members).toHaveLength(count)
+        const twice = `n${pick % count}`
+        expect(refusal(members([...names, twice]), 64)).toEqual([`/${twice}`, 'appears twice'])
+      }),
+    )
+  })
+
   it('puts its pointers under the place it is told', () => {
     expect(() => scanJson('{"a":{"__proto__":1}}', 64, '/3/data')).toThrow(
       expect.objectContaining({

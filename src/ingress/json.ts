@@ -41,6 +41,19 @@ export class JsonRefused extends EventRefused {
   }
 }
 
+/** The names of one object: a set costs more than looking through a few (a third of the scan of an order). */
+class Names {
+  readonly #few: string[] = []
+  #many: Set<string> | undefined
+
+  isNew(name: string): boolean {
+    if (this.#many?.has(name) ?? this.#few.includes(name)) return false
+    if (this.#many) this.#many.add(name)
+    else if (this.#few.push(name) > 16) this.#many = new Set(this.#few)
+    return true
+  }
+}
+
 class Scanner {
   readonly #text: string
   readonly #maxDepth: number
@@ -75,7 +88,7 @@ class Scanner {
 
   #object(depth: number, spans?: Span[]): void {
     this.#enter(depth)
-    const names = new Set<string>()
+    const names = new Names()
     const path = this.#path
     const isConstructor = path.at(-1) === 'constructor'
     while (this.#text.charCodeAt(this.#at) !== closeBrace) {
@@ -83,8 +96,7 @@ class Scanner {
       path.push(name)
       if (name === '__proto__' || (isConstructor && name === 'prototype'))
         this.#refuse('is a name that is not taken')
-      if (names.has(name)) this.#refuse('appears twice')
-      names.add(name)
+      if (!names.isNew(name)) this.#refuse('appears twice')
       const start = this.#at
       this.#value(depth + 1)
       spans?.push({ name, start, end: this.#at })

@@ -29,6 +29,16 @@ function anySame(given: readonly Buffer[], expected: readonly Buffer[]): boolean
   return found
 }
 
+const digestForms = { base64: /^[A-Za-z0-9+/]{43}=?$/, hex: /^[0-9a-f]{64}$/i } as const
+
+/** The bytes of an HMAC-SHA256 as sent; none, so that nothing matches, where it is not one in this encoding to the last character. */
+function digestBytes(text: string, encoding: 'base64' | 'hex'): Buffer {
+  return digestForms[encoding].test(text) ? Buffer.from(text, encoding) : Buffer.alloc(0)
+}
+
+/** Senders list a few signatures while secrets rotate; the bound keeps a forger from buying work with a long header. */
+const maxSignatures = 16
+
 function fresh(timestamp: string | undefined, toleranceMs: number, nowMs: number): boolean {
   if (!timestamp || !/^\d{1,12}$/.test(timestamp)) return false
   return Math.abs(nowMs - Number(timestamp) * 1_000) <= toleranceMs
@@ -36,14 +46,15 @@ function fresh(timestamp: string | undefined, toleranceMs: number, nowMs: number
 
 /**
  * Standard Webhooks (https://www.standardwebhooks.com): `webhook-id`, `webhook-timestamp`, `webhook-signature` with `v1`
- * HMAC-SHA256 over `id.timestamp.body`; secrets may carry the `whsec_` prefix of their base64 form. Tolerance 5 min.
+ * HMAC-SHA256 over `id.timestamp.body`. A secret in base64 carries the prefix `whsec_` (put it there if the sender shows it
+ * without); any other is taken as the bytes of its text. Tolerance 5 min.
  */
 export function standardWebhooks(options: Secrets & { readonly tolerance?: Duration }): SignatureScheme {
-  checkSecrets('standardWebhooks', options)
   const toleranceMs = durationMs(options.tolerance ?? defaultTolerance)
   const keys = options.secrets.map((secret) =>
     secret.startsWith('whsec_') ? Buffer.from(secret.slice(6), 'base64') : Buffer.from(secret),
   )
+  checkSecrets('standardWebhooks', { secrets: keys.map((key) => key.toString('hex')) })
   return {
     name: 'standard-webhooks',
     idHeader: 'webhook-id',
@@ -56,7 +67,8 @@ export function standardWebhooks(options: Secrets & { readonly tolerance?: Durat
       const given = (headers['webhook-signature'] ?? '')
         .split(' ')
         .filter((part) => part.startsWith('v1,'))
-        .map((part) => Buffer.from(part.slice(3), 'base64'))
+        .slice(0, maxSignatures)
+        .map((part) => digestBytes(part.slice(3), 'base64'))
       const expected = keys.map((key) =>
         createHmac('sha256', key).update(`${id}.${timestamp}.`).update(raw).digest(),
       )
@@ -68,7 +80,7 @@ export function standardWebhooks(options: Secrets & { readonly tolerance?: Durat
 /**
  * HMAC-SHA256 over the body in one header, base64 or hex: Shopify (`x-shopify-hmac-sha256`), WooCommerce
  * (`x-wc-webhook-signature`), Xero (`x-xero-signature`), Frappe (`x-frappe-webhook-signature`), all base64; EasyPost hex
- * with `prefix: 'hmac-sha256-hex='`. The signature does not cover a time: redeliveries are told apart by their id.
+ * with `prefix: 'hmac-sha256-hex='` and its secret as `secret.normalize('NFKD')`. The signature does not cover a time: redeliveries are told apart by their id.
  */
 export function hmacSignature(
   options: Secrets & {
@@ -87,7 +99,7 @@ export function hmacSignature(
     verify({ headers, raw }) {
       const value = headers[header]
       if (!value?.startsWith(prefix)) return refused(`${header} is missing or has another form`)
-      const given = Buffer.from(value.slice(prefix.length), options.encoding)
+      const given = digestBytes(value.slice(prefix.length), options.encoding)
       const expected = options.secrets.map((secret) => createHmac('sha256', secret).update(raw).digest())
       return anySame([given], expected) ? { ok: true } : refused(`${header} does not match`)
     },
@@ -109,7 +121,8 @@ export function stripeSignature(options: Secrets & { readonly tolerance?: Durati
         return refused('the timestamp is missing, or outside the tolerance')
       const given = parts
         .filter(([name]) => name === 'v1')
-        .map(([, value]) => Buffer.from(value ?? '', 'hex'))
+        .slice(0, maxSignatures)
+        .map(([, value]) => digestBytes(value ?? '', 'hex'))
       const expected = options.secrets.map((secret) =>
         createHmac('sha256', secret).update(`${timestamp}.`).update(raw).digest(),
       )
