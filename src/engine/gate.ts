@@ -54,6 +54,7 @@ export class SystemGate {
   #mostInUse = 0
   #probeInUse = false
   #askingProbe = false
+  #askProbeAfter = 0
   /** The journal knows of the latest trip here. */
   #tripTold = true
   #timers = new Set<Cancel>()
@@ -266,8 +267,8 @@ export class SystemGate {
   }
 
   #askProbe(): void {
-    const { journal, worker } = this.#deps
-    if (this.#askingProbe || this.#stopped) return
+    const { journal, worker, clock } = this.#deps
+    if (this.#askingProbe || this.#stopped || clock.monotonic() < this.#askProbeAfter) return
     this.#askingProbe = true
     journal.tryProbe({ system: this.id, worker, timeoutMs: this.settings.timeoutMs + 5_000 }).then(
       (won) => {
@@ -275,14 +276,19 @@ export class SystemGate {
         if (won && this.#breaker.kind === 'open')
           this.#breaker = { kind: 'probing', delayMs: this.#breaker.delayMs }
         if (won) this.pump()
-        else this.#after(askAgainMs, () => this.#changed())
+        else this.#askProbeLater()
       },
       (error: unknown) => {
         this.#askingProbe = false
         this.#deps.onError(error)
-        this.#after(askAgainMs, () => this.#changed())
+        this.#askProbeLater()
       },
     )
+  }
+
+  #askProbeLater(): void {
+    this.#askProbeAfter = this.#deps.clock.monotonic() + askAgainMs
+    this.#after(askAgainMs, () => this.#changed())
   }
 
   #changed(): void {

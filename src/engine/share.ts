@@ -30,6 +30,9 @@ export class Share {
   #granted = 0
   #othersWaiting = 0
   #askingPermits = false
+  /** An answer got lost: the journal may have given more than is known here. */
+  #unsure = false
+  #askPermitsAfter = 0
   #tokens = 0
   #tokensVoidAt = 0
   #askingTokens = false
@@ -49,7 +52,8 @@ export class Share {
   /** Whether one more attempt may run beside `inUse`; asks for more if not. */
   hasPermit(inUse: number): boolean {
     if (inUse < this.#granted) return true
-    if (this.#granted < this.#fair) this.#askPermits(Math.min(this.#fair, Math.max(this.#granted * 2, 4)))
+    if (this.#granted < this.#fair && this.#deps.clock.monotonic() >= this.#askPermitsAfter)
+      this.#askPermits(Math.min(this.#fair, Math.max(this.#granted * 2, 4)))
     return false
   }
 
@@ -76,7 +80,7 @@ export class Share {
 
   /** Keeps what is needed and gives the rest back; to workers that wait, all above the fair share. */
   rebalance(inUse: number, mostInUse: number): void {
-    if (this.#granted > 0) this.#askPermits(Math.max(inUse, Math.min(mostInUse, this.#fair)))
+    if (this.#granted > 0 || this.#unsure) this.#askPermits(Math.max(inUse, Math.min(mostInUse, this.#fair)))
   }
 
   stop(): void {
@@ -89,26 +93,35 @@ export class Share {
   }
 
   #askPermits(want: number): void {
-    const { journal, system, worker, settings, after, onMore, onError } = this.#deps
+    const { journal, system, worker, settings, onError } = this.#deps
     if (this.#askingPermits || this.#stopped) return
     this.#askingPermits = true
+    // What is given back is not used any more, whether or not the answer comes.
+    const before = (this.#granted = Math.min(this.#granted, want))
     journal
       .permits({ system, worker, want, limit: settings.concurrency, timeoutMs: settings.timeoutMs })
       .then(
         ({ granted, othersWaiting }) => {
           this.#askingPermits = false
-          const before = this.#granted
+          this.#unsure = false
           this.#granted = granted
           this.#othersWaiting = othersWaiting
-          if (granted > before) onMore()
-          else if (granted < want) after(askAgainMs, onMore)
+          if (granted < want) this.#askPermitsLater()
+          if (granted > before) this.#deps.onMore()
         },
         (error: unknown) => {
           this.#askingPermits = false
+          this.#unsure = true
           onError(error)
-          after(askAgainMs, onMore)
+          this.#askPermitsLater()
         },
       )
+  }
+
+  #askPermitsLater(): void {
+    const { clock, after, onMore } = this.#deps
+    this.#askPermitsAfter = clock.monotonic() + askAgainMs
+    after(askAgainMs, onMore)
   }
 
   #askTokens(shape: RateShape): void {

@@ -1,6 +1,61 @@
-import { expect, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
+import { journalFaults } from './faulty-journal.ts'
 import { simulate } from './simulate.ts'
+import { sinkAnswers } from './sink.ts'
 
-it('keeps the promises in seed 1', async () => {
-  expect((await simulate(1)).violations).toEqual([])
+const seedsPerTest = 100
+const one = process.env['BUSBAR_SIM_SEED']
+const seeds = one === undefined ? Number(process.env['BUSBAR_SIM_SEEDS'] ?? 2_000) : 1
+const first = one === undefined ? 1 : Number(one)
+const faults = new Map<string, number>()
+
+/** What went wrong in these seeds, each with what runs it again. */
+async function failures(from: number, to: number): Promise<string[]> {
+  const failed: string[] = []
+  for (let seed = from; seed <= to; seed++) {
+    const { history, violations } = await simulate(seed)
+    for (const [what, count] of history.faults) faults.set(what, (faults.get(what) ?? 0) + count)
+    failed.push(...violations.map((what) => `BUSBAR_SIM_SEED=${seed}: ${what}`))
+  }
+  return failed
+}
+
+describe('the engine under a virtual clock, with faults at every call', () => {
+  for (let from = first; from < first + seeds; from += seedsPerTest) {
+    const to = Math.min(from + seedsPerTest, first + seeds) - 1
+    it(`keeps its promises in seeds ${from} to ${to}`, { timeout: 120_000 }, async () => {
+      expect(await failures(from, to)).toEqual([])
+    })
+  }
+
+  it.skipIf(seeds < 1_000)('has had every fault at every call, and every answer of a target', () => {
+    const wanted = [
+      ...calls.flatMap((call) => journalFaults.map((fault) => `${call} ${fault}`)),
+      ...sinkAnswers.map((answer) => `sink ${answer}`),
+      ...['kill', 'stall', 'stop', 'outage'].map((what) => `world ${what}`),
+      ...['retry', 'skip', 'pause'].map((act) => `operator ${act}`),
+    ]
+    expect(wanted.filter((what) => !faults.has(what))).toEqual([])
+  })
+})
+
+/** The calls of the journal that a worker and its ingress make. */
+const calls = [
+  ...['append', 'head', 'read', 'flush', 'slowKeys', 'hasSlowLanes', 'existing', 'due', 'claim', 'mark'],
+  ...['registerFlows', 'registerSystems', 'join', 'heartbeat', 'leave', 'groups', 'acquire', 'release'],
+  ...['takeover', 'flowVersions', 'states', 'reserveRate', 'permits', 'openBreaker', 'tryProbe'],
+  ...['closeBreaker', 'throttle'],
+]
+
+it('takes the same course for the same seed', async () => {
+  const course = async () => {
+    const { history } = await simulate(first)
+    return { ledger: history.sink.ledger, snapshots: history.snapshots, faults: [...history.faults] }
+  }
+  expect(await course()).toEqual(await course())
+})
+
+afterAll(() => {
+  const total = [...faults.values()].reduce((sum, count) => sum + count, 0)
+  console.info(`seeds ${first} to ${first + seeds - 1}: ${total} faults, answers and acts`)
 })

@@ -58,6 +58,7 @@ export class World {
   #processes = 0
   #calm = false
   #ending = false
+  #drained = false
 
   constructor(plan: Plan, options: { readonly sabotage?: Sabotage; readonly trace?: Trace } = {}) {
     this.#plan = plan
@@ -94,7 +95,7 @@ export class World {
     this.#schedule()
     await this.#clock.run({ until: () => false, maxMs: this.#plan.stormMs })
     this.#clear()
-    const drained = await this.#clock.run({ until: () => this.#drained(), maxMs: calmMs })
+    const drained = await this.#clock.run({ until: () => this.#drained, maxMs: calmMs })
     if (drained) await this.#stopAll()
     this.#snapshot()
     return {
@@ -197,16 +198,18 @@ export class World {
     this.#sink.rates = undefined
     for (const node of this.#nodes) node?.process.go()
     this.#operator.resumeAll()
-    const look = () => {
+    this.#every(2_000, () => {
       this.#operator.resolve()
       this.#snapshot()
-      this.#clock.timer(2_000, look)
-    }
-    look()
+    })
+    this.#every(250, () => (this.#drained = this.#publisher.done && this.#operator.drained))
   }
 
-  #drained(): boolean {
-    return this.#publisher.done && this.#operator.drained
+  #every(ms: number, act: () => void): void {
+    act()
+    this.#clock.timer(ms, () => {
+      if (!this.#ending) this.#every(ms, act)
+    })
   }
 
   async #stopAll(): Promise<void> {
