@@ -6,8 +6,9 @@ export interface AppenderDeps {
   /** The log to append to; asked for each batch, since a hub may replace its journal. */
   readonly log: () => Pick<EventLog, 'append'>
   readonly maxPending: { readonly events: number; readonly bytes: number }
-  /** Told of each successful append before its publishers are, for the worker of the same process. */
+  /** Told of each successful append before its publishers are, for the worker of the same process. Must not throw. */
   readonly onAppended?: (stretch: { prev: number; head: number; events: readonly StoredEvent[] }) => void
+  /** Must not throw. */
   readonly observe?: (batch: { events: number; ms: number }) => void
 }
 
@@ -38,16 +39,34 @@ export class Appender {
 
   /** Resolves after the commit. Rejects with `overloaded`, `event.invalid` or `journal.unavailable`. */
   append(event: NewEvent): Promise<Appended> {
-    const { maxPending } = this.#deps
-    if (this.#stopped)
-      return Promise.reject(new BusbarError('overloaded', 'busbar is stopping; send again with the same id'))
-    if (this.#pending.length >= maxPending.events || this.#bytes >= maxPending.bytes)
-      return Promise.reject(
-        new BusbarError('overloaded', 'too many events wait for their commit; send again with the same id'),
+    const refusal = this.#refusal()
+    return refusal ? Promise.reject(refusal) : this.#add(event)
+  }
+
+  /**
+   * The same for the events of one request, in order: all are taken or, when too many wait already, none. They share an
+   * append as far as its bounds allow. Answers what became of each.
+   */
+  appendAll(events: readonly NewEvent[]): Promise<PromiseSettledResult<Appended>[]> {
+    const refusal = this.#refusal()
+    return refusal ? Promise.reject(refusal) : Promise.allSettled(events.map((event) => this.#add(event)))
+  }
+
+  #refusal(): BusbarError | undefined {
+    const { events, bytes } = this.#deps.maxPending
+    if (this.#stopped) return new BusbarError('overloaded', 'busbar is stopping; send again with the same id')
+    if (this.#pending.length >= events || this.#bytes >= bytes)
+      return new BusbarError(
+        'overloaded',
+        'too many events wait for their commit; send again with the same id',
       )
+    return undefined
+  }
+
+  #add(event: NewEvent): Promise<Appended> {
     return new Promise((resolve, reject) => {
-      this.#pending.push({ event, resolve, reject })
       this.#bytes += event.data.length
+      this.#pending.push({ event, resolve, reject })
       this.#running ??= this.#run()
     })
   }
@@ -79,14 +98,15 @@ export class Appender {
 
   async #appendBatch(batch: readonly Pending[]): Promise<void> {
     const startedAt = performance.now()
+    let result: AppendResult
     try {
-      const result = await this.#deps.log().append(batch.map(({ event }) => event))
-      this.#deps.observe?.({ events: batch.length, ms: performance.now() - startedAt })
-      this.#hand(batch, result)
-      for (const [index, { resolve }] of batch.entries()) resolve(result.results[index] as Appended)
+      result = await this.#deps.log().append(batch.map(({ event }) => event))
     } catch (error) {
-      await this.#failed(batch, error)
+      return this.#failed(batch, error)
     }
+    this.#deps.observe?.({ events: batch.length, ms: performance.now() - startedAt })
+    this.#hand(batch, result)
+    for (const [index, { resolve }] of batch.entries()) resolve(result.results[index] as Appended)
   }
 
   async #failed(batch: readonly Pending[], error: unknown): Promise<void> {
