@@ -16,7 +16,7 @@ const allowed: Record<string, readonly string[]> = {
   telemetry: ['define'],
   ingress: ['define', 'journal', 'engine'],
   control: ['define', 'journal', 'ingress', 'telemetry'],
-  testing: ['define', 'journal', 'engine', 'ingress'],
+  testing: ['define', 'journal', 'engine', 'ingress', 'systems'],
 }
 
 function imports(file: string): string[] {

@@ -137,9 +137,7 @@ export function defineFlow(name: string, options: FlowOptions = {}): FlowWithout
       step: (stepName, system, step) => ({
         ...head,
         events: contracts,
-        steps: [
-          stepDefinition(stepName, system, step as unknown as StepOptions<never, never, never>),
-        ],
+        steps: [stepDefinition(stepName, system, step as unknown as StepOptions<never, never, never>)],
       }),
     }),
   }

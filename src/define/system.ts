@@ -110,8 +110,32 @@ export interface System<Call = unknown> {
   connect(options: ConnectOptions): Connector<Call>
 }
 
+/** One request as a transport carries it. */
+export interface TransportRequest {
+  readonly method: string
+  /** Path and query. */
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string | Buffer | undefined
+}
+
+/** One answer as it came; header names in lower case. */
+export interface TransportAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly body: Buffer
+}
+
+/** Carries requests in the place of the network; `onSent` is called as soon as one may have reached its target. */
+export type Transport = (
+  request: TransportRequest,
+  options: { readonly signal: AbortSignal; readonly onSent: () => void },
+) => Promise<TransportAnswer>
+
 /** What a connector is told of the hub it works for. */
 export interface ConnectOptions {
+  /** Set by the testing kit: a connector over HTTP uses it and opens no connection. */
+  readonly transport?: Transport
   /** Header and field names whose values must not enter the record, from the configuration. */
   readonly redact: readonly string[]
 }

@@ -1,12 +1,11 @@
-import type { Pool } from 'undici'
 import type { AttemptContext } from '../define/system.ts'
 import { CallError } from '../errors.ts'
 import { pathBelow } from './http-address.ts'
 import type { AuthHeaders, AuthSession } from './http-auth.ts'
 import type { Classify, HttpAnswer } from './http-classify.ts'
 import { judge } from './http-classify.ts'
-import type { RawAnswer, RawRequest } from './http-exchange.ts'
-import { exchange, isSafe } from './http-exchange.ts'
+import type { Exchange, RawAnswer, RawRequest } from './http-exchange.ts'
+import { isSafe } from './http-exchange.ts'
 import { HttpRecord } from './http-record.ts'
 import type { Redactor } from './http-record.ts'
 
@@ -45,7 +44,7 @@ export interface HttpCall {
 
 /** What all calls of one system share. */
 export interface HttpTarget {
-  readonly pool: Pool
+  readonly exchange: Exchange
   readonly base: URL
   readonly headers: Readonly<Record<string, string>>
   readonly auth: AuthSession
@@ -153,7 +152,7 @@ async function once(target: HttpTarget, attempt: AttemptContext, request: RawReq
   const startedAt = performance.now()
   let answer: RawAnswer | undefined
   try {
-    answer = await exchange(target.pool, request, {
+    answer = await target.exchange(request, {
       signal: attempt.signal,
       maxBytes: target.maxResponseBytes,
       onSent: () => {

@@ -1,20 +1,13 @@
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
 import type { Dispatcher, Pool } from 'undici'
+import type { Transport, TransportAnswer, TransportRequest } from '../define/system.ts'
 import { CallError } from '../errors.ts'
 
 /** One request as it goes out. */
-export interface RawRequest {
-  readonly method: string
-  /** Path and query. */
-  readonly path: string
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: string | Buffer | undefined
-}
+export type RawRequest = TransportRequest
 
-/** One answer as it came; header names in lower case. */
-export interface RawAnswer {
-  readonly status: number
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+/** One answer as it came. */
+export interface RawAnswer extends TransportAnswer {
   /** Decompressed; at most `maxBytes`. */
   readonly body: Buffer
   /** There was more. */
@@ -27,6 +20,18 @@ export interface ExchangeOptions {
   readonly maxBytes: number
   /** The request is about to be written to a connection: from now on it may have reached the target. */
   readonly onSent: () => void
+}
+
+/** Makes one exchange. */
+export type Exchange = (request: RawRequest, options: ExchangeOptions) => Promise<RawAnswer>
+
+/** Exchanges over a transport instead of connections. */
+export function exchangeOver(transport: Transport): Exchange {
+  return async (request, options) => {
+    const answer = await transport(request, options)
+    const cutOff = answer.body.length > options.maxBytes
+    return { ...answer, body: cutOff ? answer.body.subarray(0, options.maxBytes) : answer.body, cutOff }
+  }
 }
 
 /**

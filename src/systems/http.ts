@@ -1,4 +1,4 @@
-import type { System, SystemOptions } from '../define/system.ts'
+import type { ConnectOptions, System, SystemOptions } from '../define/system.ts'
 import { defineSystem, systemSettings } from '../define/system.ts'
 import { BusbarError } from '../errors.ts'
 import type { AuthPort, HttpAuth } from './http-auth.ts'
@@ -7,8 +7,8 @@ import type { HttpCall, HttpTarget } from './http-call.ts'
 import { httpCall } from './http-call.ts'
 import type { Classify, HttpAnswer } from './http-classify.ts'
 import { openPool } from './http-connect.ts'
-import type { RawRequest } from './http-exchange.ts'
-import { exchange } from './http-exchange.ts'
+import type { Exchange, RawRequest } from './http-exchange.ts'
+import { exchange, exchangeOver } from './http-exchange.ts'
 import { redactor } from './http-record.ts'
 
 /** What `httpSystem` takes. */
@@ -46,13 +46,13 @@ export function httpSystem(options: HttpSystemOptions): System<HttpCall> {
   return defineSystem<HttpCall>({
     ...options,
     address: base.origin + (base.pathname === '/' ? '' : base.pathname),
-    connect: ({ redact }) => connectHttp(options, { base, redact }),
+    connect: (how) => connectHttp(options, { ...how, base }),
   })
 }
 
 function connectHttp(
   options: HttpSystemOptions,
-  { base, redact }: { readonly base: URL; readonly redact: readonly string[] },
+  { base, redact, transport }: ConnectOptions & { readonly base: URL },
 ) {
   const settings = systemSettings(options)
   const connectTimeoutMs = Math.min(maxConnectTimeoutMs, Math.max(100, settings.timeoutMs / 2))
@@ -61,9 +61,13 @@ function connectHttp(
     connections: settings.concurrency + 1,
     connectTimeoutMs,
   })
-  const auth = (options.auth ?? noAuth).open(authPort({ base, pool, connectTimeoutMs }))
+  const overPool: Exchange = (request, how) => exchange(pool, request, how)
+  const own = transport ? exchangeOver(transport) : overPool
+  const auth = (options.auth ?? noAuth).open(
+    authPort({ base, own, stubbed: transport !== undefined, connectTimeoutMs }),
+  )
   const target: HttpTarget = {
-    pool,
+    exchange: own,
     base,
     headers: { accept: 'application/json', 'user-agent': 'busbar', ...lowerCased(options.headers ?? {}) },
     auth,
@@ -83,7 +87,12 @@ function connectHttp(
 }
 
 /** Requests of the authentication itself: over the system's own connections, or over one of their own to another host. */
-function authPort(options: { base: URL; pool: HttpTarget['pool']; connectTimeoutMs: number }): AuthPort {
+function authPort(options: {
+  base: URL
+  own: Exchange
+  stubbed: boolean
+  connectTimeoutMs: number
+}): AuthPort {
   const { base, connectTimeoutMs } = options
   return {
     now: () => performance.now(),
@@ -91,8 +100,11 @@ function authPort(options: { base: URL; pool: HttpTarget['pool']; connectTimeout
       const target = /^https?:/i.test(url)
         ? new URL(url)
         : new URL(`${base.origin}${base.pathname.replace(/\/$/, '')}/${url.replace(/^\//, '')}`)
-      const own = target.origin === base.origin
-      const pool = own ? options.pool : openPool({ origin: target.origin, connections: 1, connectTimeoutMs })
+      const elsewhere = !options.stubbed && target.origin !== base.origin
+      const pool = elsewhere
+        ? openPool({ origin: target.origin, connections: 1, connectTimeoutMs })
+        : undefined
+      const send: Exchange = pool ? (outgoing, how) => exchange(pool, outgoing, how) : options.own
       const request: RawRequest = {
         method,
         path: target.pathname + target.search,
@@ -100,14 +112,14 @@ function authPort(options: { base: URL; pool: HttpTarget['pool']; connectTimeout
         body,
       }
       try {
-        const answer = await exchange(pool, request, {
+        const answer = await send(request, {
           signal: AbortSignal.timeout(authTimeoutMs),
           maxBytes: 1_048_576,
           onSent: () => undefined,
         })
         return { method, path: target.pathname, ...answer, body: jsonOf(answer.body) } satisfies HttpAnswer
       } finally {
-        if (!own) await pool.destroy()
+        await pool?.destroy()
       }
     },
   }
