@@ -112,7 +112,13 @@ describe('retry', () => {
     expect(await refusal(d1!)).toBe(
       `409 act.refused run erp/${d1} cannot be retried while it is pending: not reached yet: lane group erp is paused`,
     )
-    expect(await refusal(999)).toBe('404 request.not-found there is no run erp/999')
+    expect(await rig.refused('getRun', { flow: 'erp', seq: d1 })).toMatchObject({
+      status: 404,
+      detail: `run erp/${d1} is pending: not reached yet: lane group erp is paused`,
+    })
+    expect(await refusal(999)).toBe(
+      '404 request.not-found there is no run erp/999: no such flow or event, or the flow does not take it',
+    )
     expect(await rig.refused('retryRun', { flow: 'nothing', seq: 1 })).toMatchObject({ status: 404 })
     expect(await rig.refused('retryRun', { flow: 'erp', seq: a1, generation: 3 })).toMatchObject({
       status: 404,
@@ -151,6 +157,34 @@ describe('retry', () => {
       'retry repaired',
       'retry repaired',
     ])
+  })
+
+  it('by two people at once, beside the workers, loses nothing, doubles nothing and keeps the order of each key', async () => {
+    const erp = new StubSystem({ name: 'erp' })
+    const refusals = new Set<string>()
+    erp.answer = ({ order, key }) => {
+      if ((order.revision * 7 + Number(order.number)) % 3 > 0 || refusals.has(key)) return
+      refusals.add(key)
+      throw new FinalError('not yet')
+    }
+    const flow = flowOn(erp)
+    for (const _ of ['one', 'two']) await rig.startWorker([flow])
+    const numbers = Array.from({ length: 30 }, (_, index) => String(index))
+    const work = orders(numbers, 8)
+    await rig.publish(...work)
+    const person = async () => {
+      await rig.ask('retryRuns', { limit: 20 })
+      return erp.applied.size === work.length
+    }
+    await Promise.all([rig.until(person, 20_000), rig.until(person, 20_000)])
+    for (const number of numbers) {
+      const own = [...erp.applied.values()].filter(({ order }) => order.number === number)
+      expect(own.map(({ order }) => order.revision)).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
+    }
+    expect(erp.arrivals).toHaveLength(work.length + refusals.size)
+    expect(rig.errors).toEqual([])
+    await rig.until(async () => Object.values((await rig.ask('status')).open).every((count) => count === 0))
+    expect(await rig.sql('SELECT key FROM lanes')).toEqual([])
   })
 
   it('past doubt needs a person who says that it may double', async () => {
@@ -249,5 +283,35 @@ describe('pause', () => {
     await rig.until(() => erp.applied.size === 2)
     expect(await rig.refused('pauseGroup', { name: 'nothing' })).toMatchObject({ status: 404 })
     expect(await rig.refused('resumeSystem', { name: 'nothing' })).toMatchObject({ status: 404 })
+  })
+})
+
+describe('a problem', () => {
+  it('can be acknowledged, given to somebody, and ignored, each with its audit row', async () => {
+    const { erp } = refusing('A')
+    await rig.startWorker([flowOn(erp)])
+    await rig.publish(...orders(['A'], 1))
+    await rig.until(async () => (await rig.ask('listProblems')).items[0]?.parked === 1)
+    const [{ fingerprint } = { fingerprint: '' }] = (await rig.ask('listProblems')).items
+    const change = { fingerprint, state: 'acknowledged', owner: 'ada', note: 'asked the tax office' } as const
+    expect(await rig.ask('changeProblem', change)).toMatchObject({ ...change, open: 1, parked: 1 })
+    expect(await rig.ask('changeProblem', { fingerprint, note: null })).toMatchObject({
+      ...change,
+      note: null,
+    })
+    expect(await rig.ask('changeProblem', { fingerprint })).toMatchObject({ owner: 'ada' })
+    await rig.ask('changeProblem', { fingerprint, state: 'ignored' })
+    expect(await rig.ask('getProblem', { fingerprint })).toMatchObject({ state: 'ignored' })
+    expect((await rig.ask('listProblems')).items).toEqual([])
+    expect((await rig.ask('listProblems', { state: 'ignored' })).items).toHaveLength(1)
+    expect((await audit()).map(({ verb, object }) => [verb, object])).toEqual(
+      ['ignore', 'note', 'acknowledge'].map((verb) => [verb, `problem ${fingerprint}`]),
+    )
+    expect(await rig.refused('changeProblem', { fingerprint: 'none', note: 'x' })).toMatchObject({
+      status: 404,
+    })
+    expect(await rig.refused('changeProblem', { fingerprint, state: 'resolved' })).toMatchObject({
+      status: 422,
+    })
   })
 })

@@ -40,6 +40,7 @@ async function someRuns(): Promise<{ erp: StubSystem; parked: number; done: numb
 describe('answers', () => {
   it('of every operation are what its schema says', async () => {
     const { parked, done } = await someRuns()
+    const { fingerprint } = (await rig.ask('listProblems')).items[0]!
     const inputs: { [Id in RouteId]: Parameters<typeof rig.ask<Id>>[1] } = {
       status: {},
       listEvents: { type: 'order.placed' },
@@ -59,6 +60,8 @@ describe('answers', () => {
       resumeGroup: { name: 'book' },
       listFlows: {},
       listProblems: {},
+      getProblem: { fingerprint },
+      changeProblem: { fingerprint, note: 'seen' },
       listWorkers: {},
       stats: { minutes: 600 },
       listAudit: {},

@@ -1,13 +1,15 @@
 import { BusbarError } from '../errors.ts'
 import type { Database } from '../journal/database.ts'
 import { actOnRun } from './acts/act-on-run.ts'
+import { changeProblem } from './acts/change-problem.ts'
 import { changePause } from './acts/pause.ts'
 import { retryRuns } from './acts/retry-runs.ts'
 import { listAudit } from './queries/audit.ts'
 import { findEvent, listEvents, seqOfEvent } from './queries/events.ts'
 import { listFlows } from './queries/flows.ts'
 import { listGroups } from './queries/groups.ts'
-import { listProblems } from './queries/problems.ts'
+import { missingRun } from './queries/missing-run.ts'
+import { findProblem, listProblems } from './queries/problems.ts'
 import { findRun, listRuns } from './queries/runs.ts'
 import { readStats } from './queries/stats.ts'
 import { readStatus } from './queries/status.ts'
@@ -15,7 +17,6 @@ import { findSystem, listSystems } from './queries/systems.ts'
 import { listWorkers } from './queries/workers.ts'
 import type { CheckedInput, RouteAnswer } from './route.ts'
 import type { RouteId, Routes } from './route-table.ts'
-import { runId } from './sentence.ts'
 
 /** Who asks, and where the answer is. */
 export interface Call {
@@ -42,8 +43,9 @@ export const handlers: Handlers = {
     there(await findEvent(database, seq), `there is no event ${seq}`),
   listRuns: ({ database }, query) => listRuns(database, query),
   async getRun({ database }, ref) {
-    const missing = `there is no run ${runId(ref)}: no such flow or event, or the flow has not reached it`
-    return there(await findRun(database, ref), missing)
+    const run = await findRun(database, ref)
+    if (!run) throw await missingRun(database, ref)
+    return run
   },
   retryRun: ({ database, actor }, { reason = null, mayDouble, ...run }) =>
     actOnRun(database, { verb: 'retry', run, actor, reason, mayDouble }),
@@ -60,6 +62,10 @@ export const handlers: Handlers = {
   resumeGroup: (call, input) => pause(call, input, { kind: 'group', paused: false }),
   listFlows: async ({ database }) => ({ items: await listFlows(database) }),
   listProblems: ({ database }, query) => listProblems(database, query),
+  getProblem: async ({ database }, { fingerprint }) =>
+    there(await findProblem(database, fingerprint), `there is no problem ${fingerprint}`),
+  changeProblem: ({ database, actor }, { fingerprint, ...change }) =>
+    changeProblem(database, { fingerprint, change, actor }),
   listWorkers: async ({ database }) => ({ items: await listWorkers(database) }),
   stats: ({ database }, query) => readStats(database, query),
   listAudit: ({ database }, query) => listAudit(database, query),

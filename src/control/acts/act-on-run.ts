@@ -1,7 +1,7 @@
 import { BusbarError } from '../../errors.ts'
 import type { Database } from '../../journal/database.ts'
 import { explainRun } from '../explain.ts'
-import { eventRuns } from '../queries/run-facts.ts'
+import { missingRun, recordOf } from '../queries/missing-run.ts'
 import type { ActResult, RunRef } from '../schema/run.ts'
 import { plain, runId } from '../sentence.ts'
 import { stateWord } from '../state-word.ts'
@@ -49,10 +49,8 @@ const verbs = { retry: 'retried', skip: 'skipped' } as const
 /** Why the act does not fit: what the run says of itself, now. */
 async function refusal(database: Database, { verb, run }: RunAct): Promise<BusbarError> {
   const name = runId(run)
-  const records = (await eventRuns(database, [run.seq])).get(run.seq) ?? []
-  const record = records.find((one) => one.flow === run.flow && one.generation === run.generation)
-  if (!record)
-    return new BusbarError('request.not-found', `there is no run ${name}`, { details: { run: name } })
+  const record = await recordOf(database, run)
+  if (!record) return missingRun(database, run)
   const state = stateWord(record.state)
   const why = plain(explainRun(record).why, (at) => at)
   const ended = record.state !== null && record.state >= 10

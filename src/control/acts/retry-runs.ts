@@ -5,14 +5,14 @@ import { runId } from '../sentence.ts'
 import type { RunAddress } from '../queries/run-facts.ts'
 
 /** Runs in one transaction: their lanes are locked until it ends. */
-const chunk = 100
+const chunk = 50
 /** Pages looked at in one call: a filter that finds little among many runs must end, too. */
-const maxPages = 50
+const maxPages = 100
 /** How many of the refused ones are named. */
 const maxNamed = 50
 
 /**
- * Retries the runs that a filter finds, newest event first, at most `limit`, a hundred in a transaction, each with its
+ * Retries the runs that a filter finds, newest event first, at most `limit`, fifty in a transaction, each with its
  * audit row. A run whose state has changed meanwhile is not touched and counted as refused. With `dryRun` it only counts.
  */
 export async function retryRuns(

@@ -4,20 +4,26 @@ import type { DatabaseTime } from '../moment.ts'
 import type { Problem, ProblemPage, ProblemsQuery } from '../schema/overview.ts'
 import { maxCounted } from './open-counts.ts'
 
-// Open runs are counted on runs_open_by_problem. $1 states, $2-$3 before (last seen, fingerprint), $4 limit, $5 most.
-const text = `
+// Open runs are counted on runs_open_by_problem, each problem's up to $1.
+const withCounts = `
 SELECT p.fp AS fingerprint, p.system, p.code, p.title, p.state, p.first_seen, p.last_seen, p.last_seen::text AS place,
        p.owner, p.note, c.open, c.parked
-FROM (
-  SELECT * FROM problems
-  WHERE state = ANY ($1::text[]) AND ($2::text IS NULL OR (last_seen, fp) < ($2::timestamptz, $3::text))
-  ORDER BY last_seen DESC, fp DESC LIMIT $4::int
-) p
+FROM chosen p
 CROSS JOIN LATERAL (
   SELECT count(*) AS open, count(*) FILTER (WHERE o.state = 4) AS parked
-  FROM (SELECT r.state FROM runs r WHERE r.fp = p.fp AND r.fp IS NOT NULL AND r.state < 10 LIMIT $5::int) o
+  FROM (SELECT r.state FROM runs r WHERE r.fp = p.fp AND r.fp IS NOT NULL AND r.state < 10 LIMIT $1::int) o
 ) c
 ORDER BY p.last_seen DESC, p.fp DESC`
+
+// $2 states, $3-$4 before (last seen, fingerprint), $5 limit.
+const page = `
+WITH chosen AS MATERIALIZED (
+  SELECT * FROM problems
+  WHERE state = ANY ($2::text[]) AND ($3::text IS NULL OR (last_seen, fp) < ($3::timestamptz, $4::text))
+  ORDER BY last_seen DESC, fp DESC LIMIT $5::int
+) ${withCounts}`
+
+const one = `WITH chosen AS MATERIALIZED (SELECT * FROM problems WHERE fp = $2::text) ${withCounts}`
 
 interface ProblemRow extends Omit<Problem, 'firstSeen' | 'lastSeen'> {
   first_seen: DatabaseTime
@@ -30,15 +36,21 @@ export async function listProblems(database: Database, query: ProblemsQuery): Pr
   const states = query.state === 'unresolved' ? ['open', 'acknowledged'] : [query.state]
   const place = query.cursor === undefined ? undefined : placeOf(query.cursor)
   const rows = await database.query<ProblemRow>({
-    text,
-    values: [states, place?.at ?? null, place?.fingerprint ?? null, query.limit + 1, maxCounted],
+    text: page,
+    values: [maxCounted, states, place?.at ?? null, place?.fingerprint ?? null, query.limit + 1],
   })
-  const page = rows.slice(0, query.limit)
-  const last = page.at(-1)
+  const shown = rows.slice(0, query.limit)
+  const last = shown.at(-1)
   return {
-    items: page.map(problemOf),
+    items: shown.map(problemOf),
     next: rows.length > query.limit && last ? cursorOf(last) : null,
   }
+}
+
+/** The problem with its open runs counted; undefined when there is none. */
+export async function findProblem(database: Database, fingerprint: string): Promise<Problem | undefined> {
+  const [row] = await database.query<ProblemRow>({ text: one, values: [maxCounted, fingerprint] })
+  return row && problemOf(row)
 }
 
 function problemOf({ first_seen, last_seen, place: _, ...row }: ProblemRow): Problem {

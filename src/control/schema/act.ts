@@ -28,12 +28,23 @@ export const SkipBody = z.object({ reason: Reason })
 /** Which parked or retrying runs to retry, at most how many; `cursor` goes on where an earlier call stopped. */
 export const BulkRetryBody = RunsQuery.omit({ state: true, limit: true }).extend({
   state: z.enum(['parked', 'retrying']).default('parked'),
-  limit: z.number().int().min(1).max(5_000).default(1_000),
+  limit: z.number().int().min(1).max(2_000).default(1_000),
   reason: Reason.optional(),
   /** Only count. */
   dryRun: z.boolean().default(false),
 })
 export type BulkRetryBody = z.output<typeof BulkRetryBody>
+
+/** Names a problem in a path. */
+export const ProblemPath = z.object({ fingerprint: z.string().min(1).max(255) })
+
+/** What a person says about a problem; what is left out stays, null takes away. */
+export const ProblemChange = z.object({
+  state: z.enum(['open', 'acknowledged', 'ignored']).optional(),
+  owner: z.string().trim().min(1).max(80).nullable().optional(),
+  note: z.string().trim().min(1).max(2_000).nullable().optional(),
+})
+export type ProblemChange = z.output<typeof ProblemChange>
 
 /** What a retry of many runs did. */
 export const BulkResult = named(
