@@ -61,7 +61,7 @@ function call(
   const { process, clock, dice, weather, onFault, trace } = deps
   return new Promise((resolve, reject) => {
     if (process.dead) return
-    const fault = chooseFault(dice, weather)
+    const fault = chooseFault(dice, weather, method)
     if (fault) onFault(method, fault)
     const answer = (what: Answer) =>
       process.deliver(() => ('error' in what ? reject(what.error) : resolve(what.value)))
@@ -98,12 +98,19 @@ function latency(dice: Dice): number {
   return dice.chance(0.6) ? 0 : dice.next() * 4
 }
 
-function chooseFault(dice: Dice, { rates }: Weather): JournalFault | undefined {
+/** Made seldom, so that each must go wrong more often to go wrong in every way. */
+const seldom: ReadonlySet<string> = new Set([
+  ...['acquire', 'release', 'takeover', 'leave', 'join', 'registerFlows', 'registerSystems', 'mark'],
+  ...['openBreaker', 'closeBreaker', 'tryProbe', 'throttle', 'claim', 'existing'],
+])
+
+function chooseFault(dice: Dice, { rates }: Weather, method: string): JournalFault | undefined {
   if (!rates) return undefined
   let left = dice.next()
   for (const fault of journalFaults) {
     if (fault === 'outage') continue
-    left -= rates[fault]
+    const grave = fault === 'stall' || fault.startsWith('die')
+    left -= rates[fault] * (seldom.has(method) && grave ? 20 : 1)
     if (left < 0) return fault
   }
   return undefined

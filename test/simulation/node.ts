@@ -52,10 +52,11 @@ export interface NodeDeps {
 
 /** A node, not started. A worker that is declared dead takes its process with it. */
 export function simulatedNode({ plan, process, journal, sink, dice, onError }: NodeDeps): SimulatedNode {
+  const newer = process.clock.monotonic() >= plan.deployAt
   const worker = new Worker({
     id: process.id,
     hub: 'simulation',
-    flows: flowsOf(plan, sink, process),
+    flows: flowsOf(newer ? deployed(plan) : plan, sink, process),
     journal,
     clock: process.clock,
     random: dice.next,
@@ -70,6 +71,10 @@ export function simulatedNode({ plan, process, journal, sink, dice, onError }: N
     onAppended: (stretch) => worker.appended(stretch),
   })
   return { process, worker, appender }
+}
+
+function deployed(plan: Plan): Plan {
+  return { ...plan, flows: plan.flows.map((flow) => ({ ...flow, both: true })) }
 }
 
 function flowsOf(plan: Plan, sink: Sink, process: SimulatedProcess): Flow[] {

@@ -65,11 +65,12 @@ export class Operator {
   /** Every event has a final row for each flow that wants it. */
   get drained(): boolean {
     const { store } = this.#deps
-    const wanted = store.flows.flatMap((flow) =>
-      store.events
-        .filter((event) => flow.types.includes(event.type))
-        .map(({ seq }) => store.run(flow.id, seq, 0)),
-    )
+    const wanted = store.flows.flatMap((flow) => {
+      const after = new Map(flow.types.map((type, index) => [type, flow.typeAfter[index] ?? 0]))
+      return store.events
+        .filter(({ seq, type }) => seq > (after.get(type) ?? Infinity))
+        .map(({ seq }) => store.run(flow.id, seq, 0))
+    })
     return (
       store.flows.length > 0 && wanted.every((run) => run !== undefined && run.state >= runState.succeeded)
     )

@@ -46,6 +46,8 @@ export interface Plan {
   readonly outages: number
   readonly acts: number
   readonly pauses: number
+  /** From this moment on processes start with a newer deployment, in which every flow takes both types; Infinity: never. */
+  readonly deployAt: number
   /** Share of the events that kill each process that runs them. */
   readonly poison: number
 }
@@ -80,7 +82,7 @@ function systemPlan(
   }
 }
 
-const erp = systemPlan('erp', {})
+const erp = systemPlan('erp', { limits: { concurrency: 2 } })
 const books = systemPlan('books', { keyLifeMs: 0, limits: { concurrency: 3 } })
 const depot = systemPlan('depot', { limits: { concurrency: 2 } })
 const track = systemPlan('track', { keyLifeMs: 0 })
@@ -91,7 +93,10 @@ const base = { find: false, both: true, attempts: 8 }
 
 /** Sets of flows that stand or fall together: those of a shared lane group. */
 const flowSets: readonly (readonly FlowPlan[])[] = [
-  [{ ...base, name: 'erp-book', system: erp, options: {} }],
+  [
+    { ...base, name: 'erp-book', system: erp, options: {} },
+    { ...base, name: 'erp-bill', system: erp, options: {}, both: false },
+  ],
   [{ ...base, name: 'books-post', system: books, options: {}, find: true }],
   [
     { ...base, name: 'depot-reserve', system: depot, options: { lane: 'depot' }, both: false },
@@ -118,13 +123,14 @@ export function planOf(seed: number): Plan {
   while (chosen.size < count) chosen.add(dice.pick(flowSets))
   const rough = dice.pick([0, 0.3, 1, 2])
   const some = (most: number) => dice.next() * most * rough
+  const stormMs = dice.between(6_000, 20_000)
   return {
     seed,
     flows: [...chosen].flat(),
     workers: dice.between(1, 3),
     events: dice.between(15, 50),
-    keys: dice.between(1, 5),
-    stormMs: dice.between(6_000, 20_000),
+    keys: dice.between(1, 8),
+    stormMs,
     leaseMs: 4_000,
     journal: {
       delay: some(0.1),
@@ -141,6 +147,7 @@ export function planOf(seed: number): Plan {
     outages: dice.pick([0, 0, 1, 2]),
     acts: dice.pick([0, 5, 20]),
     pauses: dice.pick([0, 0, 2]),
+    deployAt: dice.chance(0.2) ? dice.next() * stormMs : Infinity,
     poison: dice.chance(0.05) ? 0.05 : 0,
   }
 }

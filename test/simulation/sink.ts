@@ -34,6 +34,8 @@ export interface LedgerEntry extends SinkCall {
   readonly worker: string
   readonly sentAt: number
   readonly answer: SinkAnswer
+  /** Its worker had been declared dead when it was sent. */
+  readonly fromTheDead: boolean
   /** When it arrived at the target. */
   startedAt: number
   endedAt: number
@@ -51,6 +53,8 @@ export interface TargetCall {
 export interface SinkDeps {
   readonly clock: VirtualClock
   readonly dice: Dice
+  /** Whether this worker has been declared dead. */
+  readonly isDead: (worker: string) => boolean
   readonly onAnswer: (answer: SinkAnswer) => void
   readonly trace: Trace | undefined
 }
@@ -131,12 +135,13 @@ export class Sink {
   #send(request: Request, answer: SinkAnswer): Promise<unknown> {
     const { clock, dice } = this.#deps
     const { timeoutMs } = request.plan
-    const sentAt = clock.monotonic()
+    const sent = { sentAt: clock.monotonic(), fromTheDead: this.#deps.isDead(request.process.id) }
+    const { sentAt } = sent
     const travelMs = dice.chance(0.1) ? dice.next() * timeoutMs * 0.6 : dice.next() * 5
     const workMs = answer === 'slow' ? dice.next() * timeoutMs * 1.2 : dice.next() * 20
     return new Promise((resolve, reject) => {
       clock.timer(travelMs, () => {
-        const entry = this.#enter(request, answer, sentAt)
+        const entry = this.#enter(request, { ...sent, answer })
         const result = this.#take(request, entry)
         const failure = failureOf(answer, dice)
         const silent = answer === 'no-answer' || answer === 'hangs'
@@ -152,7 +157,10 @@ export class Sink {
     })
   }
 
-  #enter({ flow, event, context, process, plan }: Request, answer: SinkAnswer, sentAt: number): LedgerEntry {
+  #enter(
+    { flow, event, context, process, plan }: Request,
+    sent: Pick<LedgerEntry, 'answer' | 'sentAt' | 'fromTheDead'>,
+  ): LedgerEntry {
     const now = this.#deps.clock.monotonic()
     const entry: LedgerEntry = {
       system: plan.name,
@@ -162,8 +170,7 @@ export class Sink {
       idempotencyKey: context.idempotencyKey,
       kind: context.kind,
       worker: process.id,
-      answer,
-      sentAt,
+      ...sent,
       startedAt: now,
       endedAt: now,
       effect: false,

@@ -44,6 +44,9 @@ function atTheTargets({ sink, plan }: History, last: JournalSnapshot): string[] 
   const rated = plan.flows.filter(({ system }) => system.rate !== undefined)
   return [
     ...doubledEffects(ledger),
+    ...ledger
+      .filter(({ fromTheDead }) => fromTheDead)
+      .map(({ worker, flow, seq }) => `D4 ${worker} sent ${flow}/${seq} after its death mark`),
     ...brokenOrder(ledger.filter(({ flow }) => ordered.has(flow))),
     ...flows.flatMap((flow) => overtaken(flow, history(ledger, flow), last)),
     ...exceededConcurrency(

@@ -16,7 +16,9 @@ import type { Sabotage } from './sabotage.ts'
 import { Sink } from './sink.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
-const calmMs = 900_000
+const calmMs = 60_000
+/** A poison is parked after it has killed a few processes, each of which is missed only when its lease has run out. */
+const calmAfterPoisonMs = 600_000
 const stopMs = 120_000
 
 /** What happened in a world, for the verdict. */
@@ -71,6 +73,7 @@ export class World {
       {
         clock: this.#clock,
         dice: this.#dice.fork('sink'),
+        isDead: (worker) => this.#store.workers.get(worker)?.dead === true,
         onAnswer: (answer) => this.#count(`sink ${answer}`),
         trace: this.#trace,
       },
@@ -95,7 +98,10 @@ export class World {
     this.#schedule()
     await this.#clock.run({ until: () => false, maxMs: this.#plan.stormMs })
     this.#clear()
-    const drained = await this.#clock.run({ until: () => this.#drained, maxMs: calmMs })
+    const drained = await this.#clock.run({
+      until: () => this.#drained,
+      maxMs: this.#plan.poison > 0 ? calmAfterPoisonMs : calmMs,
+    })
     if (drained) await this.#stopAll()
     this.#snapshot()
     return {
@@ -160,6 +166,7 @@ export class World {
     at(plan.acts, () => this.#operator.act())
     at(plan.pauses, () => this.#operator.pause())
     at(8, () => this.#snapshot())
+    if (plan.deployAt < plan.stormMs) this.#deploy(dice)
   }
 
   #kill(dice: Dice): void {
@@ -179,10 +186,22 @@ export class World {
     const node = dice.pick(this.#nodes)
     if (!node) return
     this.#count('world stop')
-    node.worker.stop(dice.pick([100, 2_000])).then(
-      () => node.process.kill(),
-      () => node.process.kill(),
-    )
+    this.#stopNode(node, dice.pick([100, 2_000]))
+  }
+
+  #stopNode(node: SimulatedNode, graceMs: number): void {
+    const end = () => node.process.kill()
+    node.worker.stop(graceMs).then(end, end)
+  }
+
+  /** Rolling: one process after the other is stopped; what is started in its place is newer. */
+  #deploy(dice: Dice): void {
+    for (const [place] of this.#nodes.entries()) {
+      this.#clock.timer(this.#plan.deployAt + dice.next() * 5_000, () => {
+        const node = this.#nodes[place]
+        if (node) this.#stopNode(node, 2_000)
+      })
+    }
   }
 
   #outage(dice: Dice): void {
