@@ -141,6 +141,19 @@ describe('answers', () => {
     expect(JSON.stringify(status.sentence)).toContain('No live worker')
   })
 
+  it('take any name that a flow may have', async () => {
+    const erp = new StubSystem({ name: 'erp' })
+    const name = `a${'/b'.repeat(39)}`
+    await rig.startWorker([flowOn(erp, { name })])
+    const [seq] = await rig.publish({ number: 'A', revision: 1 })
+    await rig.until(async () => (await rig.ask('listRuns', { flow: name })).items.length === 1)
+    expect(await rig.ask('getRun', { flow: name, seq: seq! })).toMatchObject({
+      flow: name,
+      state: 'succeeded',
+    })
+    expect(await rig.ask('pauseGroup', { name })).toEqual({ name, paused: true })
+  })
+
   it('keep every digit of a number', async () => {
     const event = {
       ...newEvent({ number: 'A', revision: 1 }),
