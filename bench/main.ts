@@ -15,6 +15,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '15' },
     pending: { type: 'string', default: '0' },
     outage: { type: 'boolean', default: false },
+    peer: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 })
@@ -86,13 +87,26 @@ try {
   const latency = await measureLatency({ sinks, generator })
   const saturation = await measureSaturation({ sinks, generator, hub })
   const outage = values.outage ? await measureOutage({ sinks, generator }) : undefined
-  report({ saturation, latency, outage })
+  const peer = values.peer ? await measurePeer(ports, sinks) : undefined
+  report({ saturation, latency, outage, peer })
   await hub.ask({ ask: 'stop' }).catch(() => undefined)
 } finally {
   for (const child of children) child.kill()
   await client.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
   await client.end()
   await services.stop()
+}
+
+/** Direct calls from a handler, on the same machine in the same run. */
+async function measurePeer(ports: number[], sinks: Child) {
+  const { count } = await sinks.ask<Counts>({ ask: 'count' })
+  const direct = new Child('./direct.ts', [JSON.stringify({ ports })])
+  children.push(direct)
+  const { port } = await direct.next<{ port: number }>()
+  const generator = new Child('./generator.ts', [String(port)])
+  children.push(generator)
+  await generator.next()
+  return measureSaturation({ sinks, generator, hub: direct, alreadyDelivered: count })
 }
 
 /** A flow whose system is paused, with this many events before it. */
@@ -133,7 +147,17 @@ async function measureLatency({ sinks, generator }: { sinks: Child; generator: C
   return { events: ms.length, p50: at(0.5), p99: at(0.99), max: at(1) }
 }
 
-async function measureSaturation({ sinks, generator, hub }: { sinks: Child; generator: Child; hub: Child }) {
+async function measureSaturation({
+  sinks,
+  generator,
+  hub,
+  alreadyDelivered = 0,
+}: {
+  sinks: Child
+  generator: Child
+  hub: Child
+  alreadyDelivered?: number
+}) {
   say(`saturation for ${seconds} s …`)
   await generator.ask({ do: 'start' })
   await sleep(4_000) // warm
@@ -142,7 +166,7 @@ async function measureSaturation({ sinks, generator, hub }: { sinks: Child; gene
   const after = await snapshot()
   const { accepted, refused } = await generator.ask<Sent>({ do: 'stop' })
   const stoppedAt = performance.now()
-  await drained(sinks, accepted * 3)
+  await drained(sinks, alreadyDelivered + accepted * 3)
   const drainMs = performance.now() - stoppedAt
   const span = (after.at - before.at) / 1_000
   const events = (after.delivered - before.delivered) / 3
@@ -207,8 +231,9 @@ function report(result: {
   saturation: Awaited<ReturnType<typeof measureSaturation>>
   latency: Awaited<ReturnType<typeof measureLatency>>
   outage: Awaited<ReturnType<typeof measureOutage>> | undefined
+  peer: Awaited<ReturnType<typeof measureSaturation>> | undefined
 }): void {
-  const { saturation, latency, outage } = result
+  const { saturation, latency, outage, peer } = result
   const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, Linux ${release()}, Node ${process.version}`
   if (values.json) {
     process.stdout.write(`${JSON.stringify({ machine, pending, seconds, ...result })}\n`)
@@ -221,6 +246,10 @@ function report(result: {
     `CPU          ${saturation.cpuMicrosPerEvent.busbar.toFixed(0)} µs/event busbar, ${saturation.cpuMicrosPerEvent.postgres.toFixed(0)} µs/event PostgreSQL`,
     `memory       ${saturation.busbarMemoryMb.toFixed(0)} MB busbar`,
   ]
+  if (peer)
+    lines.push(
+      `direct calls ${peer.acceptedPerSecond.toFixed(0)} events/s, ${peer.deliveriesPerSecond.toFixed(0)} deliveries/s, ${peer.cpuMicrosPerEvent.busbar.toFixed(0)} µs/event: nothing stored, no order, no retries`,
+    )
   if (outage)
     lines.push(
       `outage       before ${outage.healthyPerSecond.map((rate) => rate.toFixed(0)).join(' / ')} deliveries/s per target; with the first down ${outage.downPerSecond.map((rate) => rate.toFixed(0)).join(' / ')}; drained ${(outage.drainMs / 1_000).toFixed(1)} s after its return; ${outage.failedAttempts} failed attempts recorded`,
