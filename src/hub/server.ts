@@ -42,9 +42,11 @@ export function createServer(parts: ServerParts): FastifyInstance {
     registerIngress(app, {
       config,
       append: (event) => appender.append(event),
+      appendAll: (events) => appender.appendAll(events),
       ...(authenticate && { authenticate }),
       observe: metrics,
       onRefusedSignature: (source, why) => log.warn({ source, why }, 'a webhook was refused'),
+      onError: (error) => log.error({ err: error }, 'the door failed'),
     })
   registerControl(app, {
     database: () => parts.database,

@@ -1,12 +1,19 @@
 import type { EventInput } from './event-input.ts'
-import { EventRefused } from './faults.ts'
+import type { Fault } from './faults.ts'
+import { EventRefused, maxFaults, pointerPart } from './faults.ts'
 import type { Span } from './json.ts'
 import { decodeUtf8, scanJson } from './json.ts'
 
 /** How a request carries events: CloudEvents 1.0 HTTP protocol binding, section 3. */
 export type Mode = 'structured' | 'batched' | 'binary'
 
-/** The mode of a request, by its content type; undefined when it is none that busbar takes. */
+const jsonMedia = /^application\/(?:[\w.+-]+\+)?json$/
+
+/**
+ * The mode of a request, by its content type; undefined when it is none that busbar takes. JSON of any kind with `ce-`
+ * headers is binary mode, as is no content type with them (an event without data); plain `application/json` without them is
+ * taken as a structured event.
+ */
 export function modeOf(contentType: string | undefined, hasBinaryHeaders: boolean): Mode | undefined {
   const [media = '', ...parameters] = (contentType ?? '').toLowerCase().split(';')
   if (
@@ -15,22 +22,19 @@ export function modeOf(contentType: string | undefined, hasBinaryHeaders: boolea
     )
   )
     return undefined
-  switch (media.trim()) {
-    case 'application/cloudevents+json':
-      return 'structured'
-    case 'application/cloudevents-batch+json':
-      return 'batched'
-    case 'application/json':
-      return hasBinaryHeaders ? 'binary' : 'structured'
-    default:
-      return undefined
-  }
+  const name = media.trim()
+  if (name === 'application/cloudevents+json') return 'structured'
+  if (name === 'application/cloudevents-batch+json') return 'batched'
+  if (name.startsWith('application/cloudevents')) return undefined
+  if (hasBinaryHeaders) return name === '' || jsonMedia.test(name) ? 'binary' : undefined
+  return name === 'application/json' ? 'structured' : undefined
 }
 
-/** The text and value of a JSON body. Throws `request.malformed` (400) or `event.invalid` (422). */
+/** The text and value of a JSON body. Throws `request.malformed` (400), or `event.invalid` (422) with pointers under `under`. */
 export function parseBody(
   body: Buffer,
   maxDepth: number,
+  under = '',
 ): { text: string; value: unknown; members: readonly Span[]; kind: string } {
   const text = decodeUtf8(body)
   if (text === undefined)
@@ -44,7 +48,7 @@ export function parseBody(
       `the body is not JSON: ${error instanceof Error ? error.message.slice(0, 120) : ''}`,
     )
   }
-  return { text, value, ...scanJson(text, maxDepth) }
+  return { text, value, ...scanJson(text, maxDepth, under) }
 }
 
 const known = new Set([
@@ -77,56 +81,50 @@ export function batchedEvents(body: Buffer, maxDepth: number): EventInput[] {
     throw new EventRefused('event.invalid', 'a batch is a JSON array', [
       { pointer: '', message: 'must be an array' },
     ])
+  const items = value as unknown[]
+  const faults = items.flatMap((item, index) =>
+    isObject(item) ? [] : [{ pointer: `/${index}`, message: 'must be an object' }],
+  )
+  if (faults.length > 0)
+    throw new EventRefused('event.invalid', 'every item of a batch is an object', faults.slice(0, maxFaults))
   return members.map(({ start, end }, index) => {
     const item = text.slice(start, end)
-    const event = (value as unknown[])[index]
-    if (typeof event !== 'object' || event === null || Array.isArray(event))
-      throw new EventRefused('event.invalid', 'every item of a batch is an object', [
-        { pointer: `/${index}`, message: 'must be an object' },
-      ])
-    return envelope(
-      event as Record<string, unknown>,
-      dataText(item, scanJson(item, maxDepth).members),
-      `/${index}`,
-    )
+    const data = dataText(item, scanJson(item, maxDepth).members)
+    return envelope(items[index] as Record<string, unknown>, data, `/${index}`)
   })
 }
 
-/** An event in binary mode: attributes in `ce-` headers, the body is the data. */
-export function binaryEvent(
-  headers: Readonly<Record<string, string | string[] | undefined>>,
-  body: Buffer,
-  maxDepth: number,
-): EventInput {
-  const { text, value } = parseBody(body, maxDepth)
-  const attributes: Record<string, unknown> = { datacontenttype: 'application/json' }
-  for (const [header, content] of Object.entries(headers)) {
-    if (header.startsWith('ce-') && typeof content === 'string')
-      attributes[header.slice(3)] = percentDecoded(content)
-  }
-  return envelope({ ...attributes, data: value }, text, '')
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** An event in binary mode: attributes in `ce-` headers, the body is the data; without a content type there is none. */
+export function binaryEvent(headers: Headers, body: Buffer, maxDepth: number): EventInput {
+  const contentType = headers['content-type']
+  const hasData = contentType !== undefined || body.length > 0
+  const { text, value } = hasData ? parseBody(body, maxDepth, '/data') : { text: 'null', value: null }
+  const attributes = new Map<string, unknown>()
+  const faults: Fault[] = []
+  for (const [header, content] of Object.entries(headers)) {
+    if (!header.startsWith('ce-') || typeof content !== 'string') continue
+    const attribute = header.slice(3)
+    const decoded = headerText(content)
+    if (decoded === undefined)
+      faults.push({ pointer: pointerPart(attribute), message: 'must be percent-encoded UTF-8' })
+    attributes.set(attribute, decoded ?? '')
+  }
+  attributes.set('datacontenttype', contentType)
+  attributes.set('data', value)
+  // What is not readable is told once: no fault about its being empty.
+  if (faults.length > 0) throw new EventRefused('event.invalid', 'the ce- headers are not readable', faults)
+  return envelope(Object.fromEntries(attributes), text, '')
+}
+
+type Headers = Readonly<Record<string, string | string[] | undefined>>
+
 function envelope(event: Record<string, unknown>, data: string, at: string): EventInput {
-  if (event['specversion'] !== '1.0')
-    throw new EventRefused('event.invalid', 'the event is not a CloudEvent 1.0', [
-      { pointer: `${at}/specversion`, message: 'must be "1.0"' },
-    ])
-  if (event['data_base64'] !== undefined)
-    throw new EventRefused('event.invalid', 'busbar takes JSON data only', [
-      { pointer: `${at}/data_base64`, message: 'is not taken; send JSON in data' },
-    ])
-  const extensions: Record<string, unknown> = {}
-  for (const [attribute, value] of Object.entries(event))
-    if (!known.has(attribute)) extensions[attribute] = value
   const { id, source, type, subject, time, dataschema, datacontenttype } = event
-  if (
-    datacontenttype !== undefined &&
-    !/^application\/(?:[\w.+-]+\+)?json(?:\s*;.*)?$/i.test(String(datacontenttype))
-  )
-    throw new EventRefused('event.invalid', 'busbar takes JSON data only', [
-      { pointer: `${at}/datacontenttype`, message: 'must be a JSON media type' },
-    ])
+  const extensions = Object.fromEntries(Object.entries(event).filter(([attribute]) => !known.has(attribute)))
   return {
     id,
     source,
@@ -138,7 +136,20 @@ function envelope(event: Record<string, unknown>, data: string, at: string): Eve
     extensions,
     data,
     value: event['data'] ?? null,
+    faults: envelopeFaults(event, at),
   }
+}
+
+function envelopeFaults(event: Record<string, unknown>, at: string): Fault[] {
+  const { specversion, data_base64: base64, datacontenttype } = event
+  const faults: Fault[] = []
+  if (specversion !== '1.0') faults.push({ pointer: `${at}/specversion`, message: 'must be "1.0"' })
+  if (base64 !== undefined)
+    faults.push({ pointer: `${at}/data_base64`, message: 'is not taken; send JSON in data' })
+  const media = typeof datacontenttype === 'string' ? datacontenttype.split(';', 1)[0] : undefined
+  if (media !== undefined && !jsonMedia.test(media.trim().toLowerCase()))
+    faults.push({ pointer: `${at}/datacontenttype`, message: 'must be a JSON media type' })
+  return faults
 }
 
 function dataText(text: string, members: readonly Span[]): string {
@@ -146,11 +157,18 @@ function dataText(text: string, members: readonly Span[]): string {
   return span ? text.slice(span.start, span.end) : 'null'
 }
 
-/** CloudEvents HTTP binding 3.1.3.2: header values are percent-encoded UTF-8. */
-function percentDecoded(value: string): string {
+/**
+ * CloudEvents HTTP binding 3.1.3.2: a quoted string is unquoted, then percent-decoded once. Undefined where that is not
+ * UTF-8, or has bytes outside ASCII, whose encoding nobody has said.
+ */
+function headerText(value: string): string | undefined {
+  const quoted = /^"((?:[^"\\]|\\.)*)"$/.exec(value)?.[1]
+  const plain = quoted === undefined ? value : quoted.replace(/\\(.)/g, '$1')
+  if (/[^\t\x20-\x7e]/.test(plain)) return undefined
   try {
-    return decodeURIComponent(value)
-  } catch {
-    return value
+    return decodeURIComponent(plain)
+  } catch (error) {
+    if (error instanceof URIError) return undefined
+    throw error
   }
 }

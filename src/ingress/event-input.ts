@@ -2,7 +2,7 @@ import type { AnyContract } from '../define/event.ts'
 import { hashKey } from '../journal/hash-key.ts'
 import type { NewEvent } from '../journal/port.ts'
 import type { Fault } from './faults.ts'
-import { EventRefused, pointerPart } from './faults.ts'
+import { EventRefused, maxFaults, pointerPart } from './faults.ts'
 
 /** An event as it came in, its envelope read but not checked. */
 export interface EventInput {
@@ -19,6 +19,8 @@ export interface EventInput {
   readonly data: string
   /** The same, parsed. */
   readonly value: unknown
+  /** What was wrong with the envelope already. */
+  readonly faults?: readonly Fault[]
 }
 
 /** What the check of an event needs. */
@@ -28,8 +30,10 @@ export interface Acceptance {
 }
 
 const maxNameBytes = 255
+/** `tracestate` may have 512 characters, `baggage` more. */
+const maxExtensionBytes = 1_024
 const traceparent = /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
-const rfc3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/i
+const rfc3339 = /^(\d{4}-\d\d-\d\d)T([01]\d|2[0-3]):\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/i
 
 /**
  * Checks an event against CloudEvents 1.0, its contract, and what can be stored; answers it ready for the log. Throws
@@ -40,13 +44,13 @@ export function acceptEvent(
   acceptance: Acceptance,
   at = '',
 ): NewEvent | Promise<NewEvent> {
-  const faults: Fault[] = []
+  const faults: Fault[] = [...(input.faults ?? [])]
   const id = name('id', input.id, faults, at)
   const source = name('source', input.source, faults, at)
   const type = name('type', input.type, faults, at)
   const ext = attributes(input, faults, at)
   if (faults.length > 0)
-    throw new EventRefused('event.invalid', 'the event is not a valid CloudEvent', faults)
+    throw new EventRefused('event.invalid', 'the event is not a valid CloudEvent', faults.slice(0, maxFaults))
   const contract = acceptance.contracts.get(type)
   if (!contract && !acceptance.allowUnknownTypes)
     throw new EventRefused('event.unknown-type', `no contract declares the event type "${type}"`, [
@@ -88,8 +92,7 @@ function attributes(input: EventInput, faults: Fault[], at: string): Attributes 
     if (input[attribute] !== undefined && input[attribute] !== null)
       result[attribute] = name(attribute, input[attribute], faults, at)
   if (input.time !== undefined && input.time !== null) {
-    if (typeof input.time === 'string' && rfc3339.test(input.time) && !Number.isNaN(Date.parse(input.time)))
-      result.time = input.time
+    if (typeof input.time === 'string' && isTime(input.time)) result.time = input.time
     else
       faults.push({ pointer: `${at}/time`, message: 'must be an RFC 3339 time such as 2026-01-31T12:00:00Z' })
   }
@@ -101,12 +104,29 @@ function attributes(input: EventInput, faults: Fault[], at: string): Attributes 
         pointer,
         message: 'an extension name has only lower-case letters and digits, at most 40',
       })
-    else if (attribute === 'traceparent' && !traceparent.test(String(value))) continue
-    else if (value !== null && value !== undefined)
-      extensions[attribute] = name(attribute, scalar(value), faults, at)
+    else if (attribute === 'traceparent' && !isTraceparent(value)) continue
+    else if (value !== null && value !== undefined) {
+      const message = nameFault(
+        scalar(value),
+        attribute === 'partitionkey' ? maxNameBytes : maxExtensionBytes,
+      )
+      if (message) faults.push({ pointer, message })
+      extensions[attribute] = String(value)
+    }
   }
   if (Object.keys(extensions).length > 0) result.extensions = extensions
   return result
+}
+
+function isTraceparent(value: unknown): boolean {
+  return typeof value === 'string' && traceparent.test(value)
+}
+
+/** RFC 3339, and a day that there is: Date.parse takes 30 February for 2 March. */
+function isTime(time: string): boolean {
+  const date = rfc3339.exec(time)?.[1]
+  if (date === undefined || Number.isNaN(Date.parse(time))) return false
+  return new Date(`${date}T00:00:00Z`).toISOString().startsWith(date)
 }
 
 /** CloudEvents extension values are strings, integers or booleans. */
@@ -115,19 +135,19 @@ function scalar(value: unknown): unknown {
 }
 
 /** An attribute that is stored as a name: text, not empty, at most 255 bytes, without control characters. */
-// eslint-disable-next-line max-params -- one rule, used for every attribute
+ 
 function name(attribute: string, value: unknown, faults: Fault[], at: string): string {
   const message = nameFault(value)
   if (message) faults.push({ pointer: at + pointerPart(attribute), message })
   return value as string
 }
 
-function nameFault(value: unknown): string | undefined {
+function nameFault(value: unknown, maxBytes = maxNameBytes): string | undefined {
   if (typeof value !== 'string') return value === undefined ? 'is required' : 'must be a string'
   if (value === '') return 'must not be empty'
-  if (value.length > maxNameBytes || Buffer.byteLength(value) > maxNameBytes)
-    return `must not be longer than ${maxNameBytes} bytes`
-  // eslint-disable-next-line no-control-regex -- control characters are what this is about
+  if (value.length > maxBytes || Buffer.byteLength(value) > maxBytes)
+    return `must not be longer than ${maxBytes} bytes`
+   
   if (/[\u0000-\u001f\u007f-\u009f]/.test(value)) return 'must not contain control characters'
   return value.isWellFormed() ? undefined : 'must be well-formed Unicode'
 }
@@ -151,7 +171,7 @@ type Issues = readonly {
 }[]
 
 function contractFaults(type: string, issues: Issues, at: string): EventRefused {
-  const faults = issues.slice(0, 50).map(({ message, path }) => ({
+  const faults = issues.slice(0, maxFaults).map(({ message, path }) => ({
     pointer: `${at}/data${(path ?? []).map((part) => pointerPart(String(typeof part === 'object' ? part.key : part))).join('')}`,
     message,
   }))

@@ -6,6 +6,9 @@ export interface Fault {
   readonly message: string
 }
 
+/** Most faults that one answer names. */
+export const maxFaults = 50
+
 /** Events that are refused, every fault named. Nothing of their request was stored. */
 export class EventRefused extends BusbarError {
   readonly faults: readonly Fault[]

@@ -1,24 +1,29 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Config } from '../define/config.ts'
+import type { ErrorCode } from '../errors.ts'
 import { BusbarError } from '../errors.ts'
 import type { Appended, NewEvent } from '../journal/port.ts'
 import { batchedEvents, binaryEvent, modeOf, structuredEvent } from './cloudevents.ts'
 import type { EventInput } from './event-input.ts'
 import { acceptEvent } from './event-input.ts'
-import { conflictOf, EventRefused } from './faults.ts'
+import { conflictOf, EventRefused, maxFaults } from './faults.ts'
 import type { Authenticate, Principal } from './principal.ts'
-import { sendProblem } from './problem.ts'
+import { asBusbarError, sendProblem } from './problem.ts'
 import { RateLimiter } from './rate-limiter.ts'
-import { acceptWebhook } from './webhook.ts'
+import { acceptWebhook, verifyWebhook } from './webhook.ts'
 
 /** What the door needs. */
 export interface IngressDeps {
   readonly config: Config
   readonly append: (event: NewEvent) => Promise<Appended>
+  /** The events of one request, all or none taken; what became of each. */
+  readonly appendAll: (events: readonly NewEvent[]) => Promise<readonly PromiseSettledResult<Appended>[]>
   /** Absent: everybody may publish (a development hub on loopback, or `http.unauthenticated`). */
   readonly authenticate?: Authenticate
   readonly observe: { accepted(count: number, duplicates: number): void; refused(code: string): void }
   readonly onRefusedSignature?: (source: string, why: string) => void
+  /** Hears of what nobody raised on purpose (500). */
+  readonly onError?: (error: unknown) => void
 }
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>
@@ -36,19 +41,21 @@ export function registerIngress(app: FastifyInstance, deps: IngressDeps): void {
       (_request, body, done) => done(null, body),
     )
 
+    door.setErrorHandler((error, _request, reply) => {
+      const expected = asBusbarError(error)
+      const isExpected = expected instanceof BusbarError
+      deps.observe.refused(isExpected ? expected.code : 'internal')
+      if (!isExpected) deps.onError?.(error)
+      return sendProblem(reply, expected)
+    })
+
     const route = (
       path: string,
       work: (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>,
     ) =>
-      door.post(path, { bodyLimit: config.http.maxBodyBytes }, async (request, reply) => {
-        try {
-          checkRequest(request)
-          return await work(request, reply)
-        } catch (error) {
-          deps.observe.refused(error instanceof BusbarError ? error.code : 'internal')
-          if (!(error instanceof BusbarError)) request.log.error({ err: error }, 'the door failed')
-          return sendProblem(reply, error)
-        }
+      door.post(path, async (request, reply) => {
+        checkRequest(request)
+        return work(request, reply)
       })
 
     route('/events', async (request, reply) => {
@@ -57,15 +64,15 @@ export function registerIngress(app: FastifyInstance, deps: IngressDeps): void {
       return publish(deps, request, reply)
     })
 
-    route('/in/:source', async (request, reply) => {
-      const source = sources.get((request.params as { source: string }).source)
+    // Names of sources may have slashes.
+    route('/in/*', async (request, reply) => {
+      const source = sources.get((request.params as { '*': string })['*'])
       if (!source) throw new BusbarError('request.not-found', 'there is no such source')
+      const incoming = { headers: request.headers, raw: bodyOf(request), now: Date.now() }
+      verifyWebhook(source, incoming, deps.onRefusedSignature)
+      // After the signature: a stranger cannot use up the limit of an honest sender.
       limit(limiter, `source ${source.name}`)
-      const event = await acceptWebhook(
-        source,
-        { headers: request.headers, raw: bodyOf(request), now: Date.now() },
-        deps,
-      )
+      const event = await acceptWebhook(source, incoming, config)
       if (!event) return reply.code(202).type('application/json').send('{"ignored":true}')
       return answer(deps, reply, event, await deps.append(event))
     })
@@ -112,48 +119,73 @@ function answer(deps: IngressDeps, reply: FastifyReply, event: NewEvent, appende
     .send(`{"id":${JSON.stringify(event.id)},"seq":${appended.seq},"duplicate":${duplicate}}`)
 }
 
-/** Checked whole before anything is stored; then one append, and an answer per item. */
+/**
+ * Checked whole before anything is stored; then an answer per item. 409 or 422 when an item was refused by the log (its
+ * problem document lists all items): the others are stored then.
+ */
 async function publishBatch(
   deps: IngressDeps,
   reply: FastifyReply,
   inputs: readonly EventInput[],
 ): Promise<FastifyReply> {
-  const faults: EventRefused[] = []
+  const events = await acceptBatch(deps.config, inputs)
+  const results = await deps.appendAll(events)
+  const items = results.map((result, index) => itemOf(events[index] as NewEvent, result))
+  const duplicates = items.filter(({ duplicate }) => duplicate).length
+  const refused = items.flatMap(({ error }) => (error ? [error] : []))
+  deps.observe.accepted(items.length - duplicates - refused.length, duplicates)
+  const [first] = refused
+  if (first) {
+    const { code } = refused.find((error) => error.code === 'event.invalid') ?? first
+    throw new BusbarError(code, `${refused.length} of ${items.length} events were refused`, {
+      details: { items },
+    })
+  }
+  return reply.code(202).type('application/json').send(JSON.stringify(items))
+}
+
+/** All the events of a batch, or every fault of them. */
+async function acceptBatch(config: Config, inputs: readonly EventInput[]): Promise<NewEvent[]> {
+  const refused: EventRefused[] = []
   const events: NewEvent[] = []
   for (const [index, input] of inputs.entries()) {
     try {
-      events.push(await acceptEvent(input, deps.config, `/${index}`))
+      events.push(await acceptEvent(input, config, `/${index}`))
     } catch (error) {
       if (!(error instanceof EventRefused)) throw error
-      faults.push(error)
+      refused.push(error)
     }
   }
-  const [first] = faults
-  if (first)
-    throw new EventRefused(
-      first.code as 'event.invalid',
-      first.message,
-      faults.flatMap((refused) => refused.faults).slice(0, 50),
-    )
-  const results = await Promise.all(events.map((event) => deps.append(event)))
-  const items = results.map((result, index) => itemOf(events[index] as NewEvent, result))
-  const duplicates = results.filter((result) => result.kind === 'duplicate').length
-  const conflicts = results.filter((result) => result.kind === 'conflict').length
-  deps.observe.accepted(results.length - duplicates - conflicts, duplicates)
-  return reply
-    .code(conflicts > 0 ? 409 : 202)
-    .type('application/json')
-    .send(JSON.stringify(items))
+  const [first] = refused
+  if (!first) return events
+  const faults = refused.flatMap((each) => each.faults).slice(0, maxFaults)
+  if (refused.length === 1) throw first
+  const code = refused.some((each) => each.code === 'event.invalid') ? 'event.invalid' : 'event.unknown-type'
+  throw new EventRefused(
+    code,
+    `${refused.length} of ${inputs.length} events are not valid; none was stored`,
+    faults,
+  )
 }
 
-function itemOf(event: NewEvent, result: Appended): unknown {
-  if (result.kind === 'conflict')
-    return {
-      id: event.id,
-      seq: result.seq,
-      error: { code: 'event.conflict', message: conflictOf(event, result.seq).message },
-    }
-  return { id: event.id, seq: result.seq, duplicate: result.kind === 'duplicate' }
+interface Item {
+  readonly id: string
+  readonly seq?: number
+  readonly duplicate?: boolean
+  readonly error?: { readonly code: ErrorCode; readonly message: string }
+}
+
+/** Throws when it is not known whether the event was stored: the whole batch is to be sent again then. */
+function itemOf(event: NewEvent, result: PromiseSettledResult<Appended>): Item {
+  const { id } = event
+  if (result.status === 'rejected') {
+    const reason: unknown = result.reason
+    if (!(reason instanceof BusbarError) || reason.code !== 'event.invalid') throw reason
+    return { id, error: { code: reason.code, message: reason.message } }
+  }
+  const { kind, seq } = result.value
+  if (kind !== 'conflict') return { id, seq, duplicate: kind === 'duplicate' }
+  return { id, seq, error: { code: 'event.conflict', message: conflictOf(event, seq).message } }
 }
 
 function bodyOf(request: FastifyRequest): Buffer {
@@ -164,10 +196,14 @@ function bodyOf(request: FastifyRequest): Buffer {
 function checkRequest(request: FastifyRequest): void {
   const { rawHeaders, url } = request.raw
   if (!url?.startsWith('/')) throw new BusbarError('request.malformed', 'the request target must be a path')
-  let hosts = 0
-  for (let index = 0; index < rawHeaders.length; index += 2)
-    if (rawHeaders[index]?.toLowerCase() === 'host') hosts++
-  if (hosts > 1) throw new BusbarError('request.malformed', 'the request has more than one Host header')
+  const seen = new Set<string>()
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index]?.toLowerCase() ?? ''
+    if (name !== 'host' && name !== 'content-type' && !name.startsWith('ce-')) continue
+    if (seen.has(name))
+      throw new BusbarError('request.malformed', `the request has more than one ${name} header`)
+    seen.add(name)
+  }
   const encoding = request.headers['content-encoding']
   if (encoding !== undefined && encoding !== 'identity')
     throw new BusbarError('request.unsupported-media-type', 'send the body uncompressed')

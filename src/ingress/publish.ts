@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import type { Config } from '../define/config.ts'
 import type { EventContract } from '../define/event.ts'
-import { BusbarError } from '../errors.ts'
 import type { Appended, NewEvent } from '../journal/port.ts'
 import { acceptEvent } from './event-input.ts'
-import { decodeUtf8, scanJson } from './json.ts'
-import { conflictOf, EventRefused } from './faults.ts'
+import { conflictOf } from './faults.ts'
+import { jsonOf } from './json-of.ts'
 
 /** What a publisher in the same process may say beside the data. */
 export interface PublishOptions {
@@ -37,9 +36,7 @@ export async function publishEvent<Type extends string, In, Out>(
   deps: { readonly config: Config; readonly append: (event: NewEvent) => Promise<Appended> },
 ): Promise<Published> {
   const { contract, data, options } = publication
-  const text = JSON.stringify(data) as string | undefined
-  if (text === undefined) throw new BusbarError('event.invalid', `the data of "${contract.type}" is not JSON`)
-  checkStorable(text, deps.config)
+  const { text, value } = jsonOf(data, deps.config)
   const event = await acceptEvent(
     {
       id: options.id ?? randomUUID(),
@@ -49,20 +46,11 @@ export async function publishEvent<Type extends string, In, Out>(
       time: options.time,
       extensions: options.extensions ?? {},
       data: text,
-      value: JSON.parse(text),
+      value,
     },
     deps.config,
   )
   const appended = await deps.append(event)
   if (appended.kind === 'conflict') throw conflictOf(event, appended.seq)
   return { id: event.id, seq: appended.seq, duplicate: appended.kind === 'duplicate' }
-}
-
-/** The same rules as at the HTTP door: well-formed, no NUL, not too deep, not too large. */
-function checkStorable(text: string, { http }: Config): void {
-  if (Buffer.byteLength(text) > http.maxBodyBytes)
-    throw new EventRefused('event.too-large', `the data is larger than ${http.maxBodyBytes} bytes`)
-  if (decodeUtf8(Buffer.from(text)) === undefined)
-    throw new BusbarError('event.invalid', 'the data is not UTF-8')
-  scanJson(text, http.maxDepth)
 }

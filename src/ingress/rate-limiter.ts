@@ -1,4 +1,4 @@
-/** A token bucket per name: `perSecond` on average, five seconds' worth at once. */
+/** A token bucket per name: `perSecond` on average, five seconds' worth (at least one) at once. */
 export class RateLimiter {
   readonly #perSecond: number
   readonly #buckets = new Map<string, { tokens: number; at: number }>()
@@ -9,7 +9,7 @@ export class RateLimiter {
 
   /** Whether one more request of this name may pass at `nowMs` (monotonic). Bounded: the oldest names are forgotten. */
   take(name: string, nowMs: number): boolean {
-    const burst = this.#perSecond * 5
+    const burst = Math.max(1, this.#perSecond * 5)
     const bucket = this.#buckets.get(name) ?? { tokens: burst, at: nowMs }
     bucket.tokens = Math.min(burst, bucket.tokens + ((nowMs - bucket.at) / 1_000) * this.#perSecond)
     bucket.at = nowMs

@@ -1,10 +1,11 @@
 import type { Config } from '../define/config.ts'
-import type { WebhookRequest, WebhookSource } from '../define/source.ts'
+import type { MappedEvent, WebhookRequest, WebhookSource } from '../define/source.ts'
 import { BusbarError } from '../errors.ts'
 import type { NewEvent } from '../journal/port.ts'
 import { parseBody } from './cloudevents.ts'
 import { acceptEvent } from './event-input.ts'
 import { EventRefused } from './faults.ts'
+import { jsonOf } from './json-of.ts'
 
 /** A webhook as the server got it. */
 export interface IncomingWebhook {
@@ -15,32 +16,41 @@ export interface IncomingWebhook {
 }
 
 /**
- * Turns a webhook into an event: its signature is verified over the raw bytes before anything is parsed, then its source
- * maps it. Undefined when the source ignores it. Throws `signature.invalid` (one answer for every cause), or what is
- * wrong with the event.
+ * Verifies the signature of a webhook over its raw bytes, before anything of it is parsed. Throws `signature.invalid`: one
+ * answer for every cause; `onRefused` hears the cause.
  */
+export function verifyWebhook(
+  source: WebhookSource,
+  incoming: IncomingWebhook,
+  onRefused?: (source: string, why: string) => void,
+): void {
+  const headers = singleHeaders(incoming.headers)
+  const verification = source.signature?.verify({ headers, raw: incoming.raw }, incoming.now)
+  if (!verification || verification.ok) return
+  onRefused?.(source.name, verification.refused)
+  throw new BusbarError('signature.invalid', 'the signature does not verify')
+}
+
+/** Turns a verified webhook into an event, as its source maps it; undefined when the source ignores it. Throws what is wrong with it. */
 export async function acceptWebhook(
   source: WebhookSource,
   incoming: IncomingWebhook,
-  deps: { readonly config: Config; readonly onRefusedSignature?: (source: string, why: string) => void },
+  config: Config,
 ): Promise<NewEvent | undefined> {
   const { raw } = incoming
   const headers = singleHeaders(incoming.headers)
-  const verification = source.signature?.verify({ headers, raw }, incoming.now)
-  if (verification && !verification.ok) {
-    deps.onRefusedSignature?.(source.name, verification.refused)
-    throw new BusbarError('signature.invalid', 'the signature does not verify')
-  }
-  const { value, kind } = parseBody(raw, deps.config.http.maxDepth)
-  if (kind === 'scalar') throw new EventRefused('event.invalid', 'the body must be a JSON object or array')
-  const request: WebhookRequest = { headers, raw, body: value }
-  const mapped = mapOf(source, request)
+  const { value: body, kind } = parseBody(raw, config.http.maxDepth)
+  if (kind === 'scalar')
+    throw new EventRefused('event.invalid', 'the body must be a JSON object or array', [
+      { pointer: '', message: 'must be an object or an array' },
+    ])
+  const { mapped, id } = mapOf(source, { headers, raw, body })
   if (!mapped) return undefined
-  const id = mapped.id ?? source.id(request)
   if (!id)
     throw new EventRefused('event.invalid', 'the delivery does not say what identifies it', [
       { pointer: '/id', message: 'is required' },
     ])
+  const { text, value } = jsonOf(mapped.data, config)
   return acceptEvent(
     {
       id,
@@ -49,20 +59,24 @@ export async function acceptWebhook(
       subject: mapped.subject,
       time: mapped.time,
       extensions: headers['traceparent'] ? { traceparent: headers['traceparent'] } : {},
-      data: JSON.stringify(mapped.data),
-      value: mapped.data,
+      data: text,
+      value,
     },
-    deps.config,
+    config,
   )
 }
 
 /** The user's mapping; what it throws is a fault of this delivery. */
-function mapOf(source: WebhookSource, request: WebhookRequest): ReturnType<WebhookSource['map']> {
+function mapOf(
+  source: WebhookSource,
+  request: WebhookRequest,
+): { mapped: MappedEvent | undefined; id: string | undefined } {
   try {
-    return source.map(request)
+    const mapped = source.map(request)
+    return { mapped, id: mapped && (mapped.id ?? source.id(request)) }
   } catch (error) {
     const why = error instanceof Error ? error.message.slice(0, 200) : 'unknown'
-    throw new EventRefused('event.invalid', `source "${source.name}" cannot map this delivery: ${why}`, [
+    throw new EventRefused('event.invalid', `source "${source.name}" cannot map this delivery`, [
       { pointer: '', message: why },
     ])
   }
