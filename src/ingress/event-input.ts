@@ -106,12 +106,10 @@ function attributes(input: EventInput, faults: Fault[], at: string): Attributes 
       })
     else if (attribute === 'traceparent' && !isTraceparent(value)) continue
     else if (value !== null && value !== undefined) {
-      const message = nameFault(
-        scalar(value),
-        attribute === 'partitionkey' ? maxNameBytes : maxExtensionBytes,
-      )
+      const content = scalar(value)
+      const message = nameFault(content, attribute === 'partitionkey' ? maxNameBytes : maxExtensionBytes)
       if (message) faults.push({ pointer, message })
-      extensions[attribute] = String(value)
+      extensions[attribute] = content as string
     }
   }
   if (Object.keys(extensions).length > 0) result.extensions = extensions
@@ -135,7 +133,7 @@ function scalar(value: unknown): unknown {
 }
 
 /** An attribute that is stored as a name: text, not empty, at most 255 bytes, without control characters. */
- 
+
 function name(attribute: string, value: unknown, faults: Fault[], at: string): string {
   const message = nameFault(value)
   if (message) faults.push({ pointer: at + pointerPart(attribute), message })
@@ -147,7 +145,7 @@ function nameFault(value: unknown, maxBytes = maxNameBytes): string | undefined 
   if (value === '') return 'must not be empty'
   if (value.length > maxBytes || Buffer.byteLength(value) > maxBytes)
     return `must not be longer than ${maxBytes} bytes`
-   
+
   if (/[\u0000-\u001f\u007f-\u009f]/.test(value)) return 'must not contain control characters'
   return value.isWellFormed() ? undefined : 'must be well-formed Unicode'
 }
