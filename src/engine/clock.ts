@@ -19,7 +19,8 @@ export const systemClock: Clock = {
   now: () => globalThis.Date.now(),
   monotonic: () => globalThis.performance.now(),
   timer(delayMs, callback) {
-    const timer = globalThis.setTimeout(callback, delayMs)
+    // Node counts whole milliseconds from a time it read a while ago, so that its timers may fire early.
+    const timer = globalThis.setTimeout(callback, Math.ceil(delayMs) + 1)
     return () => globalThis.clearTimeout(timer)
   },
 }

@@ -147,6 +147,7 @@ export class Flusher {
       part,
       epoch,
       worker: this.#deps.worker,
+      gatheredAt: this.#deps.clock.now(),
       done: [...done.values()],
       runs: [...rows.values()],
       attempts: this.#attempts,

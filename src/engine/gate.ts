@@ -124,11 +124,8 @@ export class SystemGate {
   /** The system asked us to slow down. */
   throttle(forMs: number): void {
     const { clock, journal } = this.#deps
-    const until = clock.monotonic() + forMs
-    if (until < this.#throttledUntil + 100) return
-    this.#throttledUntil = until
+    if (!this.#throttleFor(forMs)) return
     if (this.#breaker.kind === 'closed') this.#breaker = closedBreaker(clock.monotonic(), 1)
-    this.#after(forMs, () => this.#changed())
     this.#tell({ call: () => journal.throttle(this.id, forMs), still: () => false })
     this.#changed()
   }
@@ -157,7 +154,7 @@ export class SystemGate {
   update(state: SystemState): void {
     const before = this.stand
     const now = this.#deps.clock.monotonic()
-    if (state.throttledMs > 0) this.#throttledUntil = Math.max(this.#throttledUntil, now + state.throttledMs)
+    if (state.throttledMs > 0) this.#throttleFor(state.throttledMs)
     if (this.#shared?.version !== state.version) this.#adopt(state, now)
     this.#shared = state
     this.#paused = state.paused
@@ -264,6 +261,15 @@ export class SystemGate {
     const delayMs = this.#breaker.kind === 'open' ? this.#breaker.delayMs : this.settings.breaker.probeDelayMs
     this.#breaker = { kind: 'open', probeAt: now + probeInMs, delayMs }
     this.#after(probeInMs, () => this.#changed())
+  }
+
+  /** False when it is throttled for so long already. */
+  #throttleFor(forMs: number): boolean {
+    const until = this.#deps.clock.monotonic() + forMs
+    if (until < this.#throttledUntil + 100) return false
+    this.#throttledUntil = until
+    this.#after(forMs, () => this.#changed())
+    return true
   }
 
   #askProbe(): void {

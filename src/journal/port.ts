@@ -169,6 +169,8 @@ export interface Flush {
   readonly part: number
   readonly epoch: number
   readonly worker: string
+  /** When it was gathered, milliseconds since 1970 by the owner's clock; it may be committed much later. */
+  readonly gatheredAt: number
   readonly done: readonly DoneRun[]
   readonly runs: readonly RunRow[]
   readonly attempts: readonly AttemptRow[]

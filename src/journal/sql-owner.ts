@@ -92,7 +92,7 @@ async function fenced<T>(call: () => Promise<T>): Promise<T | 'lost'> {
 
 const flushText = `SELECT flush($1::text, $2::int, $3::bigint, $4::text,
   $5::smallint[], $6::bigint[], $7::smallint[], $8::int[], $9::double precision[], $10::int[], $11::smallint[],
-  $12::json, $13::json, $14::json, $15::smallint[], $16::int[], $17::bigint[], $18::bigint, $19::boolean)`
+  $12::json, $13::json, $14::json, $15::smallint[], $16::int[], $17::bigint[], $18::bigint, $19::boolean, $20::double precision)`
 
 /** Array literals of numbers are joined here: the driver would quote each element. */
 function flushValues(flush: Flush): unknown[] {
@@ -118,6 +118,7 @@ function flushValues(flush: Flush): unknown[] {
     `{${positions.map((p) => p.position).join(',')}}`,
     flush.claimedTo,
     flush.suspectsResolved,
+    flush.gatheredAt,
   ]
 }
 

@@ -147,6 +147,13 @@ function suspectCases({ world }: ContractContext): void {
     expect(next.lease.suspectSince).toBeLessThanOrEqual(after - 2_000)
   })
 
+  it('A9: a flush that was gathered long before its commit dates the doubt from then', async () => {
+    const owned = await ownedGroup(world())
+    const gatheredAt = Math.floor((await world().snapshot()).at) - 60_000
+    await owned.journal.flush(flushOf(owned, { claimedTo: 40, gatheredAt }))
+    expect((await successor(world(), owned)).lease.suspectSince).toBe(gatheredAt - 2_000)
+  })
+
   it('A9: the older doubt stays while it is unresolved, and ends with the flush that resolves it', async () => {
     const owned = await ownedGroup(world())
     await owned.journal.flush(flushOf(owned, { claimedTo: 40 }))

@@ -176,7 +176,7 @@ export function done(owned: Pick<Owned, 'flow' | 'system'>, { seq }: { seq: numb
   }
 }
 
-/** A flush of the owner; nothing in it but what is given. */
+/** A flush of the owner, gathered when it is committed; nothing in it but what is given. */
 export function flushOf({ group, worker, lease }: Owned, more: Partial<Flush> = {}): Flush {
   const nothing = { done: [], runs: [], attempts: [], problems: [], positions: [] }
   return {
@@ -184,6 +184,7 @@ export function flushOf({ group, worker, lease }: Owned, more: Partial<Flush> = 
     part: lease.part,
     epoch: lease.epoch,
     worker,
+    gatheredAt: Number.POSITIVE_INFINITY,
     ...nothing,
     claimedTo: 0,
     suspectsResolved: false,

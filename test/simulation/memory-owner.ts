@@ -107,7 +107,7 @@ function moveOn(store: MemoryStore, flush: Flush, { part, now }: { part: MemoryP
       flow.positions.set(flush.part, position)
   }
   part.claimedTo = Math.max(part.claimedTo, flush.claimedTo)
-  part.flushedAt = now
+  part.flushedAt = Math.min(now, flush.gatheredAt)
   if (!flush.suspectsResolved) return
   part.unclean = 0
   part.suspectTo = 0

@@ -34,6 +34,7 @@ export interface LedgerEntry extends SinkCall {
   readonly worker: string
   readonly sentAt: number
   readonly answer: SinkAnswer
+  readonly type: string
   /** Its worker had been declared dead when it was sent. */
   readonly fromTheDead: boolean
   /** When it arrived at the target. */
@@ -165,6 +166,7 @@ export class Sink {
     const entry: LedgerEntry = {
       system: plan.name,
       flow,
+      type: event.type,
       key: event.key ?? null,
       seq: event.seq,
       idempotencyKey: context.idempotencyKey,

@@ -1,8 +1,8 @@
 import { runState } from '../../src/journal/port.ts'
 import type { JournalSnapshot, SnapshotRun } from '../../src/testing/journal-snapshot.ts'
 import { brokenHistory, brokenInvariants } from './invariants.ts'
-import type { FlowPlan } from './plan.ts'
-import type { LedgerEntry } from './sink.ts'
+import type { FlowPlan, Plan } from './plan.ts'
+import type { LedgerEntry, Sink } from './sink.ts'
 import {
   brokenOrder,
   doubledEffects,
@@ -40,15 +40,16 @@ function atTheTargets({ sink, plan }: History, last: JournalSnapshot): string[] 
   const flows = plan.flows.filter(
     ({ options }) => options.ordering !== 'none' && options.onParked !== 'continue',
   )
-  const ordered = new Set(flows.map(({ name }) => name))
   const rated = plan.flows.filter(({ system }) => system.rate !== undefined)
   return [
     ...doubledEffects(ledger),
     ...ledger
       .filter(({ fromTheDead }) => fromTheDead)
       .map(({ worker, flow, seq }) => `D4 ${worker} sent ${flow}/${seq} after its death mark`),
-    ...brokenOrder(ledger.filter(({ flow }) => ordered.has(flow))),
-    ...flows.flatMap((flow) => overtaken(flow, history(ledger, flow), last)),
+    ...flows.flatMap((flow) => {
+      const sends = sendsOf(sink, flow, plan)
+      return [...brokenOrder(sends), ...overtaken(flow, sends, last)]
+    }),
     ...exceededConcurrency(
       ledger,
       new Map(plan.flows.map(({ system }) => [system.name, system.concurrency])),
@@ -64,8 +65,14 @@ function atTheTargets({ sink, plan }: History, last: JournalSnapshot): string[] 
   ]
 }
 
-function history(ledger: readonly LedgerEntry[], flow: FlowPlan): LedgerEntry[] {
-  return ledger.filter((entry) => entry.flow === flow.name && entry.kind === 'send')
+/**
+ * What a flow sent. While a deployment rolls that adds a type to a flow, owners that do not know it yet go on with the
+ * others: there order holds per type.
+ */
+function sendsOf({ ledger }: Sink, flow: FlowPlan, plan: Plan): LedgerEntry[] {
+  const sends = ledger.filter((entry) => entry.flow === flow.name && entry.kind === 'send')
+  if (flow.both || plan.deployAt > plan.stormMs) return sends
+  return sends.map((send) => ({ ...send, key: send.key && `${send.key} ${send.type}` }))
 }
 
 /** D5, sharper: nothing of a lane arrives before the effect of what stands before it, unless a person skipped that. */

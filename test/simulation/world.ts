@@ -17,8 +17,8 @@ import { Sink } from './sink.ts'
 import { VirtualClock } from './virtual-clock.ts'
 
 const calmMs = 60_000
-/** A poison is parked after it has killed a few processes, each of which is missed only when its lease has run out. */
-const calmAfterPoisonMs = 600_000
+/** A poison is parked after it has killed a few processes, each missed when its lease has run out; a credential is tried once a minute. */
+const slowCalmMs = 600_000
 const stopMs = 120_000
 
 /** What happened in a world, for the verdict. */
@@ -98,9 +98,11 @@ export class World {
     this.#schedule()
     await this.#clock.run({ until: () => false, maxMs: this.#plan.stormMs })
     this.#clear()
+    const { poison, sink } = this.#plan
+    const slow = poison > 0 || sink.credential > 0
     const drained = await this.#clock.run({
       until: () => this.#drained,
-      maxMs: this.#plan.poison > 0 ? calmAfterPoisonMs : calmMs,
+      maxMs: slow ? slowCalmMs : calmMs,
     })
     if (drained) await this.#stopAll()
     this.#snapshot()

@@ -60,7 +60,7 @@ CREATE FUNCTION flush(
   p_grp text, p_part integer, p_epoch bigint, p_worker text,
   d_flow smallint[], d_seq bigint[], d_system smallint[], d_tries integer[], d_first double precision[], d_ms integer[], d_status smallint[],
   p_runs json, p_attempts json, p_problems json,
-  p_flow smallint[], p_version integer[], p_position bigint[], p_claimed bigint, p_resolved boolean
+  p_flow smallint[], p_version integer[], p_position bigint[], p_claimed bigint, p_resolved boolean, p_at double precision
 ) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   v_keys text[];
@@ -124,7 +124,7 @@ BEGIN
          (SELECT f.id, f.version FROM flows f WHERE f.id = ANY (p_flow) ORDER BY f.id FOR SHARE) f
     WHERE p.flow = n.flow AND p.part = p_part AND p.position < n.position AND f.id = n.flow AND f.version = n.version;
     UPDATE lane_groups g
-    SET claimed_to = greatest(g.claimed_to, p_claimed), flushed_at = clock_timestamp(),
+    SET claimed_to = greatest(g.claimed_to, p_claimed), flushed_at = least(clock_timestamp(), to_timestamp(p_at / 1000)),
         unclean = CASE WHEN p_resolved THEN 0 ELSE g.unclean END,
         suspect_to = CASE WHEN p_resolved THEN 0 ELSE g.suspect_to END
     WHERE g.grp = p_grp AND g.part = p_part;
