@@ -1,7 +1,7 @@
 /** What is published, as a stranger gets it: packed, installed into an empty folder, and run. */
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -48,6 +48,7 @@ async function run(
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'busbar-package-'))
+  await chmod(folder, 0o711) // run by root, the embedded PostgreSQL runs as another user, who must get in
   project = join(folder, 'first-steps')
   const built = await run('npm', ['run', 'build'], root)
   expect(built.code, built.output).toBe(0)
@@ -84,7 +85,7 @@ it('runs as its README says: an event by curl reaches the ERP', async () => {
     await writeFile(path, (await readFile(path, 'utf8')).replace(from, to))
   }
   const erp = start(process.execPath, ['erp.ts'], project)
-  const busbar = start('npx', ['busbar', 'dev', '--log-level', 'warn'], project)
+  const busbar = start(join(project, 'node_modules/.bin/busbar'), ['dev', '--log-level', 'warn'], project)
   let output = ''
   busbar.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()))
   busbar.stderr?.on('data', (chunk: Buffer) => (output += chunk.toString()))

@@ -80,9 +80,10 @@ function checkLoopback(host: string): void {
   )
 }
 
-/** The first signal ends the process gracefully, the second at once. */
+/** The first signal ends the process gracefully, the second at once. Started by `busbar dev`, it ends with that, too. */
 function untilInterrupted(): Promise<void> {
   return new Promise((resolve) => {
+    process.once('disconnect', () => resolve())
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
   })
 }
