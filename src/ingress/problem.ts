@@ -26,7 +26,7 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   'act.refused': 409,
 }
 
-const problemMedia = 'application/problem+json'
+const problemMedia = 'application/problem+json; charset=utf-8'
 
 /** A problem document (RFC 9457). */
 export interface Problem {
