@@ -4,10 +4,12 @@ import { registerControl } from '../control/routes.ts'
 import type { Config } from '../define/config.ts'
 import type { Appender } from '../ingress/appender.ts'
 import { registerIngress } from '../ingress/http.ts'
+import { problemOptions, registerProblems } from '../ingress/problem.ts'
 import type { Authenticate } from '../ingress/principal.ts'
 import type { Database } from '../journal/database.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { guardLoopback, isLoopback } from './loopback-guard.ts'
 import type { Session } from './session.ts'
 
 /** What the server serves. */
@@ -32,12 +34,15 @@ const readyTimeoutMs = 2_000
 export function createServer(parts: ServerParts): FastifyInstance {
   const { config, appender, metrics, log, authenticate } = parts
   const app = Fastify({
+    ...problemOptions,
     logger: false,
     bodyLimit: config.http.maxBodyBytes,
     forceCloseConnections: 'idle',
     requestTimeout: 30_000,
     keepAliveTimeout: 65_000,
   })
+  registerProblems(app, { onError: (error) => log.error({ err: error }, 'a request failed') })
+  if (!authenticate && isLoopback(config.http.host)) guardLoopback(app)
   if (parts.takesEvents)
     registerIngress(app, {
       config,
