@@ -148,12 +148,15 @@ function decompressed(body: Buffer, headers: RawAnswer['headers'], maxOutputLeng
   }
 }
 
+/** Answers that will be no better next time: a protocol error of the server, not of the network. */
+const notHttp = new Set(['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'UND_ERR_HEADERS_OVERFLOW'])
+
 /** What a broken exchange says about its effect. */
 function failureOf(error: Error, request: RawRequest, sent: boolean): CallError {
   if (error instanceof CallError) return error
   const code = (error as NodeJS.ErrnoException).code ?? ''
   const what = nameOf(request)
-  if (code.startsWith('HPE_'))
+  if (code.startsWith('HPE_') || notHttp.has(code))
     return new CallError({
       class: 'invalid',
       message: `${what}: the answer is not valid HTTP (${code})`,
