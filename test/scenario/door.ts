@@ -1,8 +1,9 @@
 /** The HTTP door of a hub on loopback, over a real journal in a schema of its own, and a client that sends any bytes. */
 import { createHmac, randomBytes } from 'node:crypto'
+import type { Server } from 'node:http'
 import { connect } from 'node:net'
 import Fastify from 'fastify'
-import type { FastifyServerOptions } from 'fastify'
+import type { FastifyHttpOptions } from 'fastify'
 import pg from 'pg'
 import { z } from 'zod'
 import type { HttpConfig } from '../../src/define/config.ts'
@@ -29,7 +30,7 @@ export interface DoorOptions {
   readonly http?: HttpConfig
   readonly sources?: readonly WebhookSource[]
   readonly authenticate?: Authenticate
-  readonly server?: FastifyServerOptions
+  readonly server?: FastifyHttpOptions<Server>
 }
 
 export interface Door extends AsyncDisposable {
@@ -137,7 +138,7 @@ export function wire(request: Request): Buffer {
   const { method = 'POST', path = '/events', headers = structured, body = '' } = request
   const bytes = Buffer.from(body as string)
   const lines = Object.entries(headers).flatMap(([name, values]) =>
-    [values].flat().map((value) => `${name}: ${value as string}`),
+    [values].flat().map((value) => `${name}: ${value}`),
   )
   const own = [
     'host: 127.0.0.1',
