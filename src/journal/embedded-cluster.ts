@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { chown, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { chown, mkdir, readdir, readFile, readlink, realpath, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Access } from './embedded-access.ts'
+import { createAccess, databaseUser, readAccess } from './embedded-access.ts'
 import type { Binaries } from './embedded-binaries.ts'
-import { failed } from './embedded-errors.ts'
-import { boundLog, isAbsent, syncFolder, tailOfLog, writeWhole } from './embedded-files.ts'
+import { codeOf, failed } from './embedded-errors.ts'
+import { syncFolder, writeWhole } from './embedded-files.ts'
 import type { Account } from './embedded-process.ts'
 import { commandOf, isAlive, run } from './embedded-process.ts'
 
@@ -19,77 +20,61 @@ export interface Cluster {
   readonly binaries: Binaries
 }
 
-/** How to reach it; kept in the home, readable by its owner only. */
-export interface Access {
-  readonly port: number
-  readonly password: string
-}
-
-const user = 'busbar'
-const settings = [
-  'listen_addresses=127.0.0.1',
-  'unix_socket_directories=',
-  'fsync=on',
-  'synchronous_commit=on',
-  'full_page_writes=on',
-  'max_connections=60',
-  'shared_buffers=128MB',
-  'password_encryption=scram-sha-256',
-  'log_min_messages=warning',
-  'log_line_prefix=%m',
-]
-
-/** The connection string for this access. */
-export function urlOf({ port, password }: Access): string {
-  return `postgres://${user}:${password}@127.0.0.1:${port}/postgres`
-}
-
-/** The stored access, or a new one, stored before anything uses it. */
-export async function accessOf(cluster: Cluster): Promise<Access> {
-  const path = join(cluster.home, 'access.json')
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    if (isAbsent(error)) return undefined
-    throw error
-  })
-  if (text !== undefined) return JSON.parse(text) as Access
-  return storeAccess(cluster, { port: await freePort(), password: randomBytes(24).toString('base64url') })
-}
-
-async function storeAccess(cluster: Cluster, access: Access): Promise<Access> {
-  await writeWhole(join(cluster.home, 'access.json'), JSON.stringify(access), undefined)
-  await syncFolder(cluster.home)
-  return access
-}
-
-/** Creates the data unless they are there; complete or not at all. Answers whether it did. Refuses data of another major version. */
-export async function initialize(cluster: Cluster, access: Access): Promise<boolean> {
+/**
+ * Creates data and access unless they are there; the data complete or not at all, so one that was killed half way is
+ * done over. Refuses data of another major version. Not for two callers at once.
+ */
+export async function initialize(cluster: Cluster): Promise<{ access: Access; fresh: boolean }> {
   for (const name of await readdir(cluster.home))
-    if (name.startsWith('data.')) await rm(join(cluster.home, name), { recursive: true, force: true })
-  const version = await readFile(join(cluster.data, 'PG_VERSION'), 'utf8').catch(() => undefined)
-  if (version !== undefined) {
-    checkMajor(cluster, version.trim())
-    return false
+    if (name.startsWith('data.')) await removeDraft(join(cluster.home, name))
+  const version = await readVersion(cluster)
+  const stored = await readAccess(cluster.home)
+  if (version === undefined) {
+    const access = stored ?? (await createAccess(cluster))
+    await createData(cluster, access)
+    return { access, fresh: true }
   }
-  const draft = `${cluster.data}.${randomBytes(4).toString('hex')}`
+  checkMajor(cluster, version)
+  if (stored === undefined)
+    throw failed(
+      `${cluster.home} holds data, but the file access.json with their password is gone: put it back`,
+    )
+  return { access: stored, fresh: false }
+}
+
+/** PostgreSQL's initdb outlives a busbar that was killed, and may still be writing. */
+async function removeDraft(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
+}
+
+async function readVersion({ data }: Cluster): Promise<string | undefined> {
+  try {
+    return (await readFile(join(data, 'PG_VERSION'), 'utf8')).trim()
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error
+  }
+  const found = await readdir(data).catch(() => [])
+  if (found.length > 0) throw failed(`${data} holds something else than PostgreSQL's data: move it away`)
+  return undefined
+}
+
+async function createData(cluster: Cluster, access: Access): Promise<void> {
+  const { account, binaries, data, home } = cluster
+  const draft = `${data}.${randomBytes(4).toString('hex')}`
   const passwordFile = `${draft}.password`
-  const { account } = cluster
   await mkdir(draft, { mode: 0o700 })
   if (account) await chown(draft, account.uid, account.gid)
   await writeWhole(passwordFile, access.password, account)
-  const { code, output } = await run(
-    cluster.binaries.initdb,
-    ['-D', draft, '-U', user, '--auth=scram-sha-256', `--pwfile=${passwordFile}`, '--encoding=UTF8'].concat([
-      '--locale=C',
-      '--data-checksums',
-      '--no-instructions',
-    ]),
-    { account },
-  )
+  const args = ['-D', draft, '-U', databaseUser, `--pwfile=${passwordFile}`, '--auth=scram-sha-256']
+  const kind = ['--encoding=UTF8', '--locale=C', '--data-checksums', '--no-instructions']
+  const { code, output } = await run(binaries.initdb, [...args, ...kind], { account })
   await rm(passwordFile, { force: true })
-  if (code !== 0) throw failed(`initdb failed: ${output.slice(-600)}`)
-  await rename(draft, cluster.data)
-  await syncFolder(cluster.home)
-  return true
+  if (code !== 0) {
+    await removeDraft(draft)
+    throw failed(`initdb failed: ${output.slice(-600)}`)
+  }
+  await rename(draft, data)
+  await syncFolder(home)
 }
 
 function checkMajor({ data, binaries }: Cluster, found: string): void {
@@ -100,56 +85,21 @@ function checkMajor({ data, binaries }: Cluster, found: string): void {
   )
 }
 
-/** The process id of the running server, undefined when none runs on these data; a file left by a crash counts for nothing. */
-export async function serverPid(cluster: Cluster): Promise<number | undefined> {
-  const path = join(cluster.data, 'postmaster.pid')
-  const text = await readFile(path, 'utf8').catch(() => undefined)
+/** The process id of the server that runs on these data, undefined when none does; a file left by a crash counts for nothing. */
+export async function serverPid({ data }: Cluster): Promise<number | undefined> {
+  const text = await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => undefined)
   const pid = Number(text?.split('\n')[0])
-  if (!Number.isInteger(pid) || pid <= 0) return undefined
-  if (!isAlive(pid)) return undefined
+  if (!Number.isInteger(pid) || pid <= 0 || !isAlive(pid)) return undefined
+  return (await isServerOf(pid, data)) ? pid : undefined
+}
+
+/**
+ * Whether this process is the server of these data and not a later one with its id, perhaps another PostgreSQL.
+ * A server's working directory is its data, wherever they were moved to; its command line says where they were.
+ */
+async function isServerOf(pid: number, data: string): Promise<boolean> {
+  const directory = await readlink(`/proc/${pid}/cwd`).catch(() => undefined) // other systems, or not shown to us
+  if (directory !== undefined) return directory === (await realpath(data))
   const command = await commandOf(pid)
-  if (command === undefined || /postgres/.test(command)) return pid
-  await rm(path, { force: true }) // its id was given to another process, which PostgreSQL would take for a server
-  return undefined
-}
-
-const startRounds = 8
-
-/** Starts the server in a session of its own; answers with the access in force, since a taken port is replaced. */
-export async function startServer(cluster: Cluster, wanted: Access): Promise<Access> {
-  let access = wanted
-  for (let round = 1; ; round++) {
-    await boundLog(cluster.log, cluster.account)
-    const { code, output } = await run(cluster.binaries.pgCtl, startArguments(cluster, access), {
-      account: cluster.account,
-    })
-    if (code === 0) return access
-    const log = await tailOfLog(cluster.log)
-    if (round >= startRounds)
-      throw failed(`the embedded PostgreSQL does not start; see ${cluster.log}`, { log: log || output })
-    if (/could not bind|Address already in use/.test(log))
-      access = await storeAccess(cluster, { ...access, port: await freePort() })
-    else await new Promise((resolve) => setTimeout(resolve, 500)) // remains of a killed server end by themselves
-  }
-}
-
-function startArguments({ data, log }: Cluster, { port }: Access): string[] {
-  const options = [`port=${port}`, ...settings].map((setting) => `-c ${setting}`).join(' ')
-  return ['start', '-D', data, '-l', log, '-w', '-t', '60', '-o', options]
-}
-
-/** Stops the server; nothing when none runs. */
-export async function stopServer({ binaries, data, account }: Cluster): Promise<void> {
-  await run(binaries.pgCtl, ['stop', '-D', data, '-m', 'fast', '-w', '-t', '60'], { account })
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', resolve)
-  })
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return typeof address === 'object' && address !== null ? address.port : 0
+  return command === undefined || (command.includes('postgres') && command.includes(data))
 }

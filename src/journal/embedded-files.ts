@@ -1,7 +1,6 @@
 import { constants } from 'node:fs'
 import { copyFile, open, rename } from 'node:fs/promises'
 import { randomBytes } from 'node:crypto'
-import { codeOf } from './embedded-errors.ts'
 import type { Account } from './embedded-process.ts'
 
 /**
@@ -37,38 +36,33 @@ const maxLogBytes = 10 * 1024 * 1024
 /**
  * Makes PostgreSQL's log file if need be, and past 10 MB moves its content to `<log>.1`: at most about 20 MB in all.
  * PostgreSQL appends, so it may be running; what it writes within these few milliseconds is lost from the log.
+ * Answers with the size that the log has now.
  */
-export async function boundLog(path: string, account: Account | undefined): Promise<void> {
+export async function boundLog(path: string, account: Account | undefined): Promise<number> {
   const file = await open(path, constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0), 0o600)
   try {
     if (account !== undefined) await file.chown(account.uid, account.gid)
-    if ((await file.stat()).size <= maxLogBytes) return
-    await copyFile(path, `${path}.1`)
+    const { size } = await file.stat()
+    if (size <= maxLogBytes) return size
+    const copy = `${path}.1.${randomBytes(4).toString('hex')}`
+    await copyFile(path, copy, constants.COPYFILE_EXCL)
+    await rename(copy, `${path}.1`)
     await file.truncate(0)
+    return 0
   } finally {
     await file.close()
   }
 }
 
-/** The last lines of PostgreSQL's log, for an error message; empty when there is none. */
-export async function tailOfLog(path: string): Promise<string> {
+/** What was logged since the log had `start` bytes, for an error message: its last lines, at most 2 KB. */
+export async function readLogFrom(path: string, start: number): Promise<string> {
+  const file = await open(path, 'r')
   try {
-    const file = await open(path, 'r')
-    try {
-      const { size } = await file.stat()
-      const length = Math.min(size, 2048)
-      const { buffer } = await file.read(Buffer.alloc(length), 0, length, size - length)
-      return buffer.toString().trim().split('\n').slice(-6).join('\n')
-    } finally {
-      await file.close()
-    }
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return ''
-    throw error
+    const { size } = await file.stat()
+    const length = Math.min(Math.max(size - start, 0), 2048)
+    const { buffer } = await file.read(Buffer.alloc(length), 0, length, size - length)
+    return buffer.toString().trim().split('\n').slice(-8).join('\n')
+  } finally {
+    await file.close()
   }
-}
-
-/** Whether the error says that there is no such file. */
-export function isAbsent(error: unknown): boolean {
-  return codeOf(error) === 'ENOENT'
 }

@@ -17,8 +17,9 @@ export interface Outcome {
 const maxOutputLength = 64 * 1024
 
 /**
- * Runs a program to its end, as `account` if given, with a small environment of its own: nothing that busbar was given
- * there (secrets, `PG…`) reaches PostgreSQL. Ends it after `timeoutMs` (default 2 minutes). Rejects with the system's
+ * Runs a program to its end, as `account` if given, in a session of its own (Ctrl-C is for busbar, which then stops in
+ * order) and with a small environment of its own: nothing that busbar was given there (secrets, `PG…`) reaches
+ * PostgreSQL. Ends it after `timeoutMs` (default 2 minutes). Rejects with the system's
  * error when it cannot be run at all (`ENOENT`, `EACCES`, `EPERM`).
  */
 export function run(
@@ -33,6 +34,7 @@ export function run(
       env: environment(),
       stdio: ['ignore', 'pipe', 'pipe'],
       timeout: timeoutMs,
+      detached: process.platform !== 'win32',
       windowsHide: true,
       ...(account === undefined ? {} : { uid: account.uid, gid: account.gid }),
     })

@@ -1,13 +1,17 @@
-import { createHash } from 'node:crypto'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { canReach, chooseAccount } from './embedded-account.ts'
+import { BusbarError } from '../errors.ts'
+import { readAccess, urlOf } from './embedded-access.ts'
+import type { Access } from './embedded-access.ts'
 import { prepareBinaries } from './embedded-binaries.ts'
 import type { Claim } from './embedded-claim.ts'
 import { takeClaim } from './embedded-claim.ts'
-import { accessOf, initialize, serverPid, startServer, stopServer, urlOf } from './embedded-cluster.ts'
-import type { Access, Cluster } from './embedded-cluster.ts'
+import { initialize, serverPid } from './embedded-cluster.ts'
+import type { Cluster } from './embedded-cluster.ts'
+import { codeOf, failed } from './embedded-errors.ts'
+import { boundLog } from './embedded-files.ts'
+import { findHome, openHome } from './embedded-home.ts'
+import { startServer, stopServer } from './embedded-server.ts'
 import { takeStartLock } from './embedded-start-lock.ts'
 
 /** A private PostgreSQL that runs. */
@@ -24,144 +28,149 @@ export interface Embedded {
 
 /** Where the PostgreSQL of a folder answers whose busbar is alive; undefined when there is none. For tools beside that busbar. */
 export async function urlOfRunning(folder: string): Promise<string | undefined> {
-  const home = await homeOf(resolve(folder))
-  const text = await readFile(join(home, 'access.json'), 'utf8').catch(() => undefined)
-  return text === undefined ? undefined : urlOf(JSON.parse(text) as Access)
+  const access = await readAccess(await findHome(resolve(folder)))
+  return access && urlOf(access)
 }
-
-/** The folder itself, or the place that stands in for it. */
-async function homeOf(folder: string): Promise<string> {
-  const elsewhere = await readFile(join(folder, 'moved-to'), 'utf8').catch(() => '')
-  return elsewhere.trim() || folder
-}
-
-const restartPauseMs = { first: 250, longest: 5_000 }
 
 /**
  * Runs a private PostgreSQL with its data in `folder`, on loopback, durable (fsync), for this process alone: a folder
  * whose busbar is alive is refused (`embedded.in-use`), the server of one that was killed is adopted, and a server that
- * dies is started again. Started as root it runs as another user. Throws `embedded.unsupported` where the programs
- * cannot run, `embedded.failed` when the data cannot be set up or started.
+ * dies is started again at the same address. Started as root it runs as another user. Throws `embedded.unsupported`
+ * where the programs cannot run, `embedded.failed` when the data cannot be set up or started.
  */
 export async function startEmbedded(options: {
   readonly folder: string
   /** Told in words of what takes long or is unusual. */
   readonly onLog?: (message: string) => void
 }): Promise<Embedded> {
-  const server = new EmbeddedServer(options.onLog ?? (() => undefined))
-  await server.start(resolve(options.folder))
-  return server
+  const { onLog = () => undefined } = options
+  const folder = resolve(options.folder)
+  try {
+    const { path: home, account } = await openHome(folder, onLog)
+    const binaries = await prepareBinaries({ account, shelter: home })
+    const cluster = { home, data: join(home, 'data'), log: join(home, 'postgres.log'), account, binaries }
+    const server = new Server({ folder, cluster, onLog })
+    return { ...(await server.start()), stop: () => server.stop() }
+  } catch (error) {
+    if (error instanceof BusbarError || codeOf(error) === undefined) throw error
+    throw failed(`the embedded PostgreSQL cannot use ${folder}: ${(error as Error).message}`, {
+      cause: error,
+    })
+  }
 }
 
+const pauseMs = { firstRestart: 250, longestRestart: 5_000, betweenLogChecks: 600_000 }
+
 /** Owns the server and the claim on it. */
-class EmbeddedServer implements Embedded {
-  fresh = false
-  adopted = false
-  url = ''
+class Server {
+  readonly #folder: string
+  readonly #cluster: Cluster
   readonly #onLog: (message: string) => void
-  #cluster: Cluster | undefined
+  readonly #stopRequested = new AbortController()
   #claim: Claim | undefined
-  #folder = ''
-  #stopping: Promise<void> | undefined
+  #logCheck: NodeJS.Timeout | undefined
+  #stopped: Promise<void> | undefined
   #restarting: Promise<void> = Promise.resolve()
 
-  constructor(onLog: (message: string) => void) {
-    this.#onLog = onLog
+  constructor(parts: { folder: string; cluster: Cluster; onLog: (message: string) => void }) {
+    this.#folder = parts.folder
+    this.#cluster = parts.cluster
+    this.#onLog = parts.onLog
   }
 
-  async start(folder: string): Promise<void> {
-    this.#folder = folder
-    await mkdir(folder, { recursive: true })
-    await writeFile(join(folder, '.gitignore'), '*\n', { flag: 'wx' }).catch(() => undefined)
-    this.#cluster = await this.#open()
-    await this.#run(this.#cluster)
+  async start(): Promise<Pick<Embedded, 'url' | 'fresh' | 'adopted'>> {
+    const started = await this.#run({ keepPort: false })
+    if (started.adopted) this.#onLog('the embedded PostgreSQL was still running, its busbar was not: adopted')
+    this.#logCheck = setInterval(() => void this.#boundLog(), pauseMs.betweenLogChecks).unref()
+    return started
   }
 
   stop(): Promise<void> {
-    this.#stopping ??= (async () => {
-      await this.#restarting
-      if (this.#cluster && this.#claim) await stopServer(this.#cluster)
-      await this.#claim?.release()
-    })()
-    return this.#stopping
+    this.#stopRequested.abort()
+    clearInterval(this.#logCheck)
+    this.#stopped ??= this.#stop()
+    return this.#stopped
   }
 
-  /** Who runs it, where, with which programs. */
-  async #open(): Promise<Cluster> {
-    const account = await chooseAccount(this.#folder, join(await homeOf(this.#folder), 'data'))
-    let home = await homeOf(this.#folder)
-    if (!(await canReach(account, home, 'folder'))) {
-      home = await this.#moveHome()
-      this.#onLog(
-        `the journal's data are in ${home}: the user that runs PostgreSQL cannot reach ${this.#folder}`,
-      )
-    }
-    const binaries = await prepareBinaries({ account, shelter: home })
-    return { home, data: join(home, 'data'), log: join(home, 'postgres.log'), account, binaries }
+  async #stop(): Promise<void> {
+    await this.#restarting
+    const claim = this.#claim
+    if (!claim) return // it could not be started again, or another busbar has adopted it meanwhile
+    await this.#stopServer()
+    await claim.release()
   }
 
-  /** Busbar runs as root in a folder that only root can enter; PostgreSQL does not run as root. */
-  async #moveHome(): Promise<string> {
-    const name = createHash('sha256').update(this.#folder).digest('hex').slice(0, 12)
-    const home = join('/var/lib/busbar', name)
-    await mkdir(home, { recursive: true, mode: 0o755 })
-    await writeFile(join(this.#folder, 'moved-to'), `${home}\n`)
-    return home
+  async #stopServer(): Promise<void> {
+    if (!(await stopServer(this.#cluster)))
+      this.#onLog('the embedded PostgreSQL has not ended within a minute; it goes on ending')
   }
 
-  /** Has the server run and claims it, whoever started it. */
-  async #run(cluster: Cluster): Promise<void> {
-    const lock = takeStartLock(this.#folder)
+  /** Has the server run and claims it, whoever started it: the first start, adoption and recovery are one path. */
+  async #run(options: { keepPort: boolean }): Promise<Pick<Embedded, 'url' | 'fresh' | 'adopted'>> {
+    const lock = takeStartLock(this.#cluster.home)
     try {
-      const access = await accessOf(cluster)
-      this.fresh = (await initialize(cluster, access)) || this.fresh
-      this.adopted = (await serverPid(cluster)) !== undefined && (await this.#adopt(cluster, access))
-      if (!this.adopted) await this.#claimIt(cluster, await startServer(cluster, access))
+      const { access, fresh } = await initialize(this.#cluster)
+      if ((await serverPid(this.#cluster)) !== undefined && (await this.#adopt(access)))
+        return { url: urlOf(access), fresh, adopted: true }
+      const inForce = await startServer(this.#cluster, { access, ...options })
+      try {
+        await this.#claimServer(inForce)
+      } catch (error) {
+        await this.#stopServer()
+        throw error
+      }
+      return { url: urlOf(inForce), fresh, adopted: false }
     } finally {
       lock.release()
     }
   }
 
   /** False when the server that seemed to run was just ending. */
-  async #adopt(cluster: Cluster, access: Access): Promise<boolean> {
+  async #adopt(access: Access): Promise<boolean> {
     try {
-      await this.#claimIt(cluster, access)
+      await this.#claimServer(access)
+      return true
     } catch (error) {
-      if ((await serverPid(cluster)) !== undefined) throw error
+      if ((await serverPid(this.#cluster)) !== undefined) throw error
       return false
     }
-    this.#onLog('the embedded PostgreSQL was still running, its busbar was not: adopted')
-    return true
   }
 
-  async #claimIt(cluster: Cluster, access: Access): Promise<void> {
-    this.url = urlOf(access)
+  async #claimServer(access: Access): Promise<void> {
     this.#claim = await takeClaim({
-      url: this.url,
+      url: urlOf(access),
       folder: this.#folder,
-      onLost: () => this.#lost(cluster),
-      isThere: async () => (await serverPid(cluster)) !== undefined,
+      onLost: () => this.#lost(),
+      isThere: async () => (await serverPid(this.#cluster)) !== undefined,
+      onLog: this.#onLog,
     })
   }
 
-  /** The server ended without having been told to. */
-  #lost(cluster: Cluster): void {
-    if (this.#stopping) return
+  #lost(): void {
+    this.#claim = undefined
+    if (this.#stopRequested.signal.aborted) return
     this.#onLog('the embedded PostgreSQL has ended unexpectedly; it is started again')
-    this.#restarting = this.#restarting.then(() => this.#runAgain(cluster))
+    this.#restarting = this.#restarting.then(() => this.#runAgain())
   }
 
-  async #runAgain(cluster: Cluster): Promise<void> {
-    this.#claim = undefined
-    for (let pauseMs = restartPauseMs.first; !this.#stopping;) {
+  async #runAgain(): Promise<void> {
+    const { signal } = this.#stopRequested
+    for (let pause = pauseMs.firstRestart; !signal.aborted;) {
       try {
-        await this.#run(cluster)
+        await this.#run({ keepPort: true })
+        this.#onLog('the embedded PostgreSQL runs again')
         return
       } catch (error) {
         this.#onLog(`it does not start yet: ${error instanceof Error ? error.message : String(error)}`)
-        await sleep(pauseMs)
-        pauseMs = Math.min(pauseMs * 2, restartPauseMs.longest)
+        await sleep(pause, undefined, { signal }).catch(() => undefined)
+        pause = Math.min(pause * 2, pauseMs.longestRestart)
       }
     }
+  }
+
+  async #boundLog(): Promise<void> {
+    await boundLog(this.#cluster.log, this.#cluster.account).catch((error: unknown) =>
+      this.#onLog(`PostgreSQL's log cannot be kept small: ${String(error)}`),
+    )
   }
 }
