@@ -165,6 +165,10 @@ describe('the key', () => {
     expect(keyOf({})).toBeNull()
   })
 
+  it('that is empty is none', () => {
+    expect(accepted({ value: { number: '' } })).toMatchObject({ key: null, khash: hashKey('urn:shop\no-1') })
+  })
+
   it('decides the partition; without one, the identity does', () => {
     expect(accepted({}).khash).toBe(hashKey('SO-1'))
     expect(accepted({ type: 'keyless' }).khash).toBe(hashKey('urn:shop\no-1'))

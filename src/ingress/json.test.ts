@@ -104,6 +104,7 @@ describe('scanJson', () => {
     ['a lone low surrogate', '{"a/b":"\\ude00"}', '/a~1b'],
     ['surrogates in the wrong order', '{"a":"\\ude00\\ud83d"}', '/a'],
     ['a high surrogate before another escape', '{"a":"\\ud83d\\n"}', '/a'],
+    ['a high surrogate before a character above the low ones', '["\\ud83d\\ue000"]', '/0'],
     ['a high surrogate before a high one', '["\\ud83d\\ud83d\\ude00"]', '/0'],
     ['a name twice at the top', '{"a":1,"a":1}', '/a'],
     ['a name twice, spelled differently', '{"a":1,"\\u0061":1}', '/a'],

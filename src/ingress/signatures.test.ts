@@ -195,6 +195,14 @@ describe.each(timed)('the replay window of $name', ({ scheme, secret: key, sign 
   ])('refuses the timestamp %j although it is signed', (at) => expect(verify(at)).toBe(false))
 })
 
+describe('hmacSignature', () => {
+  it('refuses a good digest that claims another algorithm', () => {
+    const scheme = githubSignature({ secrets: [secret] })
+    const headers = { 'x-hub-signature-256': `sha512=${hmac(secret, raw, 'hex')}` }
+    expect(scheme.verify({ headers, raw }, nowMs).ok).toBe(false)
+  })
+})
+
 describe('standardWebhooks', () => {
   const verify = (headers: Record<string, string>, secrets = [whsec]) =>
     standardWebhooks({ secrets, tolerance: '10s' }).verify({ headers, raw }, nowMs).ok
