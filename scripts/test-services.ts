@@ -22,7 +22,8 @@ export async function startTestServices(): Promise<TestServices> {
     if (!(await answers(given))) throw new Error('no PostgreSQL answers at BUSBAR_TEST_DATABASE_URL')
     return servicesAt(given)
   }
-  if (process.env['BUSBAR_TEST_EMBEDDED'] !== '1' && (await answers(defaultUrl))) return servicesAt(defaultUrl)
+  if (process.env['BUSBAR_TEST_EMBEDDED'] !== '1' && (await answers(defaultUrl)))
+    return servicesAt(defaultUrl)
   return startOwn()
 }
 
