@@ -1,4 +1,5 @@
 import { readFile, stat } from 'node:fs/promises'
+import { userInfo } from 'node:os'
 import { dirname } from 'node:path'
 import { codeOf, failed, unsupported } from './embedded-errors.ts'
 import { run } from './embedded-process.ts'
@@ -16,14 +17,28 @@ export async function chooseAccount(folder: string, data: string): Promise<Accou
     return undefined
   }
   const users = await readUsers()
-  for (const path of [data, dirname(folder)]) {
-    const owner = await ownerOf(path)
-    if (owner === undefined || owner.uid === root) continue
-    return users.find((user) => user.uid === owner.uid) ?? { name: `user ${owner.uid}`, ...owner }
-  }
+  const dataOwner = await ownerOf(data)
+  if (dataOwner !== undefined && dataOwner.uid !== root)
+    return users.find(({ uid }) => uid === dataOwner.uid) ?? { name: `number ${dataOwner.uid}`, ...dataOwner }
+  const projectOwner = await ownerOf(dirname(folder))
+  const named = users.find(({ uid }) => uid !== root && uid === projectOwner?.uid) // initdb wants a name
   const fallback = ['nobody', 'postgres'].flatMap((name) => users.filter((user) => user.name === name))
-  if (fallback[0] !== undefined) return fallback[0]
+  const account = named ?? fallback[0]
+  if (account !== undefined) return account
   throw unsupported('PostgreSQL does not run as root, and there is no user "nobody" or "postgres"')
+}
+
+/** Throws `embedded.unsupported` when busbar's own user has a number only (containers), which initdb does not accept. */
+export function checkHasName(): void {
+  try {
+    userInfo()
+  } catch (error) {
+    throw unsupported(
+      `it cannot set up its data as user number ${process.getuid?.() ?? ''}, which has no name: add a line for that ` +
+        'user to /etc/passwd (in the image), or run busbar as a user that has one',
+      error,
+    )
+  }
 }
 
 /** Whether PostgreSQL, run by this account, gets to the path: really tried, so modes, ACLs and mounts all count. */

@@ -3,6 +3,7 @@ import { chown, mkdir, readdir, readFile, readlink, realpath, rename, rm } from 
 import { join } from 'node:path'
 import type { Access } from './embedded-access.ts'
 import { createAccess, databaseUser, readAccess } from './embedded-access.ts'
+import { checkHasName } from './embedded-account.ts'
 import type { Binaries } from './embedded-binaries.ts'
 import { codeOf, failed } from './embedded-errors.ts'
 import { syncFolder, writeWhole } from './embedded-files.ts'
@@ -62,6 +63,7 @@ async function createData(cluster: Cluster, access: Access): Promise<void> {
   const { account, binaries, data, home } = cluster
   const draft = `${data}.${randomBytes(4).toString('hex')}`
   const passwordFile = `${draft}.password`
+  if (!account) checkHasName()
   await mkdir(draft, { mode: 0o700 })
   if (account) await chown(draft, account.uid, account.gid)
   await writeWhole(passwordFile, access.password, account)

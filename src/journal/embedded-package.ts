@@ -62,9 +62,9 @@ export async function shelteredCopy(source: ProgramPackage, shelter: string): Pr
   await rm(draft, { recursive: true, force: true })
   await mkdir(draft, { recursive: true })
   await cp(source.native, join(draft, 'native'), { recursive: true, verbatimSymlinks: true })
+  await makeReadable(draft)
   if (!(await linkLibraries(join(draft, 'native'), { byCopy: true })))
     throw unsupported(`the links between its libraries cannot be made in ${draft}`)
-  await makeReadable(draft)
   await rename(draft, copy).catch(async (error: unknown) => {
     await rm(draft, { recursive: true, force: true })
     if (!(await isThere(native))) throw error // another process was not quicker
@@ -85,7 +85,7 @@ function copyIn(shelter: string, version: string): string {
   return join(shelter, `binaries-${version}`)
 }
 
-/** For all users, as the package's own files may be for root only (umask 077). */
+/** For all users, as the package's own files may be for root only (umask 077), and writable for us. */
 async function makeReadable(folder: string): Promise<void> {
   await chmod(folder, 0o755)
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
