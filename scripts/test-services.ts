@@ -33,14 +33,15 @@ function servicesAt(url: string): TestServices {
 
 async function startOwn(): Promise<TestServices> {
   const folder = await mkdtemp(join(tmpdir(), 'busbar-test-postgres-'))
-  await chmod(folder, 0o711) // run by root, PostgreSQL runs as another user, who must get in
-  const embedded = await startEmbedded({ folder, onLog: (message) => console.error(message) })
-  return {
-    ...servicesAt(embedded.url),
-    async stop() {
-      await embedded.stop()
-      await rm(folder, { recursive: true, force: true })
-    },
+  await chmod(folder, 0o711) // started by root, PostgreSQL runs as another user, who must get in
+  const remove = () => rm(folder, { recursive: true, force: true })
+  try {
+    const embedded = await startEmbedded({ folder, onLog: (message) => console.error(message) })
+    const stop = () => embedded.stop().finally(remove)
+    return { ...servicesAt(embedded.url), stop }
+  } catch (error) {
+    await remove()
+    throw error
   }
 }
 

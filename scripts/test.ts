@@ -1,6 +1,6 @@
 /** Runs every test, after starting the services that are missing, and ends with the runner's own counts in one line. */
-import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startTestServices } from './test-services.ts'
@@ -16,8 +16,16 @@ const args = [
   `--outputFile.json=${report}`,
   ...process.argv.slice(2),
 ]
-const { status } = spawnSync('npx', args, { stdio: 'inherit', env: { ...process.env, ...services.env } })
+const runner = spawn('npx', args, { stdio: 'inherit', env: { ...process.env, ...services.env } })
+process.on('SIGINT', () => {}) // Ctrl-C reaches the runner too; what was started here is stopped after it
+process.on('SIGTERM', () => runner.kill('SIGTERM'))
+const status = await new Promise<number>((resolve) => runner.once('close', (code) => resolve(code ?? 1)))
 await services.stop()
+if (!existsSync(report)) {
+  rmSync(folder, { recursive: true, force: true })
+  console.error('the test runner was ended before its report')
+  process.exit(status || 1)
+}
 
 const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = JSON.parse(
   readFileSync(report, 'utf8'),
@@ -35,4 +43,4 @@ const brokenFiles = testResults.filter(
 console.log(
   `tests: ${numPassedTests} passed, ${numFailedTests + brokenFiles} failed, ${numPendingTests + numTodoTests} skipped`,
 )
-process.exitCode = status ?? 1
+process.exitCode = status
