@@ -42,6 +42,7 @@ export async function startServer(
   options: { readonly access: Access; readonly keepPort: boolean },
 ): Promise<Access> {
   let { access } = options
+  checkPaths(cluster)
   await removeOldCopies(cluster.home, cluster.binaries.folder)
   for (let round = 1; ; round += 1) {
     if (await isStarting(cluster)) return access
@@ -53,6 +54,16 @@ export async function startServer(
       access = await createAccess({ ...cluster, password: access.password })
     else await sleep(roundPauseMs) // what remains of a killed server ends by itself
   }
+}
+
+/** What pg_ctl passes through a shell, within double quotes. */
+function checkPaths({ home, binaries }: Cluster): void {
+  const odd = process.platform === 'win32' ? /["%]/ : /["$`\\\n]/
+  const path = [home, binaries.folder].find((each) => odd.test(each))
+  if (path !== undefined)
+    throw failed(
+      `PostgreSQL's pg_ctl cannot cope with the quote, dollar or backslash in ${path}: rename that folder`,
+    )
 }
 
 /** One that recovers for longer than pg_ctl waits, or that the pg_ctl of a busbar killed meanwhile has started. */

@@ -1,5 +1,5 @@
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
 import type { Elsewhere } from '../../test/embedded/rig.ts'
 import * as rig from '../../test/embedded/rig.ts'
@@ -183,6 +183,16 @@ it('refuses data of another major version, and says what to do', async () => {
     code: 'embedded.failed',
     message: expect.stringMatching(/PostgreSQL 14.*dump and restore/) as string,
   })
+})
+
+it('starts in folders with blanks and umlauts, and refuses names that a shell would read as commands', async () => {
+  folder = join(place, "Büro's Anlage", '.busbar')
+  await mkdir(dirname(folder))
+  useTemplate()
+  await start()
+  const odd = join(place, '$(touch spoiled)')
+  rig.copyFolder(template, odd)
+  await expect(start(odd)).rejects.toMatchObject({ code: 'embedded.failed' })
 })
 
 it('says which file is wrong when the password is', async () => {
