@@ -8,7 +8,7 @@ import { serverPid } from './embedded-cluster.ts'
 import { failed } from './embedded-errors.ts'
 import { boundLog, readLogFrom } from './embedded-files.ts'
 import { removeOldCopies } from './embedded-package.ts'
-import { run } from './embedded-process.ts'
+import { isAlive, run } from './embedded-process.ts'
 
 /** Given on the command line, so that no file in the data can weaken them. */
 const settings = [
@@ -32,6 +32,7 @@ const settings = [
 const startRounds = 8
 const roundPauseMs = 500
 const waitSeconds = 60
+const endPollMs = 25
 
 /**
  * Starts the server in a session of its own, so that no Ctrl-C reaches it; answers with the access in force: a taken
@@ -90,11 +91,16 @@ function lastLine(text: string): string {
   )
 }
 
-/** Stops the server, sessions and all; false when it did not end within a minute (it goes on ending). */
+/**
+ * Stops the server, sessions and all; false when it did not end within a minute (it goes on ending). Looks at the
+ * process and not, as pg_ctl does, at the data's pid file: another busbar may start a server there the moment it is free.
+ */
 export async function stopServer(cluster: Cluster): Promise<boolean> {
   const { account, binaries, data } = cluster
-  if ((await serverPid(cluster)) === undefined) return true
-  const args = ['stop', '-D', data, '-m', 'fast', '-w', '-t', String(waitSeconds)]
-  const { code } = await run(binaries.pgCtl, args, { account })
-  return code === 0 || (await serverPid(cluster)) === undefined
+  const pid = await serverPid(cluster)
+  if (pid === undefined) return true
+  await run(binaries.pgCtl, ['stop', '-D', data, '-m', 'fast', '-W'], { account })
+  const deadline = performance.now() + waitSeconds * 1_000
+  while (isAlive(pid) && performance.now() < deadline) await sleep(endPollMs)
+  return !isAlive(pid)
 }
