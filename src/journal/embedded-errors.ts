@@ -16,8 +16,10 @@ export function inUse(facts: {
   folder: string
   pid: number | undefined
   phase: 'starting' | 'running'
+  elsewhere?: true
 }): BusbarError {
-  const who = facts.pid === undefined ? 'another busbar' : `another busbar (process ${facts.pid})`
+  const where = facts.elsewhere ? ' on another machine or in another container' : ''
+  const who = facts.pid === undefined ? `another busbar${where}` : `another busbar (process ${facts.pid})`
   const does = facts.phase === 'starting' ? 'is just starting in' : 'is running in'
   return new BusbarError(
     'embedded.in-use',

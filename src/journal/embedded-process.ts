@@ -15,6 +15,7 @@ export interface Outcome {
 }
 
 const maxOutputLength = 64 * 1024
+const drainMs = 1_000
 
 /**
  * Runs a program to its end, as `account` if given, in a session of its own (Ctrl-C is for busbar, which then stops in
@@ -46,6 +47,12 @@ export function run(
     child.stderr.on('data', collect)
     child.once('error', reject)
     child.once('close', (code) => resolve({ code, output: output.trim() }))
+    // On Windows the server that pg_ctl has started inherits its pipes and would keep them open for good.
+    child.once('exit', () => {
+      const close = () => [child.stdout, child.stderr].forEach((stream) => stream.destroy())
+      const timer = setTimeout(close, drainMs)
+      child.once('close', () => clearTimeout(timer))
+    })
   })
 }
 

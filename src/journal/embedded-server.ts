@@ -8,6 +8,7 @@ import { serverPid } from './embedded-cluster.ts'
 import { failed } from './embedded-errors.ts'
 import { boundLog, readLogFrom } from './embedded-files.ts'
 import { removeOldCopies } from './embedded-package.ts'
+import { endOrphans } from './embedded-orphans.ts'
 import { isAlive, run } from './embedded-process.ts'
 
 /** Given on the command line, so that no file in the data can weaken them. */
@@ -30,6 +31,7 @@ const settings = [
 ]
 
 const startRounds = 8
+const orphanRounds = 3
 const roundPauseMs = 500
 const waitSeconds = 60
 const endPollMs = 25
@@ -53,7 +55,11 @@ export async function startServer(
       throw failed(`the embedded PostgreSQL does not start (see ${cluster.log}): ${lastLine(log)}`, { log })
     if (!options.keepPort && /could not bind|could not create any TCP/.test(log))
       access = await createAccess({ ...cluster, password: access.password })
-    else await sleep(roundPauseMs) // what remains of a killed server ends by itself
+    else {
+      // What remains of a killed server ends by itself, but for a session within a long query.
+      if (round >= orphanRounds && /pre-existing shared memory/.test(log)) await endOrphans(cluster.data)
+      await sleep(roundPauseMs)
+    }
   }
 }
 

@@ -1,3 +1,4 @@
+import { utimesSync } from 'node:fs'
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest'
@@ -97,6 +98,21 @@ it('A24: adopts the PostgreSQL of a busbar that was killed', async () => {
   const heir = await start()
   expect(heir).toMatchObject({ adopted: true, fresh: false, url: holder.url })
   expect(await rig.postmasterPid(folder)).toBe(pid)
+})
+
+it('A24: refuses a folder whose busbar is alive on another machine or in another container, until it is not', async () => {
+  useTemplate()
+  const sign = join(folder, 'alive')
+  await writeFile(sign, 'another-machine\n')
+  const beat = setInterval(() => utimesSync(sign, new Date(), new Date()), 50)
+  await expect(start()).rejects.toMatchObject({
+    code: 'embedded.in-use',
+    message: expect.stringContaining('another container') as string,
+  })
+  clearInterval(beat)
+  utimesSync(sign, 0, 0)
+  await start()
+  expect(await readFile(sign, 'utf8')).not.toContain('another-machine')
 })
 
 it('recovers what was committed after kill -9 of everything', async () => {

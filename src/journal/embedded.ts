@@ -11,6 +11,8 @@ import type { Cluster } from './embedded-cluster.ts'
 import { codeOf, failed } from './embedded-errors.ts'
 import { boundLog } from './embedded-files.ts'
 import { findHome, openHome } from './embedded-home.ts'
+import { showPresence } from './embedded-presence.ts'
+import type { Presence } from './embedded-presence.ts'
 import { startServer, stopServer } from './embedded-server.ts'
 import { takeStartLock } from './embedded-start-lock.ts'
 
@@ -67,6 +69,7 @@ class Server {
   readonly #cluster: Cluster
   readonly #onLog: (message: string) => void
   readonly #stopRequested = new AbortController()
+  #presence: Presence | undefined
   #claim: Claim | undefined
   #logCheck: NodeJS.Timeout | undefined
   #stopped: Promise<void> | undefined
@@ -79,7 +82,11 @@ class Server {
   }
 
   async start(): Promise<Pick<Embedded, 'url' | 'fresh' | 'adopted'>> {
-    const started = await this.#run({ keepPort: false })
+    this.#presence = await showPresence({ ...this.#cluster, folder: this.#folder })
+    const started = await this.#run({ keepPort: false }).catch(async (error: unknown) => {
+      await this.#presence?.end({ leave: false }) // it may be another busbar's too
+      throw error
+    })
     if (started.adopted) this.#onLog('the embedded PostgreSQL was still running, its busbar was not: adopted')
     this.#logCheck = setInterval(() => void this.#boundLog(), pauseMs.betweenLogChecks).unref()
     return started
@@ -95,9 +102,11 @@ class Server {
   async #stop(): Promise<void> {
     await this.#restarting
     const claim = this.#claim
-    if (!claim) return // it could not be started again, or another busbar has adopted it meanwhile
+    // Without a claim it could not be started again, or another busbar has adopted it meanwhile.
+    if (!claim) return this.#presence?.end({ leave: false })
     await this.#stopServer()
     await claim.release()
+    await this.#presence?.end({ leave: true })
   }
 
   async #stopServer(): Promise<void> {
