@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
+import { rmSync } from 'node:fs'
 import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -25,7 +26,9 @@ export async function temporaryFolder(): Promise<string> {
 /** Copies a folder with owners, modes and links; `byLink`: its files are not to be written to. */
 export function copyFolder(from: string, to: string, { byLink = false } = {}): void {
   const copy = (flags: string) => spawnSync('cp', [flags, from, to]).status === 0
-  if (!(byLink && copy('-al')) && !copy('-a')) throw new Error(`${from} cannot be copied to ${to}`)
+  if (byLink && copy('-al')) return
+  rmSync(to, { recursive: true, force: true }) // links to files of others are refused half way
+  if (!copy('-a')) throw new Error(`${from} cannot be copied to ${to}`)
 }
 
 /** A project folder with busbar's sources and the package of PostgreSQL's programs, to be spoiled. */
