@@ -100,7 +100,11 @@ it('runs as its README says: an event by curl reaches the ERP', async () => {
     expect(answer.status).toBe(202)
     const sales = async () => (await fetch(`http://127.0.0.1:${erpPort}/sales`)).text()
     await expect.poll(sales, { timeout: 20_000 }).toContain('"reference":"SO-1"')
-    const status = await run('npx', ['busbar', 'status', '--url', `http://127.0.0.1:${port}`], project)
+    const status = await run(
+      join(project, 'node_modules/.bin/busbar'),
+      ['status', '--url', `http://127.0.0.1:${port}`],
+      project,
+    )
     expect(status.code, status.output).toBe(0)
     expect(status.output).toContain('book-sale')
   } finally {

@@ -69,6 +69,7 @@ async function start(context: Context, options: StartOptions): Promise<void> {
   )
   await interrupted
   await hub.stop()
+  if (process.connected) process.disconnect() // being listened for, the channel to "busbar dev" would keep this alive
 }
 
 /** Without keys, everybody who reaches the port may publish and act. */
