@@ -33,7 +33,7 @@ const breakerValue = { closed: 0, probing: 0.5, open: 1 } as const
 /** Creates the metrics; `figures` is asked once for each exposition. */
 export function createMetrics(figures: () => Promise<JournalFigures>): Metrics {
   const registry = new Registry()
-  collectDefaultMetrics({ register: registry, prefix: 'busbar_' })
+  collectDefaultMetrics({ register: registry })
   const up = new Gauge({
     name: 'busbar_journal_up',
     help: 'Whether the journal answers: 0 or 1; at 0 the figures that come from it are left out',
