@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { utimesSync } from 'node:fs'
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -132,7 +133,17 @@ it('starts its PostgreSQL again when that is killed, at the same address, and st
   useTemplate()
   const embedded = await start()
   const before = await rig.postmasterPid(folder)
+  // Its client lives on, so nothing but busbar ends this session, which keeps another server from starting.
+  const lost = expect(
+    sql(embedded.url, 'SELECT count(*) FROM generate_series(1, 1e5) a, generate_series(1, 1e5) b'),
+  ).rejects.toThrow()
+  const isBusy =
+    "SELECT count(*)::int AS n FROM pg_stat_activity WHERE query LIKE '%1e5) b' AND state = 'active'"
+  await expect.poll(() => sql(embedded.url, isBusy)).toEqual([{ n: 1 }])
+  const bystander = spawn('sleep', ['60'], { cwd: join(folder, 'data') })
+  opened.push({ stop: async () => void bystander.kill() })
   process.kill(before, 'SIGKILL')
+  await lost
   await expect
     .poll(() => sql<{ n: number }>(embedded.url, 'SELECT 1 AS n').catch(() => []), {
       timeout: 20_000,
@@ -140,6 +151,7 @@ it('starts its PostgreSQL again when that is killed, at the same address, and st
     })
     .toEqual([{ n: 1 }])
   expect(await rig.postmasterPid(folder)).not.toBe(before)
+  expect(bystander.signalCode).toBeNull()
   await embedded.stop()
   await expect(rig.postmasterPid(folder)).rejects.toMatchObject({ code: 'ENOENT' })
 })
