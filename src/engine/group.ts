@@ -285,15 +285,13 @@ export class Group {
     )
     const from = Math.max(this.#lanes.attemptedTo, lowest, wanted ? this.#claimWanted : 0)
     const positions = this.#changedPositions(readHead)
-    if (positions.length === 0 && this.#claimedTo >= from + ahead / 2) return undefined
+    const settledDown = !this.#lanes.careful || now - this.#startedAt > carefulMs
+    const suspectsResolved = this.#suspects && lowest >= this.#suspectTo && settledDown
+    // That the suspects are resolved must be told even where the position stands still: the end of the log was reached.
+    if (positions.length === 0 && this.#claimedTo >= from + ahead / 2 && !suspectsResolved) return undefined
     this.#claimWanted = Number.POSITIVE_INFINITY
     this.#positionsSentAt = now
-    const settledDown = !this.#lanes.careful || now - this.#startedAt > carefulMs
-    return {
-      positions,
-      claimedTo: Math.max(this.#claimedTo, from + ahead),
-      suspectsResolved: this.#suspects && lowest >= this.#suspectTo && settledDown,
-    }
+    return { positions, claimedTo: Math.max(this.#claimedTo, from + ahead), suspectsResolved }
   }
 
   #changedPositions(readHead: number): Progress['positions'] {

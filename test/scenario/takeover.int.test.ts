@@ -37,6 +37,25 @@ describe('takeover', () => {
     await rig.until(async () => (await rig.sql('SELECT 1 FROM runs WHERE state = 10')).length === 500)
   })
 
+  it('A9: resolves its suspects at the end of the log too, where no further event moves a position', async () => {
+    const erp = new StubSystem({ name: 'erp', ...options })
+    const flows = [flowOn(erp)]
+    const first = await rig.startWorker(flows, { leaseMs })
+    await rig.publish(...orders(['A', 'B', 'C'], 3))
+    await rig.until(async () => (await rig.sql('SELECT 1 FROM positions WHERE position = 9')).length === 1)
+    await first.kill()
+    await rig.startWorker(flows, { leaseMs })
+    await rig.until(
+      async () =>
+        (await rig.sql('SELECT 1 FROM lane_groups WHERE epoch > 1 AND owner IS NOT NULL')).length === 1,
+    )
+    await rig.until(
+      async () =>
+        (await rig.sql('SELECT 1 FROM lane_groups WHERE suspect_to = 0 AND unclean = 0')).length === 1,
+      5_000,
+    )
+  })
+
   it('A9: looks before it repeats what the dead worker may have sent, but only that', async () => {
     const books = new StubSystem({
       name: 'books',
