@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { expect, it } from 'vitest'
 
 /** A short run by default; `BUSBAR_CHAOS="--kills 100 --minutes 20"` asks for another. */
-const options = process.env['BUSBAR_CHAOS'] ?? '--seed 20 --kills 24 --minutes 2.5 --events 20000'
+const options = process.env['BUSBAR_CHAOS'] ?? '--seed 20 --kills 28 --minutes 2.5 --events 20000'
 
 it(
   'promises 1, 2, 3, 4, 5: kept while processes and PostgreSQL are killed with kill -9',
@@ -22,7 +22,7 @@ it(
     }
     console.log(output)
     expect(result.violations, story).toEqual([])
-    expect((result.faults?.['killed'] ?? 0) + (result.faults?.['frozen'] ?? 0)).toBeGreaterThanOrEqual(20)
+    expect(result.faults?.['killed']).toBeGreaterThanOrEqual(20)
     expect(code).toBe(0)
   },
   7 * 60_000,
