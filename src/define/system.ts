@@ -12,7 +12,7 @@ export interface SystemLimits {
 
 /** When to stop calling a system that fails, and how to try again. */
 export interface BreakerOptions {
-  /** Opens after this many connection failures in a row; default 5. */
+  /** Opens after this many calls in a row without an answer (refused, reset, timed out); default 5. */
   readonly consecutiveFailures?: number
   /** Opens when this share of at least `minimumCalls` calls within 10 s failed; default 0.5. */
   readonly failureRatio?: number

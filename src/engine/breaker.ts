@@ -3,7 +3,7 @@ import type { SystemSettings } from '../define/system.ts'
 /**
  * A system's circuit breaker, pure.
  *
- * closed → open: too many connection failures in a row, or too large a share of calls failing.
+ * closed → open: too many calls without an answer in a row, or too large a share of calls failing.
  * open → probing: the probe's moment has come and this worker won it.
  * probing → closed (slow start: one call at a time, one more with each success) | open (longer wait).
  */
@@ -20,7 +20,7 @@ export type Breaker =
   | { readonly kind: 'open'; readonly probeAt: number; readonly delayMs: number }
   | { readonly kind: 'probing'; readonly delayMs: number }
 
-/** What a call tells the breaker. */
+/** What a call tells the breaker: it answered, it did not answer, or it answered with a failure of its own. */
 export type CallSign = 'ok' | 'unreachable' | 'failed'
 
 const windowMs = 10_000

@@ -12,6 +12,7 @@ export function tellGate(gate: SystemGate, outcome: Outcome): void {
 function signOf(outcome: Outcome): CallSign | 'neutral' {
   if (outcome.kind === 'succeeded') return 'ok'
   if (outcome.class === 'credential') return 'neutral'
-  if (outcome.systemFault) return outcome.class === 'unavailable' ? 'unreachable' : 'failed'
+  // No answer at all, whether the request arrived or not: a few in a row are enough.
+  if (outcome.systemFault) return outcome.status === 0 ? 'unreachable' : 'failed'
   return outcome.status > 0 ? 'ok' : 'neutral'
 }

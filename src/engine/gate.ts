@@ -216,7 +216,7 @@ export class SystemGate {
       concurrency: this.settings.concurrency,
     })
     if (this.#breaker.kind === 'open' && before.kind !== 'open') {
-      this.#open(this.#breaker, sign === 'unreachable' ? 'refuses connections' : 'fails')
+      this.#open(this.#breaker, sign === 'unreachable' ? 'does not answer' : 'fails')
     } else if (this.#breaker.kind === 'closed' && before.kind === 'probing') {
       const { journal, worker } = this.#deps
       this.#tell({
