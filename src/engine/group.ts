@@ -20,6 +20,8 @@ export interface GroupDeps {
   readonly lease: GroupLease
   /** The log's head after the lease was taken: no row of an earlier owner lies above it. */
   readonly headAtStart: number
+  /** A poison kills soon: an owner that lived so long has got past it, and what the dead one left is no longer in doubt. */
+  readonly carefulMs: number
   /** By place in the config. */
   readonly flows: readonly FlowRuntime[]
   readonly journal: Journal
@@ -44,8 +46,6 @@ const tickMs = 250
 const idlePositionMs = 2_000
 /** A database that stays away must not keep a process from ending: the next owner takes over, with suspects. */
 const writeGraceMs = 5_000
-/** A poison kills within seconds: an owner that lived so long has got past it. */
-const carefulMs = 30_000
 
 /**
  * Owns one (lane group, partition): reads its part of the log, runs its lanes on both paths, and writes everything
@@ -285,8 +285,8 @@ export class Group {
     )
     const from = Math.max(this.#lanes.attemptedTo, lowest, wanted ? this.#claimWanted : 0)
     const positions = this.#changedPositions(readHead)
-    const settledDown = !this.#lanes.careful || now - this.#startedAt > carefulMs
-    const suspectsResolved = this.#suspects && lowest >= this.#suspectTo && settledDown
+    const livedOn = now - this.#startedAt > this.#deps.carefulMs
+    const suspectsResolved = this.#suspects && lowest >= this.#suspectTo && livedOn
     // That the suspects are resolved must be told even where the position stands still: the end of the log was reached.
     if (positions.length === 0 && this.#claimedTo >= from + ahead / 2 && !suspectsResolved) return undefined
     this.#claimWanted = Number.POSITIVE_INFINITY

@@ -36,6 +36,8 @@ export interface WorkerDeps {
 }
 
 const heartbeatsPerLease = 4
+/** How long a new owner stays careful, in leases: 30 s by default. */
+const carefulLeases = 5
 const systemPollMs = 1_000
 
 /**
@@ -311,6 +313,7 @@ export class Worker {
       worker: id,
       lease,
       headAtStart,
+      carefulMs: carefulLeases * this.#leaseMs,
       flows: this.#flows.filter((flow) => flow.group === lease.group && lease.positions.has(flow.id)),
       journal,
       tail: this.#tail,

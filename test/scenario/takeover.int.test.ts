@@ -52,7 +52,7 @@ describe('takeover', () => {
     await rig.until(
       async () =>
         (await rig.sql('SELECT 1 FROM lane_groups WHERE suspect_to = 0 AND unclean = 0')).length === 1,
-      5_000,
+      15_000,
     )
   })
 

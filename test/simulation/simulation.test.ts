@@ -47,6 +47,10 @@ const calls = [
   ...['closeBreaker', 'throttle'],
 ]
 
+it('seed 376: a poison that lies below the position is found, though suspects could be called resolved at once', async () => {
+  expect((await simulate(376)).violations).toEqual([])
+})
+
 it('takes the same course for the same seed', async () => {
   const course = async () => {
     const { history } = await simulate(first)
