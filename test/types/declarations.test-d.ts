@@ -48,7 +48,7 @@ defineFlow('book')
     },
     verify: ({ result }) => {
       same<typeof result, { id: string }>(true)
-      return true
+      return result.id !== ''
     },
   })
 
