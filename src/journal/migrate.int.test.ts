@@ -11,7 +11,7 @@ let databases: Database[]
 
 beforeEach(() => {
   schema = `migrate_${randomBytes(6).toString('hex')}`
-  databases = [1, 2, 3].map(() =>
+  databases = [1, 2, 3, 4, 5, 6].map(() =>
     openDatabase({ url, schema, applicationName: 'migrate', maxConnections: 1 }),
   )
 })

@@ -4,6 +4,8 @@ import { BusbarError } from '../errors.ts'
 import type { Database } from './database.ts'
 
 const folder = new URL('./sql/', import.meta.url)
+/** First half of the advisory lock for creating schemas; the second is made of the schema's name. */
+const lockClass = 4_285_003
 
 /** One numbered step of the schema. */
 export interface Migration {
@@ -23,16 +25,25 @@ export async function listMigrations(): Promise<readonly Migration[]> {
  * The database needs search_path set to `schema`; `query` must be able to run several statements in one text.
  */
 export async function migrate(database: Database, schema: string): Promise<readonly string[]> {
-  const name = pg.escapeIdentifier(schema)
-  await database.query({ text: `CREATE SCHEMA IF NOT EXISTS ${name}` }).catch(ignoreRace)
-  await database
-    .query({
-      text: 'CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())',
-    })
-    .catch(ignoreRace)
+  await database.query({ text: foundation(schema) })
   const missing = await missingMigrations(database)
   for (const migration of missing) await database.query({ text: await guarded(migration) })
   return missing.map((migration) => migration.name)
+}
+
+/**
+ * Schema and list of migrations, under a lock: of two sessions that create the same thing at once PostgreSQL lets one
+ * fail, whatever IF NOT EXISTS says. A schema that is there already needs no right to create one.
+ */
+function foundation(schema: string): string {
+  const name = pg.escapeIdentifier(schema)
+  return `DO $foundation$ BEGIN
+    PERFORM pg_advisory_xact_lock(${lockClass}, hashtext(${pg.escapeLiteral(schema)}));
+    IF to_regnamespace(${pg.escapeLiteral(name)}) IS NULL THEN
+      CREATE SCHEMA ${name};
+    END IF;
+    CREATE TABLE IF NOT EXISTS ${name}.migrations (name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now());
+  END $foundation$`
 }
 
 /**
@@ -72,12 +83,6 @@ export async function checkMigrated(database: Database): Promise<void> {
         details: { missing },
       },
     )
-}
-
-/** Two processes creating the same thing at once: PostgreSQL lets one fail; what matters is that it is there. */
-function ignoreRace(error: unknown): void {
-  const sqlState = (error as BusbarError).details?.['sqlState']
-  if (sqlState !== '23505' && sqlState !== '42P06' && sqlState !== '42P07') throw error
 }
 
 /** Refuses a database that would not keep what it acknowledged, or that stores text in another encoding. */
