@@ -1,6 +1,15 @@
-/** The system under test, in a process of its own: one hub with three flows to three HTTP sinks. */
+/** The system under test, in a process of its own: the built package, one hub with three flows to three HTTP sinks. */
 import { z } from 'zod'
-import { createHub, defineConfig, defineEvent, defineFlow, httpSystem, postgres } from '../src/index.ts'
+import type * as Heap from '../src/cli/heap.ts'
+import type * as Published from '../src/index.ts'
+
+// What is published, set up as `busbar start` does it.
+const published = '../dist/'
+const { createHub, defineConfig, defineEvent, defineFlow, httpSystem, postgres } = (await import(
+  `${published}index.js`
+)) as typeof Published
+const { keepHeapSmall } = (await import(`${published}cli/heap.js`)) as typeof Heap
+keepHeapSmall()
 
 const { url, schema, ports, withPaused } = JSON.parse(process.argv[2] ?? '{}') as {
   url: string

@@ -10,6 +10,7 @@ import { createLog, logLevels } from '../../telemetry/log.ts'
 import type { LogLevel } from '../../telemetry/log.ts'
 import { loadConfig } from '../config-file.ts'
 import type { Action, Context } from '../context.ts'
+import { keepHeapSmall } from '../heap.ts'
 import { developOn } from '../reload.ts'
 import { styled } from '../terminal.ts'
 
@@ -54,6 +55,7 @@ async function start(context: Context, options: StartOptions): Promise<void> {
   const level = levelOf(options.logLevel)
   const config = options.dev ? { ...loaded, http: { ...loaded.http, unauthenticated: true } } : loaded
   if (options.dev) checkLoopback(config.http.host)
+  keepHeapSmall()
   const hub = createHub(config, {
     roles: own,
     log: createLog(level),
