@@ -7,7 +7,7 @@ import { busEvent } from './bus-event.ts'
 import type { Clock, Random } from './clock.ts'
 import type { Outcome } from './outcome.ts'
 import { failedOutcome } from './outcome.ts'
-import type { Run } from './run.ts'
+import type { Run, StepRun } from './run.ts'
 
 /** One phase of an attempt for the record. */
 export interface AttemptRecord {
@@ -43,23 +43,23 @@ export interface AttemptDeps {
 }
 
 /** Stable for the step of a run: retries, crashes, takeovers and restores send the same key. Never made of seq. */
-export function idempotencyKey(hub: string, run: Run): string {
+export function idempotencyKey(hub: string, { run, step }: StepRun): string {
   const { source, id } = run.event
   return hash(
     'sha256',
-    JSON.stringify([hub, run.flow.name, source, id, run.gen, run.flow.step.name, 0]),
+    JSON.stringify([hub, run.flow.name, source, id, run.gen, step.definition.name, 0]),
     'hex',
   ).slice(0, 40)
 }
 
 /**
- * Makes one attempt of a run's step, within its timeout: looks first (`find`) where an earlier try may have taken
+ * Makes one attempt of a step, within its timeout: looks first (`find`) where an earlier try may have taken
  * effect, sends (`run`), reads back (`verify`). Never rejects: whatever happens is an outcome.
  */
-export async function attempt(run: Run, deps: AttemptDeps): Promise<AttemptReport> {
+export async function attempt(stepRun: StepRun, deps: AttemptDeps): Promise<AttemptReport> {
   const { clock } = deps
   const startedAt = clock.monotonic()
-  const phases = new Phases(run, deps)
+  const phases = new Phases(stepRun, deps)
   const outcome = await phases.all()
   return { outcome, records: phases.records, ms: clock.monotonic() - startedAt }
 }
@@ -67,7 +67,7 @@ export async function attempt(run: Run, deps: AttemptDeps): Promise<AttemptRepor
 /** The phases of one attempt share a deadline, an idempotency key and the record. */
 class Phases {
   readonly records: AttemptRecord[] = []
-  readonly #run: Run
+  readonly #stepRun: StepRun
   readonly #deps: AttemptDeps
   readonly #key: string
   readonly #traceparent: string
@@ -79,12 +79,13 @@ class Phases {
   #sent = 0
   #exchange: Exchange | undefined
 
-  constructor(run: Run, deps: AttemptDeps) {
-    this.#run = run
+  constructor(stepRun: StepRun, deps: AttemptDeps) {
+    const { step } = stepRun
+    this.#stepRun = stepRun
     this.#deps = deps
-    this.#key = idempotencyKey(deps.hub, run)
-    this.#traceparent = traceparent(run, this.#key, deps.random)
-    this.#tokenVoidAt = run.flow.gate.tokenVoidAt
+    this.#key = idempotencyKey(deps.hub, stepRun)
+    this.#traceparent = traceparent(stepRun.run, this.#key, deps.random)
+    this.#tokenVoidAt = step.gate.tokenVoidAt
     const { promise, reject } = Promise.withResolvers<never>()
     const fail = (timedOut: boolean) => {
       this.#timedOut = timedOut
@@ -96,7 +97,7 @@ class Phases {
         }),
       )
     }
-    const cancelTimer = deps.clock.timer(run.flow.step.timeoutMs, () => fail(true))
+    const cancelTimer = deps.clock.timer(step.definition.timeoutMs, () => fail(true))
     const onAbort = () => fail(false)
     deps.signal.addEventListener('abort', onAbort)
     this.#deadline = promise
@@ -108,8 +109,9 @@ class Phases {
   }
 
   async all(): Promise<Outcome> {
-    const { flow, event, maybeAt } = this.#run
-    const { step } = flow
+    const { run, maybeAt } = this.#stepRun
+    const { flow, event } = run
+    const step = this.#stepRun.step.definition
     try {
       await this.#deps.mark?.(true)
       const contract = flow.contracts.get(event.type)
@@ -140,7 +142,7 @@ class Phases {
     seen: BusEvent,
     sent: { readonly outcome: Outcome; readonly value: unknown },
   ): Promise<Outcome> {
-    const { step } = this.#run.flow
+    const step = this.#stepRun.step.definition
     const verified = await this.#phase('verify', async () => {
       const input = { ...this.#input('verify', seen), result: sent.value as never }
       if (await step.verify?.(input)) return true
@@ -202,10 +204,10 @@ class Phases {
   }
 
   #input(kind: AttemptRecord['kind'], event: BusEvent): StepInput<never, never> {
-    const { flow, attempts } = this.#run
+    const { step, attempts } = this.#stepRun
     return {
       event: event as never,
-      call: flow.connector.open(this.#context(kind, event)) as never,
+      call: step.connector.open(this.#context(kind, event)) as never,
       idempotencyKey: this.#key,
       attempt: attempts + 1,
       signal: this.#abort.signal,
@@ -213,7 +215,7 @@ class Phases {
   }
 
   #context(kind: AttemptRecord['kind'], event: BusEvent): AttemptContext {
-    const { gate } = this.#run.flow
+    const { gate } = this.#stepRun.step
     return {
       kind,
       idempotencyKey: this.#key,

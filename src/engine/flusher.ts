@@ -10,7 +10,7 @@ import type {
 } from '../journal/port.ts'
 import type { Cancel, Clock } from './clock.ts'
 import { sleep } from './clock.ts'
-import type { Run } from './run.ts'
+import type { Run, StepRun } from './run.ts'
 
 /** What is due to be told beside the rows: how far the group has come, and how far it may go. */
 export interface Progress {
@@ -64,14 +64,17 @@ export class Flusher {
     return this.#done.size + this.#rows.size + this.#inFlight
   }
 
-  /** A run succeeded that has no row: the common case. */
-  done(run: Run, outcome: { readonly ms: number; readonly status: number }): void {
+  /** A run succeeded with this step, and has no row: the common case. */
+  done(
+    { run, step, tries, firstAt }: StepRun,
+    outcome: { readonly ms: number; readonly status: number },
+  ): void {
     this.#done.set(run, {
       flow: run.flow.id,
       seq: run.event.seq,
-      system: run.flow.gate.id,
-      tries: run.tries,
-      firstAt: run.firstAt ?? 0,
+      system: step.gate.id,
+      tries,
+      firstAt: firstAt ?? 0,
       ...outcome,
     })
     this.#soon()

@@ -3,14 +3,14 @@ import type { Cancel, Clock, Random } from './clock.ts'
 import { sleep } from './clock.ts'
 import type { Progress } from './flusher.ts'
 import { Flusher } from './flusher.ts'
-import type { EngineObserver } from './lanes.ts'
+import type { EngineObserver } from './attempts.ts'
 import { Lanes } from './lanes.ts'
 import type { LogTail } from './log-reader.ts'
 import { createPositions } from './positions.ts'
 import type { Positions } from './positions.ts'
 import { Reading } from './reading.ts'
 import { runRow } from './rows.ts'
-import type { FlowRuntime, Run } from './run.ts'
+import type { FlowRuntime, Run, StepRun } from './run.ts'
 import { SlowPath } from './slow-path.ts'
 
 /** What the owner of a group needs. */
@@ -95,7 +95,7 @@ export class Group {
       onLost,
       onError,
     })
-    const gates = [...new Set(flows.map((flow) => flow.gate))]
+    const gates = [...new Set(flows.flatMap((flow) => flow.steps.map((step) => step.gate)))]
     this.#lanes = new Lanes(
       {
         hub: deps.hub,
@@ -108,7 +108,7 @@ export class Group {
         onUnclaimed: (seq) => this.#claimMore(seq),
         checkLease: deps.checkLease,
         signal: this.#abort.signal,
-        mark: (run, inside) => this.#mark(run, inside),
+        mark: (stepRun, inside) => this.#mark(stepRun, inside),
         onSlowLaneGone: (key) => {
           this.#reading.slowed(key)
           this.#slowPath.ring()
@@ -325,7 +325,7 @@ export class Group {
   }
 
   /** Careful mode: the run is in a row as running, and the row says whether its user's code is being executed. */
-  async #mark(run: Run, inside: boolean): Promise<void> {
+  async #mark(stepRun: StepRun, inside: boolean): Promise<void> {
     const { lease, journal, clock, onError } = this.#deps
     const { group, part, epoch } = lease
     while (!this.#gone) {
@@ -335,7 +335,7 @@ export class Group {
             group,
             part,
             epoch,
-            run: runRow(run, { state: 3, phase: inside ? 1 : 0 }),
+            run: runRow(stepRun.run, { state: 3, phase: inside ? 1 : 0 }, stepRun),
           })) === 'lost'
         )
           this.#lost()

@@ -1,4 +1,3 @@
-import type { Cancel } from './clock.ts'
 import type { Run } from './run.ts'
 
 /**
@@ -10,8 +9,6 @@ import type { Run } from './run.ts'
 export interface Lane {
   readonly key: string
   readonly queue: Run[]
-  /** The head is being attempted. */
-  active: boolean
   slow: boolean
   /** Rows given to the flusher and not committed. */
   rowsUnderWay: number
@@ -19,10 +16,6 @@ export interface Lane {
   claiming: boolean
   /** What was read while it was being claimed. */
   readonly arrivals: Run[]
-  /** It stands in the queue of its gate. */
-  ready: boolean
-  /** A short retry waits in memory. */
-  cancelRetry: Cancel | undefined
 }
 
 /** An empty lane. */
@@ -30,17 +23,14 @@ export function newLane(key: string, slow: boolean): Lane {
   return {
     key,
     queue: [],
-    active: false,
     slow,
     rowsUnderWay: 0,
     claiming: false,
     arrivals: [],
-    ready: false,
-    cancelRetry: undefined,
   }
 }
 
 /** Nothing keeps it in memory. */
 export function isIdle(lane: Lane): boolean {
-  return !lane.active && lane.queue.length === 0 && lane.rowsUnderWay === 0 && !lane.claiming
+  return lane.queue.length === 0 && lane.rowsUnderWay === 0 && !lane.claiming
 }

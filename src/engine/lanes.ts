@@ -1,19 +1,17 @@
 import { runState } from '../journal/port.ts'
 import type { AttemptReport } from './attempt.ts'
-import { attempt } from './attempt.ts'
-import type { Clock, Random } from './clock.ts'
+import type { AttemptsDeps } from './attempts.ts'
+import { Attempts } from './attempts.ts'
 import type { Flusher } from './flusher.ts'
-import { tellGate } from './gate-sign.ts'
 import type { SystemGate } from './gate.ts'
 import type { Lane } from './lane.ts'
 import { isIdle, newLane } from './lane.ts'
-import type { Outcome } from './outcome.ts'
+import { holdOf } from './doubt.ts'
 import type { Verdict } from './retry.ts'
-import { decide, resume } from './retry.ts'
 import { ReadyQueue } from './ready-queue.ts'
 import type { RowChange } from './rows.ts'
 import { attemptRow, problemRow, runRow } from './rows.ts'
-import type { Run } from './run.ts'
+import type { Run, StepRun } from './run.ts'
 
 /** An attempt that takes longer is shown as running, and its lane leaves the fast path, so that the position can move on. */
 const surfaceMs = 1_000
@@ -22,30 +20,15 @@ const shortRetryMs = 1_000
 /** Most events of one key in memory; the rest wait in rows. */
 const maxQueue = 64
 
-/** What happened, for logs, metrics and statistics. */
-export interface EngineObserver {
-  attempted(run: Run, report: AttemptReport): void
-  /** A run reached an end, or must wait in a row. */
-  became(run: Run, state: 'succeeded' | 'retrying' | 'parked', reason: string | undefined): void
-}
-
 /** What lanes need. */
-export interface LanesDeps {
-  readonly hub: string
-  readonly clock: Clock
-  readonly random: Random
+export interface LanesDeps extends Omit<AttemptsDeps, 'onEnded'> {
   readonly flusher: Flusher
-  readonly observer: EngineObserver
   /** Whether anything of the group may start: lease, pause, backlog. */
   readonly mayStart: () => boolean
   /** No attempt above this seq unless it has a row. */
   readonly claimedTo: () => number
   /** Somebody is needed to claim more. */
   readonly onUnclaimed: (seq: number) => void
-  readonly checkLease: () => void
-  readonly signal: AbortSignal
-  /** Set in careful mode. */
-  readonly mark: (run: Run, inside: boolean) => Promise<void>
   /** A slow lane has left memory: its rows say all. */
   readonly onSlowLaneGone: (key: string) => void
   /** A gate opened or closed. */
@@ -59,17 +42,19 @@ export interface LanesDeps {
 export class Lanes {
   readonly #deps: LanesDeps
   readonly #lanes = new Map<string, Lane>()
-  readonly #active = new Set<Lane>()
+  readonly #attempts: Attempts
   readonly #ready = new Map<SystemGate, ReadyQueue>()
-  #attemptedTo = 0
-  #unclaimed: Lane[] = []
-  careful = false
+  #unclaimed: StepRun[] = []
 
   constructor(deps: LanesDeps, gates: Iterable<SystemGate>) {
     this.#deps = deps
+    this.#attempts = new Attempts({
+      ...deps,
+      onEnded: (stepRun, report, verdict) => this.#ended(stepRun, report, verdict),
+    })
     for (const gate of new Set(gates)) {
       const queue = new ReadyQueue({
-        start: (lane) => this.#start(lane),
+        start: (stepRun) => this.#start(stepRun),
         mayStart: deps.mayStart,
         gateChanged: deps.onGate,
       })
@@ -80,7 +65,16 @@ export class Lanes {
 
   /** The highest seq that was attempted without a row. */
   get attemptedTo(): number {
-    return this.#attemptedTo
+    return this.#attempts.attemptedTo
+  }
+
+  /** Careful mode: see `Attempts`. */
+  set careful(careful: boolean) {
+    this.#attempts.careful = careful
+  }
+
+  get careful(): boolean {
+    return this.#attempts.careful
   }
 
   /** Whether the journal alone knows this lane. */
@@ -129,19 +123,22 @@ export class Lanes {
 
   /** claimedTo has risen, or the group may start again. */
   reoffer(): void {
-    const lanes = this.#unclaimed
+    const unclaimed = this.#unclaimed
     this.#unclaimed = []
-    for (const lane of lanes) this.#offer(lane)
+    for (const { run } of unclaimed) {
+      const lane = this.#lanes.get(run.key)
+      if (lane?.queue[0] === run) this.#offer(lane)
+    }
     for (const gate of this.#ready.keys()) gate.pump()
   }
 
   /** Attempts under way for a second become visible; to be called a few times a second. */
   surface(): void {
     const now = this.#deps.clock.monotonic()
-    for (const lane of this.#active) {
-      const run = lane.queue[0]
-      if (!run || now - run.attemptAt < surfaceMs) break
-      if (run.hasRow) continue
+    for (const { run, attemptAt } of this.#attempts.active) {
+      if (now - attemptAt < surfaceMs) break
+      const lane = run.hasRow ? undefined : this.#lanes.get(run.key)
+      if (!lane) continue
       this.#write(lane, run, { state: runState.running })
       this.#deferFollowers(lane)
     }
@@ -150,159 +147,70 @@ export class Lanes {
 
   /** Ends all waiting in memory; returns when no attempt runs. Runs that were claimed or tried go back to rows. */
   async drain(): Promise<void> {
-    while (this.#active.size > 0) await new Promise<void>((resolve) => this.#deps.clock.timer(20, resolve))
+    const { clock } = this.#deps
+    while (this.#attempts.active.size > 0) await new Promise<void>((resolve) => clock.timer(20, resolve))
     for (const lane of this.#lanes.values()) {
-      lane.cancelRetry?.()
-      const keep = lane.queue.some((run) => run.hasRow || run.attempts > 0)
-      if (keep) this.#defer(lane, { state: runState.retrying, nextInMs: 0 })
+      if (lane.queue.some((run) => run.hasRow || wasTried(run)))
+        this.#defer(lane, { state: runState.retrying, nextInMs: 0 })
     }
   }
 
   leaveGates(): void {
     for (const [gate, queue] of this.#ready) gate.leave(queue)
-    for (const lane of this.#lanes.values()) lane.cancelRetry?.()
+    for (const lane of this.#lanes.values()) endPauses(lane)
   }
 
-  /** Starts the head of a lane; false when it may not start now. */
-  #start(lane: Lane): boolean {
-    const run = lane.queue[0]
-    if (!run || lane.active || lane.cancelRetry) return false
+  /** Starts a step of the head of a lane; false when it may not start now. */
+  #start(stepRun: StepRun): boolean {
+    const { run } = stepRun
+    const lane = this.#lanes.get(run.key)
+    if (lane?.queue[0] !== run || stepRun.place !== 'idle') return false
     if (!run.hasRow && run.event.seq > this.#deps.claimedTo()) {
-      this.#unclaimed.push(lane)
+      this.#unclaimed.push(stepRun)
       this.#deps.onUnclaimed(run.event.seq)
       return false
     }
-    if (!this.#resolveDoubt(lane, run)) return false
-    this.#attempt(lane, run)
-    return true
+    const hold = holdOf(stepRun, this.careful, this.#deps.clock.now())
+    if (!hold) this.#attempts.begin(stepRun)
+    else if ('park' in hold)
+      this.#park(lane, stepRun, { code: hold.park, message: hold.reason, ms: 0, status: 0 })
+    else this.#defer(lane, { state: runState.retrying, nextInMs: hold.waitMs, reason: hold.reason })
+    return !hold
   }
 
-  /** Before a run that may have been attempted elsewhere goes on: wait, park, or go. */
-  #resolveDoubt(lane: Lane, run: Run): boolean {
-    if (run.maybeAt === null && run.crashes === 0) return true
-    const { step, gate } = run.flow
-    if (this.careful && !run.hasRow) {
-      this.#defer(lane, {
-        state: runState.retrying,
-        nextInMs: 0,
-        reason: 'an earlier worker may have died of it',
-      })
-      return false
-    }
-    const rules = { hasFind: step.find !== undefined, ...gate.settings }
-    const now = this.#deps.clock.now()
-    const next = resume(run, rules, now)
-    if (next === 'go') return true
-    if ('waitMs' in next)
-      this.#defer(lane, {
-        state: runState.retrying,
-        nextInMs: next.waitMs,
-        reason: 'the outcome of an earlier attempt is not known; it is looked up then',
-      })
-    else this.#park(lane, run, { code: next.park, message: parkWords[next.park], ms: 0, status: 0 })
-    return false
-  }
-
-  #attempt(lane: Lane, run: Run): void {
-    const { clock, random, hub, checkLease, signal, mark } = this.#deps
-    lane.active = true
-    this.#active.add(lane)
-    run.attemptAt = clock.monotonic()
-    if (Number.isNaN(run.startedAt)) run.startedAt = run.attemptAt
-    run.firstAt ??= clock.now()
-    if (!run.hasRow && run.event.seq > this.#attemptedTo) this.#attemptedTo = run.event.seq
-    const inDoubt = run.maybeAt !== null
-    const deps = {
-      hub,
-      clock,
-      random,
-      checkLease,
-      signal,
-      ...(this.careful && inDoubt && { mark: (inside: boolean) => mark(run, inside) }),
-    }
-    void attempt(run, deps).then((report) => this.#ended(lane, run, report))
-  }
-
-  #ended(lane: Lane, run: Run, report: AttemptReport): void {
-    const { clock, random, observer } = this.#deps
-    const { outcome } = report
-    const { gate, step } = run.flow
-    lane.active = false
-    this.#active.delete(lane)
-    run.attempts++
-    observer.attempted(run, report)
-    const facts = {
-      policy: step.retry,
-      tries: run.tries,
-      throttles: run.throttles,
-      conflicts: run.conflicts,
-      cutOff: gate.cutOff,
-      hasFind: step.find !== undefined,
-      keyLifeMs: gate.settings.keyLifeMs,
-      settleMs: gate.settings.settleMs,
-      ageMs: clock.now() - (run.firstAt ?? 0),
-    }
-    const verdict = decide(outcome, facts, random)
-    tellGate(gate, outcome)
-    this.#apply(lane, run, { report, verdict })
-  }
-
-  #apply(lane: Lane, run: Run, { report, verdict }: { report: AttemptReport; verdict: Verdict }): void {
+  #ended(stepRun: StepRun, report: AttemptReport, verdict: Verdict): void {
+    const { run, step } = stepRun
     const { outcome, ms } = report
-    this.#record(run, report)
-    if (outcome.kind === 'succeeded') {
-      run.tries++
-      return this.#succeeded(lane, run, { ms, status: outcome.status })
-    }
-    switch (verdict.do) {
-      case 'park':
-        run.tries++
-        this.#doubt(run, verdict.maybe, outcome)
-        return this.#park(lane, run, { ...outcome, code: verdict.code, ms })
-      case 'retry':
-        if (verdict.counts === 'try') run.tries++
-        if (verdict.counts === 'throttle') run.throttles++
-        if (verdict.counts === 'conflict') run.conflicts++
-        this.#doubt(run, verdict.maybe, outcome)
-        return this.#retryLater(lane, run, { delayMs: verdict.delayMs, outcome, ms })
-      default:
-        if (outcome.class === 'throttled') run.throttles++
-        if (run.hasRow)
-          this.#defer(lane, {
-            state: runState.retrying,
-            nextInMs: 0,
-            reason: `waits for ${run.flow.gate.name}`,
-          })
-        else this.#offer(lane)
-    }
+    const lane = this.#lanes.get(run.key) as Lane
+    this.#record(stepRun, report)
+    if (outcome.kind === 'succeeded') return this.#succeeded(lane, stepRun, { ms, status: outcome.status })
+    const failure = { code: outcome.code, message: outcome.message, status: outcome.status, ms }
+    if (verdict.do === 'park') this.#park(lane, stepRun, { ...failure, code: verdict.code })
+    else if (verdict.do === 'retry') this.#retryLater(lane, stepRun, { delayMs: verdict.delayMs, failure })
+    else if (!run.hasRow) this.#offer(lane)
+    else this.#defer(lane, { state: runState.retrying, nextInMs: 0, reason: `waits for ${step.gate.name}` })
   }
 
-  /** An answered attempt is over at the target too: looking for its effect need not wait. */
-  #doubt(run: Run, maybe: boolean, outcome: Outcome & { kind: 'failed' }): void {
-    if (!maybe) return
-    const answered = outcome.class !== 'unknown'
-    run.maybeAt = this.#deps.clock.now() - (answered ? run.flow.gate.settings.settleMs : 0)
+  #record(stepRun: StepRun, { outcome, records }: AttemptReport): void {
+    const { attempts, run } = stepRun
+    if (outcome.kind === 'succeeded' && attempts === 1 && records.length === 1 && !run.flow.capture) return
+    for (const record of records) this.#deps.flusher.attempt(attemptRow(stepRun, record))
   }
 
-  #record(run: Run, report: AttemptReport): void {
-    const first = run.attempts === 1
-    if (report.outcome.kind === 'succeeded' && first && report.records.length === 1 && !run.flow.capture)
-      return
-    for (const record of report.records) this.#deps.flusher.attempt(attemptRow(run, record))
-  }
-
-  #succeeded(lane: Lane, run: Run, outcome: { ms: number; status: number }): void {
+  #succeeded(lane: Lane, stepRun: StepRun, outcome: { ms: number; status: number }): void {
+    const { run } = stepRun
     lane.queue.shift()
     if (run.hasRow) this.#write(lane, run, { state: runState.succeeded, ...outcome })
-    else this.#deps.flusher.done(run, outcome)
+    else this.#deps.flusher.done(stepRun, outcome)
     this.#deps.observer.became(run, 'succeeded', undefined)
     this.#next(lane)
   }
 
-  #park(lane: Lane, run: Run, failure: { code: string; message: string; ms: number; status: number }): void {
-    this.#deps.flusher.problem(problemRow(run, failure))
+  #park(lane: Lane, stepRun: StepRun, failure: Failure): void {
+    const { run, step } = stepRun
+    this.#deps.flusher.problem(problemRow(step.gate.name, failure))
     this.#deps.observer.became(run, 'parked', failure.code)
-    const change = { state: runState.parked, ...pick(failure) }
+    const change = { state: runState.parked, ...failure }
     if (run.flow.onParked === 'hold') return this.#defer(lane, change)
     lane.queue.shift()
     this.#write(lane, run, { ...change, holds: false })
@@ -311,26 +219,29 @@ export class Lanes {
 
   #retryLater(
     lane: Lane,
-    run: Run,
-    { delayMs, outcome, ms }: { delayMs: number; outcome: Outcome & { kind: 'failed' }; ms: number },
+    stepRun: StepRun,
+    { delayMs, failure }: { readonly delayMs: number; readonly failure: Failure },
   ): void {
     const { clock, flusher, observer } = this.#deps
-    const short = clock.monotonic() + delayMs - run.startedAt < shortRetryMs
+    const { run, step } = stepRun
+    const short = clock.monotonic() + delayMs - stepRun.startedAt < shortRetryMs
     if (short && !run.hasRow) {
-      lane.cancelRetry = clock.timer(delayMs, () => {
-        lane.cancelRetry = undefined
+      stepRun.place = 'paused'
+      stepRun.cancelPause = clock.timer(delayMs, () => {
+        stepRun.place = 'idle'
         this.#offer(lane)
       })
       return
     }
-    flusher.problem(problemRow(run, outcome))
-    observer.became(run, 'retrying', outcome.code)
-    this.#defer(lane, { state: runState.retrying, nextInMs: delayMs, ...pick({ ...outcome, ms }) })
+    flusher.problem(problemRow(step.gate.name, failure))
+    observer.became(run, 'retrying', failure.code)
+    this.#defer(lane, { state: runState.retrying, nextInMs: delayMs, ...failure })
   }
 
   /** The lane leaves the fast path: its head gets this row, what follows waits in rows behind it. */
   #defer(lane: Lane, change: RowChange): void {
     const head = lane.queue[0]
+    endPauses(lane)
     if (head) this.#write(lane, head, change)
     this.#deferFollowers(lane)
     lane.queue.length = 0
@@ -347,10 +258,10 @@ export class Lanes {
   #spill(lane: Lane): void {
     const head = lane.queue[0]
     if (!head) return
-    if (lane.active) {
+    if (head.steps.some(({ place }) => place === 'active')) {
       if (!head.hasRow) this.#write(lane, head, { state: runState.running })
       this.#deferFollowers(lane)
-    } else if (head.attempts > 0) this.#defer(lane, { state: runState.retrying, nextInMs: shortRetryMs })
+    } else if (wasTried(head)) this.#defer(lane, { state: runState.retrying, nextInMs: shortRetryMs })
     else this.#defer(lane, { state: runState.waiting })
   }
 
@@ -358,8 +269,11 @@ export class Lanes {
   #deferClosed(): void {
     for (const [gate, queue] of this.#ready) {
       if (gate.stand !== 'closed') continue
-      for (const lane of queue.takeAll())
-        this.#defer(lane, { state: runState.waiting, reason: `waits for ${gate.name}` })
+      for (const { run } of queue.takeAll()) {
+        const lane = this.#lanes.get(run.key)
+        if (lane?.queue[0] === run)
+          this.#defer(lane, { state: runState.waiting, reason: `waits for ${gate.name}` })
+      }
     }
   }
 
@@ -371,7 +285,7 @@ export class Lanes {
       change.state === runState.retrying
     )
       lane.slow = true
-    if (this.#deps.flusher.row(run, runRow(run, change))) lane.rowsUnderWay++
+    if (this.#deps.flusher.row(run, runRow(run, change, run.steps[0] as StepRun))) lane.rowsUnderWay++
   }
 
   #next(lane: Lane): void {
@@ -380,10 +294,10 @@ export class Lanes {
   }
 
   #offer(lane: Lane): void {
-    const run = lane.queue[0]
-    if (!run || lane.ready || lane.active || lane.cancelRetry) return
-    this.#ready.get(run.flow.gate)?.push(lane)
-    run.flow.gate.pump()
+    const stepRun = lane.queue[0]?.steps[0]
+    if (stepRun?.place !== 'idle') return
+    this.#ready.get(stepRun.step.gate)?.push(stepRun)
+    stepRun.step.gate.pump()
   }
 
   #open(key: string, slow: boolean): Lane {
@@ -399,14 +313,21 @@ export class Lanes {
   }
 }
 
-const parkWords = {
-  'run.poisoned': 'three workers died while they ran it: repair the flow, or skip it',
-  'run.key-expired':
-    'its outcome is not known, and the target no longer remembers its idempotency key: look there before you retry',
-  'call.unknown-outcome':
-    'its outcome is not known, and repeating it could double it: look at the target before you retry',
-} as const
+interface Failure {
+  readonly code: string
+  readonly message: string
+  readonly ms: number
+  readonly status: number
+}
 
-function pick({ code, message, ms, status }: { code: string; message: string; ms: number; status: number }) {
-  return { code, message, ms, status }
+function wasTried(run: Run): boolean {
+  return run.steps.some(({ attempts }) => attempts > 0)
+}
+
+function endPauses(lane: Lane): void {
+  for (const stepRun of lane.queue[0]?.steps ?? []) {
+    if (stepRun.place !== 'paused') continue
+    stepRun.cancelPause?.()
+    stepRun.place = 'idle'
+  }
 }

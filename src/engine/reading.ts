@@ -170,7 +170,9 @@ export class Reading {
   #markDoubt(run: Run): void {
     const { suspectTo, suspectAt, suspectSince } = this.#deps.lease
     if (run.event.seq > suspectTo || run.event.receivedAt > suspectAt) return
-    run.maybeAt = suspectAt
-    run.firstAt = Math.max(suspectSince, run.event.receivedAt)
+    for (const step of run.steps) {
+      step.maybeAt = suspectAt
+      step.firstAt = Math.max(suspectSince, run.event.receivedAt)
+    }
   }
 }

@@ -1,19 +1,19 @@
 import type { GateClient } from './gate.ts'
-import type { Lane } from './lane.ts'
+import type { StepRun } from './run.ts'
 
-/** What a ready queue asks of its lanes. */
+/** What a ready queue asks of its group. */
 export interface ReadyQueueDeps {
-  /** Starts the head of a lane; false when it may not start now, and will be offered again. */
-  readonly start: (lane: Lane) => boolean
+  /** Starts a step; false when it may not start now, and will be offered again. */
+  readonly start: (stepRun: StepRun) => boolean
   /** Whether anything of the group may start. */
   readonly mayStart: () => boolean
   readonly gateChanged: () => void
 }
 
-/** Lanes of one group whose head waits for one gate, first come first served. */
+/** Steps of one group that wait for one gate, first come first served. */
 export class ReadyQueue implements GateClient {
   readonly #deps: ReadyQueueDeps
-  #queue: Lane[] = []
+  #queue: StepRun[] = []
 
   constructor(deps: ReadyQueueDeps) {
     this.#deps = deps
@@ -23,23 +23,23 @@ export class ReadyQueue implements GateClient {
     return this.#queue.length > 0 && this.#deps.mayStart()
   }
 
-  push(lane: Lane): void {
-    lane.ready = true
-    this.#queue.push(lane)
+  push(stepRun: StepRun): void {
+    stepRun.place = 'ready'
+    this.#queue.push(stepRun)
   }
 
   /** Empties the queue. */
-  takeAll(): Lane[] {
-    const lanes = this.#queue
+  takeAll(): StepRun[] {
+    const taken = this.#queue
     this.#queue = []
-    for (const lane of lanes) lane.ready = false
-    return lanes
+    for (const stepRun of taken) stepRun.place = 'idle'
+    return taken
   }
 
   startNext(): boolean {
-    for (let lane = this.#queue.shift(); lane; lane = this.#queue.shift()) {
-      lane.ready = false
-      if (this.#deps.start(lane)) return true
+    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
+      next.place = 'idle'
+      if (this.#deps.start(next)) return true
     }
     return false
   }

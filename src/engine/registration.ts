@@ -2,7 +2,7 @@ import type { Flow } from '../define/flow.ts'
 import type { Connector, System } from '../define/system.ts'
 import type { Journal, RegisteredFlow } from '../journal/port.ts'
 import type { SystemGate } from './gate.ts'
-import type { FlowRuntime } from './run.ts'
+import type { FlowRuntime, StepRuntime } from './run.ts'
 
 /** What the journal is told of the flows of this deployment. */
 export function registrations(flows: readonly Flow[]): Parameters<Journal['registerFlows']>[0] {
@@ -26,7 +26,7 @@ export function flowRuntimes(
 ): FlowRuntime[] {
   return registered.map(({ id, name, version, group, ord, types }) => {
     const flow = flows.find((candidate) => candidate.name === name) as Flow
-    const step = flow.steps[0] as Flow['steps'][number]
+    const steps = flow.steps.map((definition) => ({ definition, ...wires(definition.system) }))
     return {
       id,
       name,
@@ -38,8 +38,8 @@ export function flowRuntimes(
       onParked: flow.onParked,
       capture: flow.capture,
       contracts: new Map(flow.events.map((event) => [event.type, event])),
-      step,
-      ...wires(step.system),
+      steps,
+      gate: (steps[0] as StepRuntime).gate,
     }
   })
 }

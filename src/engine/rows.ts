@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import type { AttemptRow, ProblemRow, RunRow, RunState } from '../journal/port.ts'
 import type { AttemptRecord } from './attempt.ts'
 import { storable } from './outcome.ts'
-import type { Run } from './run.ts'
+import type { Run, StepRun } from './run.ts'
 
 /** What differs from a run's usual row. */
 export interface RowChange {
@@ -17,8 +17,8 @@ export interface RowChange {
   readonly reason?: string
 }
 
-/** The row of a run in this state. */
-export function runRow(run: Run, change: RowChange): RunRow {
+/** The row of a run in this state, told from the step that decides it. */
+export function runRow(run: Run, change: RowChange, of: StepRun): RunRow {
   const { code } = change
   return {
     flow: run.flow.id,
@@ -28,17 +28,17 @@ export function runRow(run: Run, change: RowChange): RunRow {
     khash: run.event.khash,
     lord: run.lord,
     ord: run.flow.ord,
-    system: run.flow.gate.id,
+    system: of.step.gate.id,
     state: change.state,
     holds: change.holds ?? true,
-    maybeAt: run.maybeAt,
-    tries: run.tries,
-    attempts: run.attempts,
-    throttles: run.throttles,
-    conflicts: run.conflicts,
+    maybeAt: of.maybeAt,
+    tries: of.tries,
+    attempts: of.attempts,
+    throttles: of.throttles,
+    conflicts: of.conflicts,
     crashes: run.crashes,
     phase: change.phase ?? 0,
-    firstAt: run.firstAt,
+    firstAt: of.firstAt,
     nextInMs: change.nextInMs ?? null,
     ms: change.ms === undefined ? null : Math.round(change.ms),
     status: change.status || null,
@@ -47,20 +47,21 @@ export function runRow(run: Run, change: RowChange): RunRow {
     fp:
       code === undefined || change.state >= 10
         ? null
-        : fingerprint(run.flow.gate.name, code, change.message ?? ''),
+        : fingerprint(of.step.gate.name, code, change.message ?? ''),
     reason: change.reason ?? null,
   }
 }
 
 /** The record of one phase of an attempt. */
-export function attemptRow(run: Run, record: AttemptRecord): AttemptRow {
+export function attemptRow(stepRun: StepRun, record: AttemptRecord): AttemptRow {
+  const { run, step } = stepRun
   const { exchange } = record
   return {
     flow: run.flow.id,
     seq: run.event.seq,
     gen: run.gen,
-    step: run.flow.step.name,
-    no: run.attempts,
+    step: step.definition.name,
+    no: stepRun.attempts,
     kind: record.kind,
     outcome: record.outcome,
     at: record.at,
@@ -73,12 +74,11 @@ export function attemptRow(run: Run, record: AttemptRecord): AttemptRow {
   }
 }
 
-/** The problem that a run with this error belongs to. */
+/** The problem that a run belongs to whose call of this system failed so. */
 export function problemRow(
-  run: Run,
+  system: string,
   failure: { readonly code: string; readonly message: string },
 ): ProblemRow {
-  const system = run.flow.gate.name
   return {
     fp: fingerprint(system, failure.code, failure.message),
     system,

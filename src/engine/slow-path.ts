@@ -154,26 +154,6 @@ export class SlowPath {
   #add(byKey: Map<string, Run[]>, claimed: ClaimedRun): void {
     const flow = this.#deps.flows.get(claimed.flow)
     if (!flow) return
-    byKey.get(claimed.key)?.push(claimedRun(flow, claimed))
-  }
-}
-
-function claimedRun(flow: FlowRuntime, claimed: ClaimedRun): Run {
-  const { event, gen, key, lord, maybeAt, tries, attempts, throttles, conflicts, crashes, firstAt } = claimed
-  const run = newRun(flow, event)
-  return {
-    ...run,
-    gen,
-    key,
-    lord,
-    hasRow: true,
-    settled: true,
-    maybeAt,
-    tries,
-    attempts,
-    throttles,
-    conflicts,
-    crashes,
-    firstAt,
+    byKey.get(claimed.key)?.push(newRun(flow, claimed.event, claimed))
   }
 }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Config } from '../define/config.ts'
 import { systemClock } from '../engine/clock.ts'
-import type { EngineObserver } from '../engine/lanes.ts'
+import type { EngineObserver } from '../engine/attempts.ts'
 import type { Stretch } from '../engine/log-reader.ts'
 import { StatsWriter } from '../engine/stats.ts'
 import type { Watchdog } from '../engine/watchdog.ts'
@@ -168,19 +168,21 @@ export class Session {
 /** One log line per attempt, and the counters. */
 function observer(stats: StatsWriter, log: Log, metrics: Metrics): EngineObserver {
   return {
-    attempted(run, { outcome, ms }) {
+    attempted({ run, step, attempts }, { outcome, ms }) {
       const { flow, event } = run
+      const system = step.gate.name
       const word = outcome.kind === 'succeeded' ? 'succeeded' : outcome.class
-      stats.add({ flow: flow.id, system: flow.gate.id, outcome: word, ms })
-      metrics.attempt({ flow: flow.name, system: flow.gate.name, outcome: word, ms })
+      stats.add({ flow: flow.id, system: step.gate.id, outcome: word, ms })
+      metrics.attempt({ flow: flow.name, system, outcome: word, ms })
       if (outcome.kind === 'succeeded' && !log.isLevelEnabled('debug')) return
       const line = {
         event: event.id,
         seq: event.seq,
         flow: flow.name,
         key: event.key,
-        system: flow.gate.name,
-        attempt: run.attempts,
+        system,
+        step: step.definition.name,
+        attempt: attempts,
         outcome: word,
         ms: Math.round(ms),
       }

@@ -1,0 +1,123 @@
+import type { AttemptReport } from './attempt.ts'
+import { attempt } from './attempt.ts'
+import type { Clock, Random } from './clock.ts'
+import { tellGate } from './gate-sign.ts'
+import type { Outcome } from './outcome.ts'
+import type { Verdict } from './retry.ts'
+import { decide } from './retry.ts'
+import type { Run, StepRun } from './run.ts'
+
+/** What happened, for logs, metrics and statistics. */
+export interface EngineObserver {
+  attempted(stepRun: StepRun, report: AttemptReport): void
+  /** A run reached an end, or must wait in a row. */
+  became(run: Run, state: 'succeeded' | 'retrying' | 'parked', reason: string | undefined): void
+}
+
+/** What attempts need from their group. */
+export interface AttemptsDeps {
+  readonly hub: string
+  readonly clock: Clock
+  readonly random: Random
+  readonly checkLease: () => void
+  readonly signal: AbortSignal
+  /** Careful mode: commits whether the run is inside the user's code. */
+  readonly mark: (stepRun: StepRun, inside: boolean) => Promise<void>
+  readonly observer: EngineObserver
+  /** Told once per attempt, with what becomes of the step; its counters say so already. */
+  readonly onEnded: (stepRun: StepRun, report: AttemptReport, verdict: Verdict) => void
+}
+
+/** The attempts under way in one group: begun, ended, and counted by the retry policy. */
+export class Attempts {
+  readonly #deps: AttemptsDeps
+  readonly #active = new Set<StepRun>()
+  #attemptedTo = 0
+  /** An earlier owner may have died of something here: user's code is run with a committed mark. */
+  careful = false
+
+  constructor(deps: AttemptsDeps) {
+    this.#deps = deps
+  }
+
+  /** Steps being attempted, longest first. */
+  get active(): ReadonlySet<StepRun> {
+    return this.#active
+  }
+
+  /** The highest seq that was attempted without a row. */
+  get attemptedTo(): number {
+    return this.#attemptedTo
+  }
+
+  /** Attempts a step now. */
+  begin(stepRun: StepRun): void {
+    const { clock, random, hub, checkLease, signal, mark } = this.#deps
+    const { run } = stepRun
+    stepRun.place = 'active'
+    this.#active.add(stepRun)
+    stepRun.attemptAt = clock.monotonic()
+    if (Number.isNaN(stepRun.startedAt)) stepRun.startedAt = stepRun.attemptAt
+    stepRun.firstAt ??= clock.now()
+    if (!run.hasRow && run.event.seq > this.#attemptedTo) this.#attemptedTo = run.event.seq
+    const inDoubt = stepRun.maybeAt !== null
+    const deps = {
+      hub,
+      clock,
+      random,
+      checkLease,
+      signal,
+      ...(this.careful && inDoubt && { mark: (inside: boolean) => mark(stepRun, inside) }),
+    }
+    void attempt(stepRun, deps).then((report) => this.#ended(stepRun, report))
+  }
+
+  #ended(stepRun: StepRun, report: AttemptReport): void {
+    const { clock, random, observer, onEnded } = this.#deps
+    const { outcome } = report
+    const { gate, definition } = stepRun.step
+    stepRun.place = 'idle'
+    this.#active.delete(stepRun)
+    stepRun.attempts++
+    observer.attempted(stepRun, report)
+    const facts = {
+      policy: definition.retry,
+      tries: stepRun.tries,
+      throttles: stepRun.throttles,
+      conflicts: stepRun.conflicts,
+      cutOff: gate.cutOff,
+      hasFind: definition.find !== undefined,
+      keyLifeMs: gate.settings.keyLifeMs,
+      settleMs: gate.settings.settleMs,
+      ageMs: clock.now() - (stepRun.firstAt ?? 0),
+    }
+    const verdict = decide(outcome, facts, random)
+    tellGate(gate, outcome)
+    count(stepRun, outcome, verdict)
+    if (outcome.kind === 'failed' && 'maybe' in verdict && verdict.maybe) this.#doubt(stepRun, outcome.class)
+    onEnded(stepRun, report, verdict)
+  }
+
+  /** An answered attempt is over at the target too: looking for its effect need not wait. */
+  #doubt(stepRun: StepRun, errorClass: string): void {
+    const answered = errorClass !== 'unknown'
+    stepRun.maybeAt = this.#deps.clock.now() - (answered ? stepRun.step.gate.settings.settleMs : 0)
+  }
+}
+
+/** Which budget pays for the attempt. */
+function count(stepRun: StepRun, outcome: Outcome, verdict: Verdict): void {
+  switch (verdict.do) {
+    case 'succeed':
+    case 'park':
+      stepRun.tries++
+      break
+    case 'retry':
+      if (verdict.counts === 'try') stepRun.tries++
+      if (verdict.counts === 'throttle') stepRun.throttles++
+      if (verdict.counts === 'conflict') stepRun.conflicts++
+      break
+    case 'wait-for-system':
+      if (outcome.kind === 'failed' && outcome.class === 'throttled') stepRun.throttles++
+  }
+}
