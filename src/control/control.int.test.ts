@@ -80,7 +80,7 @@ describe('answers', () => {
         pending: 0,
         exact: true,
         position: 4,
-        steps: [{ name: 'send', system: 'erp' }],
+        steps: [{ name: 'send', kind: 'call', after: [], system: 'erp' }],
         open: { parked: 1, waiting: 1 },
       },
     ])

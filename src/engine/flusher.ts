@@ -7,6 +7,7 @@ import type {
   OwnerJournal,
   ProblemRow,
   RunRow,
+  StepRow,
 } from '../journal/port.ts'
 import type { Cancel, Clock } from './clock.ts'
 import { sleep } from './clock.ts'
@@ -19,6 +20,12 @@ export interface Progress {
   readonly suspectsResolved: boolean
 }
 
+/** What a flush has written: rows of runs, and steps of runs. A run may be in both. */
+export interface Committed {
+  readonly runs: readonly Run[]
+  readonly stepped: readonly Run[]
+}
+
 /** What a flusher needs. */
 export interface FlusherDeps {
   readonly lease: GroupLease
@@ -27,7 +34,7 @@ export interface FlusherDeps {
   readonly clock: Clock
   /** Asked for each flush; `undefined` when nothing is due. */
   readonly progress: () => Progress | undefined
-  readonly onCommitted: (runs: readonly Run[], progress: Progress | undefined) => void
+  readonly onCommitted: (committed: Committed, progress: Progress | undefined) => void
   readonly onLost: () => void
   readonly onError: (error: unknown) => void
 }
@@ -47,9 +54,12 @@ export class Flusher {
   readonly #deps: FlusherDeps
   #done = new Map<Run, DoneRun>()
   #rows = new Map<Run, RunRow>()
+  #steps = new Map<Run, StepRow[]>()
+  #signals = new Set<string>()
   #attempts: AttemptRow[] = []
   #problems = new Map<string, ProblemRow>()
   readonly #problemSeen = new Map<string, number>()
+  #urgent = false
   #inFlight = 0
   #running: Promise<void> | undefined
   #cancelTimer: Cancel | undefined
@@ -89,6 +99,22 @@ export class Flusher {
     return more
   }
 
+  /** Steps of a run whose row, if it has one, stays as it is; `onCommitted` tells of it. Written as soon as can be: others wait for their results. */
+  steps(run: Run, rows: readonly StepRow[]): void {
+    const known = this.#steps.get(run)
+    if (known) known.push(...rows)
+    else this.#steps.set(run, [...rows])
+    this.#urgent = true
+    this.#soon()
+  }
+
+  /** An event of this key was read that somebody may wait for. */
+  signal(key: string): void {
+    this.#signals.add(key)
+    this.#urgent = true
+    this.#soon()
+  }
+
   attempt(row: AttemptRow): void {
     this.#attempts.push(row)
   }
@@ -125,14 +151,14 @@ export class Flusher {
 
   #soon(): void {
     if (this.#running || this.#ended) return
-    if (this.#done.size + this.#rows.size >= manyRows) this.now()
+    if (this.#urgent || this.#done.size + this.#rows.size >= manyRows) this.now()
     else this.#cancelTimer ??= this.#deps.clock.timer(gatherMs, () => this.now())
   }
 
   async #loop(): Promise<void> {
     try {
       do await this.#flushOnce()
-      while (!this.#ended && this.#done.size + this.#rows.size >= manyRows)
+      while (!this.#ended && (this.#urgent || this.#done.size + this.#rows.size >= manyRows))
     } finally {
       this.#running = undefined
     }
@@ -143,7 +169,9 @@ export class Flusher {
     const progress = this.#deps.progress()
     const done = this.#done
     const rows = this.#rows
-    if (!progress && done.size + rows.size === 0) return
+    const steps = this.#steps
+    this.#urgent = false
+    if (!progress && done.size + rows.size + steps.size + this.#signals.size === 0) return
     const { group, part, epoch } = this.#deps.lease
     const flush: Flush = {
       group,
@@ -153,6 +181,8 @@ export class Flusher {
       gatheredAt: this.#deps.clock.now(),
       done: [...done.values()],
       runs: [...rows.values()],
+      steps: [...steps.values()].flat(),
+      signals: [...this.#signals],
       attempts: this.#attempts,
       problems: [...this.#problems.values()],
       positions: progress?.positions ?? [],
@@ -161,12 +191,15 @@ export class Flusher {
     }
     this.#done = new Map()
     this.#rows = new Map()
+    this.#steps = new Map()
+    this.#signals = new Set()
     this.#attempts = []
     this.#problems = new Map()
     this.#inFlight = done.size + rows.size
     const result = await this.#commit(flush)
     this.#inFlight = 0
-    if (result === 'ok') this.#deps.onCommitted([...done.keys(), ...rows.keys()], progress)
+    if (result === 'ok')
+      this.#deps.onCommitted({ runs: [...done.keys(), ...rows.keys()], stepped: [...steps.keys()] }, progress)
     else if (!this.#ended) {
       this.end()
       this.#deps.onLost()
@@ -194,6 +227,10 @@ function withoutTexts(flush: Flush): Flush {
   return {
     ...flush,
     runs: flush.runs.map((run) => ({ ...run, message: 'the message could not be stored' })),
+    steps: flush.steps.map((step) => ({
+      ...step,
+      message: step.message && 'the message could not be stored',
+    })),
     attempts: flush.attempts.map((row) => ({ ...row, message: null, request: null, response: null })),
   }
 }

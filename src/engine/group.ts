@@ -1,7 +1,7 @@
 import type { GroupLease, Journal } from '../journal/port.ts'
 import type { Cancel, Clock, Random } from './clock.ts'
 import { sleep } from './clock.ts'
-import type { Progress } from './flusher.ts'
+import type { Committed, Progress } from './flusher.ts'
 import { Flusher } from './flusher.ts'
 import type { EngineObserver } from './attempts.ts'
 import { Lanes } from './lanes.ts'
@@ -91,7 +91,7 @@ export class Group {
       journal,
       clock,
       progress: () => this.#progress(),
-      onCommitted: (runs, progress) => this.#committed(runs, progress),
+      onCommitted: (committed, progress) => this.#committed(committed, progress),
       onLost,
       onError,
     })
@@ -240,7 +240,8 @@ export class Group {
     this.#lanes.place(run, slow)
   }
 
-  #committed(runs: readonly Run[], progress: Progress | undefined): void {
+  #committed(committed: Committed, progress: Progress | undefined): void {
+    const { runs } = committed
     for (const run of runs) {
       if (run.settled) continue
       this.#positions.settle(run)
@@ -248,7 +249,7 @@ export class Group {
       this.#bytes -= run.event.data.length
     }
     if (runs.some((run) => run.hasRow)) this.#slowPath.expect()
-    this.#lanes.committed(runs)
+    this.#lanes.committed(committed)
     if (progress) this.#progressCommitted(progress)
     this.#reading.ring()
     if (this.#mayStart()) this.#lanes.reoffer()

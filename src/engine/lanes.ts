@@ -2,7 +2,7 @@ import { runState } from '../journal/port.ts'
 import type { AttemptReport } from './attempt.ts'
 import type { AttemptsDeps } from './attempts.ts'
 import { Attempts } from './attempts.ts'
-import type { Flusher } from './flusher.ts'
+import type { Committed, Flusher } from './flusher.ts'
 import type { SystemGate } from './gate.ts'
 import type { Lane } from './lane.ts'
 import { isIdle, newLane } from './lane.ts'
@@ -112,7 +112,7 @@ export class Lanes {
   }
 
   /** The rows of these runs are committed. */
-  committed(runs: readonly Run[]): void {
+  committed({ runs }: Committed): void {
     for (const run of runs) {
       const lane = run.hasRow ? this.#lanes.get(run.key) : undefined
       if (!lane) continue

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { AttemptRow, ProblemRow, RunRow, RunState } from '../journal/port.ts'
+import type { AttemptRow, Awaits, ProblemRow, RunRow, RunState } from '../journal/port.ts'
 import type { AttemptRecord } from './attempt.ts'
 import { storable } from './outcome.ts'
 import type { Run, StepRun } from './run.ts'
@@ -15,6 +15,7 @@ export interface RowChange {
   readonly code?: string
   readonly message?: string
   readonly reason?: string
+  readonly awaits?: Awaits
 }
 
 /** The row of a run in this state, told from the step that decides it. */
@@ -49,6 +50,8 @@ export function runRow(run: Run, change: RowChange, of: StepRun): RunRow {
         ? null
         : fingerprint(of.step.gate.name, code, change.message ?? ''),
     reason: change.reason ?? null,
+    compensating: run.compensating,
+    awaits: change.awaits ?? null,
   }
 }
 

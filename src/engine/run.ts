@@ -45,6 +45,8 @@ export interface Run {
   /** Its row is committed: the position may pass it. */
   settled: boolean
   crashes: number
+  /** What was done is being undone; no step goes forward any more. */
+  compensating: boolean
   /** In the flow's order. */
   readonly steps: readonly StepRun[]
 }
@@ -72,7 +74,7 @@ export interface StepRun {
 }
 
 /** What the journal knows of a run that has a row. */
-export type KnownRun = Pick<Run, 'gen' | 'key' | 'lord' | 'crashes'> & KnownStep
+export type KnownRun = Pick<Run, 'gen' | 'key' | 'lord' | 'crashes' | 'compensating'> & KnownStep
 type KnownStep = Pick<StepRun, 'maybeAt' | 'firstAt' | 'tries' | 'attempts' | 'throttles' | 'conflicts'>
 
 /** A run of an event that has been read from the log, or of one that the journal knows already. */
@@ -87,6 +89,7 @@ export function newRun(flow: FlowRuntime, event: StoredEvent, known?: KnownRun):
     hasRow: known !== undefined,
     settled: known !== undefined,
     crashes: known?.crashes ?? 0,
+    compensating: known?.compensating ?? false,
     steps,
   }
   for (const step of flow.steps) steps.push(newStepRun(run, step, known))

@@ -50,6 +50,8 @@ export interface EventLog {
   head(): Promise<number>
   /** The matching events with `after < seq ≤ upTo`, ascending, cut off after `maxBytes` of data (at least one) or `limit` events. */
   read(window: ReadWindow): Promise<ReadResult>
+  /** The first event of this key and one of these types with `seq > after`. */
+  firstOf(query: { key: string; types: readonly string[]; after: number }): Promise<StoredEvent | undefined>
   /** The events with these seqs, in any order. */
   get(seqs: readonly number[]): Promise<readonly StoredEvent[]>
 }
@@ -134,6 +136,62 @@ export interface RunRow {
   readonly fp: string | null
   /** Why it waits, in words. */
   readonly reason: string | null
+  /** Its done steps are being undone; none goes forward any more. */
+  readonly compensating: boolean
+  /** For `waiting` in the middle of a flow: what for. It is due after `nextInMs` (null: never by itself), or when it is woken. */
+  readonly awaits: Awaits | null
+}
+
+/** What a run can wait for between two steps: time, an event of its key, a person. */
+export type Awaits = 'timer' | 'signal' | 'approval'
+
+/** States of a step as stored; below 10 it is open. A step without a row has not begun. */
+export const stepState = {
+  waiting: 1,
+  retrying: 2,
+  failed: 4,
+  undoing: 5,
+  undoFailed: 6,
+  done: 10,
+  skipped: 11,
+  undone: 12,
+  /** Done, and not to be undone. */
+  kept: 13,
+} as const
+export type StepStateName = keyof typeof stepState
+export type StepState = (typeof stepState)[StepStateName]
+
+/** A step whose row is inserted or updated: while its run is `running` or has no row. */
+export interface StepRow {
+  readonly flow: number
+  readonly seq: number
+  readonly gen: number
+  readonly step: string
+  readonly state: StepState
+  readonly tries: number
+  readonly attempts: number
+  readonly throttles: number
+  readonly conflicts: number
+  readonly firstAt: number | null
+  /** Its effect may have happened without our knowing; sent at this time at the latest. */
+  readonly maybeAt: number | null
+  /** For open ones: delay from now, by the database's clock; null: until it is woken. */
+  readonly nextInMs: number | null
+  readonly ms: number | null
+  readonly status: number | null
+  /** JSON text. */
+  readonly result: string | null
+  readonly code: string | null
+  readonly message: string | null
+  readonly reason: string | null
+}
+
+/** A step as the journal knows it. */
+export interface KnownStep extends Omit<StepRow, 'flow' | 'seq' | 'gen'> {
+  /** Rises with each edit of its input: part of the idempotency key. */
+  readonly keyNo: number
+  /** The event's data as a person has edited it for this step, JSON text. */
+  readonly input: string | null
 }
 
 /** One attempt for the record. */
@@ -143,7 +201,7 @@ export interface AttemptRow {
   readonly gen: number
   readonly step: string
   readonly no: number
-  readonly kind: 'send' | 'find' | 'verify'
+  readonly kind: 'send' | 'find' | 'verify' | 'undo'
   /** `succeeded`, `absent` (find found nothing), or the error class. */
   readonly outcome: string
   readonly at: number
@@ -173,8 +231,11 @@ export interface Flush {
   readonly gatheredAt: number
   readonly done: readonly DoneRun[]
   readonly runs: readonly RunRow[]
+  readonly steps: readonly StepRow[]
   readonly attempts: readonly AttemptRow[]
   readonly problems: readonly ProblemRow[]
+  /** Keys of events that runs may wait for: those that wait in rows become due. */
+  readonly signals: readonly string[]
   /** New positions by flow; omitted when not due. */
   readonly positions: readonly {
     readonly flow: number
@@ -201,6 +262,9 @@ export interface ClaimedRun {
   readonly conflicts: number
   readonly crashes: number
   readonly firstAt: number | null
+  readonly compensating: boolean
+  /** Of its steps those that have rows. */
+  readonly steps: readonly KnownStep[]
   readonly event: StoredEvent
 }
 
@@ -218,6 +282,12 @@ export interface OwnerJournal {
     after: number,
     upTo: number,
   ): Promise<readonly { flow: number; seq: number }[]>
+  /** Steps of runs of these flows with `after < seq ≤ upTo` that have no row themselves (generation 0). */
+  stepsWithoutRun(
+    flows: readonly number[],
+    after: number,
+    upTo: number,
+  ): Promise<readonly { flow: number; seq: number; step: KnownStep }[]>
   /** Keys of lanes that are due now and whose next run needs one of these systems, longest due first. */
   due(query: {
     group: string
@@ -254,14 +324,24 @@ export interface RegisteredFlow {
   readonly positions: readonly number[]
 }
 
+/** A step as it is registered; `kind` and `after` are left out where the flow has no other. */
+export interface RegisteredStep {
+  readonly name: string
+  readonly system?: string
+  readonly kind?: string
+  readonly after?: readonly string[]
+}
+
 /** A flow to be registered. */
 export interface FlowRegistration {
   readonly name: string
   readonly group: string
   readonly ord: number
   readonly types: readonly string[]
-  /** Step names and their systems, for people and for the version. */
-  readonly steps: readonly { readonly name: string; readonly system: string }[]
+  /** Types of events that its runs may wait for; left out where there are none. */
+  readonly signals?: readonly string[]
+  /** Its graph, for people and for the version. */
+  readonly steps: readonly RegisteredStep[]
   readonly ordering: string
   readonly onParked: string
   readonly start: 'now' | 'beginning' | { readonly at: number }

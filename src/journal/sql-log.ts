@@ -51,6 +51,15 @@ export function sqlLog(database: Database, appends: Database): EventLog {
       return readResult(rows, window)
     },
 
+    async firstOf({ key, types, after }) {
+      const [event] = await database.query<StoredEvent>({
+        name: 'first-of', // events_by_key
+        text: `SELECT ${columns} FROM events WHERE key = $1 AND seq > $2 AND type = ANY ($3::text[]) ORDER BY seq LIMIT 1`,
+        values: [key, after, types],
+      })
+      return event
+    },
+
     get: (seqs) =>
       database.query<StoredEvent>({
         name: 'get',

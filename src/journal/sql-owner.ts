@@ -1,6 +1,6 @@
 import { BusbarError } from '../errors.ts'
 import type { Database } from './database.ts'
-import type { ClaimedRun, DoneRun, Flush, OwnerJournal } from './port.ts'
+import type { ClaimedRun, DoneRun, Flush, KnownStep, OwnerJournal } from './port.ts'
 
 /** What the owner of a lane group does, in SQL; each is one call of a function in 0003-owner.sql. */
 export function sqlOwner(database: Database): OwnerJournal {
@@ -35,6 +35,18 @@ export function sqlOwner(database: Database): OwnerJournal {
         text: 'SELECT flow, seq FROM runs WHERE flow = ANY ($1::smallint[]) AND seq > $2 AND seq <= $3 AND gen = 0',
         values: [flows, after, upTo],
       }),
+
+    async stepsWithoutRun(flows, after, upTo) {
+      const rows = await database.query<{ flow: number; seq: number; steps: readonly KnownStep[] }>({
+        name: 'steps-without-run',
+        text: `SELECT s.flow, s.seq, known_steps(s.flow, s.seq, 0::smallint) AS steps
+               FROM (SELECT DISTINCT flow, seq FROM steps        -- primary key
+                     WHERE flow = ANY ($1::smallint[]) AND seq > $2 AND seq <= $3 AND gen = 0) s
+               WHERE NOT EXISTS (SELECT FROM runs r WHERE r.flow = s.flow AND r.seq = s.seq AND r.gen = 0)`,
+        values: [flows, after, upTo],
+      })
+      return rows.flatMap(({ flow, seq, steps }) => steps.map((step) => ({ flow, seq, step })))
+    },
 
     async due(query) {
       const rows = await database.query<{ key: string }>({
@@ -92,7 +104,8 @@ async function fenced<T>(call: () => Promise<T>): Promise<T | 'lost'> {
 
 const flushText = `SELECT flush($1::text, $2::int, $3::bigint, $4::text,
   $5::smallint[], $6::bigint[], $7::smallint[], $8::int[], $9::double precision[], $10::int[], $11::smallint[],
-  $12::json, $13::json, $14::json, $15::smallint[], $16::int[], $17::bigint[], $18::bigint, $19::boolean, $20::double precision)`
+  $12::json, $13::json, $14::json, $15::json, $16::text[],
+  $17::smallint[], $18::int[], $19::bigint[], $20::bigint, $21::boolean, $22::double precision)`
 
 /** Array literals of numbers are joined here: the driver would quote each element. */
 function flushValues(flush: Flush): unknown[] {
@@ -111,8 +124,10 @@ function flushValues(flush: Flush): unknown[] {
     column((run) => Math.round(run.ms)),
     column((run) => run.status),
     jsonOrNull(flush.runs),
+    jsonOrNull(flush.steps),
     jsonOrNull(flush.attempts),
     jsonOrNull(flush.problems),
+    flush.signals,
     `{${positions.map((p) => p.flow).join(',')}}`,
     `{${positions.map((p) => p.version).join(',')}}`,
     `{${positions.map((p) => p.position).join(',')}}`,
@@ -139,6 +154,8 @@ interface ClaimRow {
   conflicts: number
   crashes: number
   first_at: number | null
+  compensating: boolean
+  steps: readonly KnownStep[] | null
   seq: number
   source: string
   id: string
@@ -165,6 +182,8 @@ function claimedRun(row: ClaimRow): ClaimedRun {
     conflicts: row.conflicts,
     crashes: row.crashes,
     firstAt: row.first_at,
+    compensating: row.compensating,
+    steps: row.steps ?? [],
     event: { seq, source, id, type, key: row.event_key, khash, receivedAt: row.received_at, data, ext },
   }
 }

@@ -159,6 +159,8 @@ export function row(
     message: null,
     fp: null,
     reason: null,
+    compensating: false,
+    awaits: null,
     ...more,
   }
 }
@@ -178,7 +180,7 @@ export function done(owned: Pick<Owned, 'flow' | 'system'>, { seq }: { seq: numb
 
 /** A flush of the owner, gathered when it is committed; nothing in it but what is given. */
 export function flushOf({ group, worker, lease }: Owned, more: Partial<Flush> = {}): Flush {
-  const nothing = { done: [], runs: [], attempts: [], problems: [], positions: [] }
+  const nothing = { done: [], runs: [], steps: [], attempts: [], problems: [], signals: [], positions: [] }
   return {
     group,
     part: lease.part,

@@ -46,12 +46,15 @@ export class MemoryJournal implements Journal {
   append: Journal['append'] = async (events) => this.#open.append(events)
   head: Journal['head'] = async () => this.#open.head()
   read: Journal['read'] = async (window) => this.#open.read(window)
+  firstOf: Journal['firstOf'] = async (query) => this.#open.firstOf(query)
   get: Journal['get'] = async (seqs) => this.#open.get(seqs)
 
   flush: Journal['flush'] = async (flush) => this.#open.flush(flush)
   slowKeys: Journal['slowKeys'] = async (group, keys) => this.#open.slowKeys(group, keys)
   hasSlowLanes: Journal['hasSlowLanes'] = async (group) => this.#open.hasSlowLanes(group)
   existing: Journal['existing'] = async (flows, after, upTo) => this.#open.existing(flows, after, upTo)
+  stepsWithoutRun: Journal['stepsWithoutRun'] = async (flows, after, upTo) =>
+    this.#open.stepsWithoutRun(flows, after, upTo)
   due: Journal['due'] = async (query) => this.#open.due(query)
   claim: Journal['claim'] = async (claim) => this.#open.claim(claim)
   mark: Journal['mark'] = async (mark) => this.#open.mark(mark)

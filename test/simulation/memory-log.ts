@@ -37,6 +37,9 @@ export function memoryLog(store: MemoryStore, now: () => number): EventLog {
       return { events, readTo: upTo }
     },
 
+    firstOf: async ({ key, types, after }) =>
+      store.events.find((event) => event.seq > after && event.key === key && types.includes(event.type)),
+
     async get(seqs) {
       return [...new Set(seqs)].flatMap((seq) => store.places.get(seq) ?? [])
     },

@@ -1,7 +1,15 @@
 import { BusbarError } from '../../src/errors.ts'
-import type { ClaimedRun, DoneRun, Flush, OwnerJournal, RunRow, StoredEvent } from '../../src/journal/port.ts'
+import type {
+  ClaimedRun,
+  DoneRun,
+  Flush,
+  OwnerJournal,
+  RunRow,
+  StepRow,
+  StoredEvent,
+} from '../../src/journal/port.ts'
 import { runState } from '../../src/journal/port.ts'
-import type { MemoryLane, MemoryPart, MemoryRun, MemoryStore } from './memory-store.ts'
+import type { MemoryLane, MemoryPart, MemoryRun, MemoryStep, MemoryStore } from './memory-store.ts'
 
 const { retrying, running, parked, succeeded } = runState
 
@@ -33,6 +41,16 @@ export function memoryOwner(store: MemoryStore, now: () => number): OwnerJournal
         for (const flow of flows) if (store.run(flow, seq, 0)) found.push({ flow, seq })
       }
       return found
+    },
+
+    async stepsWithoutRun(flows, after, upTo) {
+      const known = store.events.filter(({ seq }) => seq > after && seq <= upTo)
+      const runs = known.flatMap(({ seq }) => flows.map((flow) => ({ flow, seq })))
+      return runs
+        .filter(({ flow, seq }) => !store.run(flow, seq, 0))
+        .flatMap(({ flow, seq }) =>
+          store.knownSteps(flow, seq, 0, now()).map((step) => ({ flow, seq, step })),
+        )
     },
 
     async due({ group, part, parts, systems, limit }) {
@@ -81,9 +99,11 @@ function applyFlush(
   { part, now }: { part: MemoryPart; now: number },
 ): void {
   const { group, worker } = flush
+  for (const step of flush.steps) writeStep(store, step, now)
   for (const done of flush.done) if (!store.run(done.flow, done.seq, 0)) store.insert(successRow(done, now))
   for (const row of flush.runs) upsert(store, row, { group, now })
   for (const key of new Set(flush.runs.map((row) => row.key))) store.settle(group, key, now)
+  for (const key of flush.signals) wake(store, group, { key, now })
   for (const attempt of flush.attempts) {
     const id = [attempt.flow, attempt.seq, attempt.gen, attempt.step, attempt.no, attempt.kind].join('/')
     if (!store.attempts.has(id)) store.attempts.set(id, { ...attempt, worker })
@@ -97,6 +117,26 @@ function applyFlush(
     }
   }
   if (flush.claimedTo > 0) moveOn(store, flush, { part, now })
+}
+
+/** Steps of runs that are running, or have no row. */
+function writeStep(store: MemoryStore, { flow, seq, gen, nextInMs, ...row }: StepRow, now: number): void {
+  const run = store.run(flow, seq, gen)
+  if (run && run.state !== running) return
+  const id = `${flow}/${seq}/${gen}`
+  const steps = store.steps.get(id) ?? new Map<string, MemoryStep>()
+  store.steps.set(id, steps)
+  const known = steps.get(row.step)
+  const nextAt = nextInMs === null ? null : now + nextInMs
+  steps.set(row.step, { ...row, nextAt, keyNo: known?.keyNo ?? 0, input: known?.input ?? null })
+}
+
+/** What waits for an event of this key is due. */
+function wake(store: MemoryStore, group: string, { key, now }: { key: string; now: number }): void {
+  const head = store.groups.get(group)?.lanes.get(key)?.open[0]
+  if (head?.awaits !== 'signal') return
+  store.change(head, { nextAt: now })
+  store.settle(group, key, now)
 }
 
 function moveOn(store: MemoryStore, flush: Flush, { part, now }: { part: MemoryPart; now: number }): void {
@@ -125,6 +165,8 @@ const nothing = {
   message: null,
   fp: null,
   reason: null,
+  compensating: false,
+  awaits: null,
 }
 
 function successRow({ status, ...done }: DoneRun, now: number): MemoryRun {
@@ -143,7 +185,7 @@ function successRow({ status, ...done }: DoneRun, now: number): MemoryRun {
 
 /** Inserted, or updated where it is running. */
 function upsert(store: MemoryStore, row: RunRow, { group, now }: { group: string; now: number }): void {
-  const { nextInMs, firstAt, ...rest } = row
+  const { nextInMs: _nextInMs, firstAt, ...rest } = row
   const known = store.run(row.flow, row.seq, row.gen)
   if (known && known.state !== running) return
   const fresh: MemoryRun = {
@@ -151,11 +193,16 @@ function upsert(store: MemoryStore, row: RunRow, { group, now }: { group: string
     group,
     firstAt: known?.firstAt ?? firstAt,
     endedAt: row.state >= succeeded ? now : null,
-    nextAt: row.state === retrying ? now + (nextInMs ?? 0) : null,
+    nextAt: nextAtOf(row, now),
   }
   if (!known) return store.insert(fresh)
   const { lord: _lord, ord: _ord, khash: _khash, key: _key, ...changed } = fresh
   store.change(known, changed)
+}
+
+function nextAtOf({ state, awaits, nextInMs }: RunRow, now: number): number | null {
+  if (state === retrying) return now + (nextInMs ?? 0)
+  return awaits !== null && nextInMs !== null ? now + nextInMs : null
 }
 
 function claimLane(
@@ -177,18 +224,25 @@ function claimLane(
     const blocked =
       run.state === parked ||
       (run.state === running && !claim.again) ||
-      (run.state === retrying && (run.nextAt ?? 0) > claim.at)
+      (run.state === retrying && (run.nextAt ?? 0) > claim.at) ||
+      (run.awaits !== null && (run.nextAt ?? Infinity) > claim.at)
     if (blocked || (picked.length > 0 && bytes > claim.maxBytes)) break
-    picked.push(claimed(run, event))
+    picked.push(claimed(store, run, { event, at: claim.at }))
   }
   for (const { flow, gen, event } of picked)
-    store.change(store.run(flow, event.seq, gen) as MemoryRun, { state: running, reason: null })
+    store.change(store.run(flow, event.seq, gen) as MemoryRun, { state: running, reason: null, awaits: null })
   store.settle(claim.group, lane.key, claim.at)
   return picked
 }
 
-function claimed(run: MemoryRun, event: StoredEvent): ClaimedRun {
-  const { flow, gen, maybeAt, tries, attempts, throttles, conflicts, crashes, firstAt } = run
+function claimed(
+  store: MemoryStore,
+  run: MemoryRun,
+  { event, at }: { event: StoredEvent; at: number },
+): ClaimedRun {
+  const { flow, gen, maybeAt, tries, attempts, throttles, conflicts, crashes, firstAt, compensating } = run
+  const steps = store.knownSteps(flow, run.seq, gen, at)
   const lane = { key: run.key as string, lord: run.lord as number, ord: run.ord as number }
-  return { flow, gen, ...lane, maybeAt, tries, attempts, throttles, conflicts, crashes, firstAt, event }
+  const counts = { tries, attempts, throttles, conflicts, crashes }
+  return { flow, gen, ...lane, maybeAt, ...counts, firstAt, compensating, steps, event }
 }

@@ -1,4 +1,11 @@
-import type { AttemptRow, ProblemRow, StoredEvent, SystemState } from '../../src/journal/port.ts'
+import type {
+  AttemptRow,
+  Awaits,
+  KnownStep,
+  ProblemRow,
+  StoredEvent,
+  SystemState,
+} from '../../src/journal/port.ts'
 import { runState } from '../../src/journal/port.ts'
 import type { JournalSnapshot } from '../../src/testing/journal-snapshot.ts'
 
@@ -31,7 +38,12 @@ export interface MemoryRun {
   message: string | null
   fp: string | null
   reason: string | null
+  compensating: boolean
+  awaits: Awaits | null
 }
+
+/** A step's row; when it is due stands in the place of how soon. */
+export type MemoryStep = Omit<KnownStep, 'nextInMs'> & { readonly nextAt: number | null }
 
 /** A lane: there while it has open runs that hold it. */
 export interface MemoryLane {
@@ -120,6 +132,8 @@ export class MemoryStore {
   readonly groups = new Map<string, MemoryGroup>()
   readonly workers = new Map<string, MemoryWorker>()
   readonly systems: MemorySystem[] = []
+  /** By run, then by name. */
+  readonly steps = new Map<string, Map<string, MemoryStep>>()
   readonly attempts = new Map<string, AttemptRow & { readonly worker: string }>()
   readonly problems = new Map<string, MemoryProblem>()
   readonly audit: JournalSnapshot['audit'][number][] = []
@@ -168,6 +182,15 @@ export class MemoryStore {
     return this.groups.get(group)?.parts.find((each) => each.part === part)
   }
 
+  /** What is known of a run's steps. */
+  knownSteps(flow: number, seq: number, gen: number, now: number): KnownStep[] {
+    const steps = this.steps.get(`${flow}/${seq}/${gen}`)?.values() ?? []
+    return [...steps].map(({ nextAt, ...step }) => ({
+      ...step,
+      nextInMs: nextAt === null ? null : nextAt - now,
+    }))
+  }
+
   openRunsOf(fp: string): number {
     return this.#openByProblem.get(fp) ?? 0
   }
@@ -197,6 +220,7 @@ export class MemoryStore {
     lane.system = head.system
     lane.reason = head.reason
     if (head.state > runState.retrying || running.has(key)) lane.nextAt = Infinity
+    else if (head.awaits !== null) lane.nextAt = head.nextAt ?? Infinity
     else lane.nextAt = head.state === runState.waiting ? Math.min(lane.nextAt, now) : (head.nextAt ?? now)
   }
 

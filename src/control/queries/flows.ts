@@ -1,14 +1,16 @@
 import type { Database } from '../../journal/database.ts'
+import type { RegisteredStep } from '../../journal/port.ts'
 import type { Flow, FlowStatus } from '../schema/overview.ts'
 import { backlogs, together } from './backlog.ts'
 import type { Backlog } from './backlog.ts'
 import { noneOpen, openByFlow } from './open-counts.ts'
+import { declaredStep } from './steps.ts'
 
 interface FlowRow {
   name: string
   version: number
   types: string[]
-  steps: Flow['steps'] | null
+  steps: readonly RegisteredStep[] | null
   from_seq: number
 }
 
@@ -27,7 +29,7 @@ export async function listFlows(database: Database): Promise<Flow[]> {
       ...status,
       version: row.version,
       types: row.types,
-      steps: row.steps ?? [],
+      steps: (row.steps ?? []).map(declaredStep),
       startsAfter: row.from_seq,
       open: open.get(row.name) ?? noneOpen,
     }

@@ -1,10 +1,12 @@
 import type { Database } from '../../journal/database.ts'
+import type { RegisteredStep } from '../../journal/port.ts'
 import { explainRun } from '../explain.ts'
 import { isoAlways } from '../moment.ts'
 import type { DatabaseTime } from '../moment.ts'
-import type { Attempt, Lane, Run, RunDetail, RunPage, RunRef, RunsQuery, Step } from '../schema/run.ts'
+import type { Attempt, Lane, Run, RunDetail, RunPage, RunRef, RunsQuery } from '../schema/run.ts'
 import { stateCodes, stateWord } from '../state-word.ts'
 import { eventContent } from './events.ts'
+import { stepsOf } from './steps.ts'
 import { runRecords } from './run-facts.ts'
 import type { RunAddress, RunRecord } from './run-facts.ts'
 import { runPage, runsEnd, seqAt, systemId } from './run-pages.ts'
@@ -71,7 +73,7 @@ export async function findRun(database: Database, ref: RunRef): Promise<RunDetai
   return {
     ...runOf(record),
     event,
-    steps: await stepsOf(database, { record, flow, address }),
+    steps: await stepsOf(database, { record, declared: flow.steps ?? [], address }),
     history: await attemptsOf(database, address),
     lane: await laneOf(database, record, address),
   }
@@ -79,7 +81,7 @@ export async function findRun(database: Database, ref: RunRef): Promise<RunDetai
 
 interface FlowRow {
   readonly id: number
-  readonly steps: readonly { readonly name: string; readonly system: string }[] | null
+  readonly steps: readonly RegisteredStep[] | null
 }
 
 function runOf(record: RunRecord): Run {
@@ -109,37 +111,6 @@ function runOf(record: RunRecord): Run {
     reason: record.reason,
     ...explainRun(record),
   }
-}
-
-interface StepRow {
-  readonly step: string
-  readonly state: number
-  readonly tries: number
-  readonly result: string | null
-}
-
-/** The flow's declared steps, with what is recorded of them. A flow of one step records nothing apart from its run. */
-async function stepsOf(
-  database: Database,
-  { record, flow, address }: { record: RunRecord; flow: FlowRow; address: RunAddress },
-): Promise<Step[]> {
-  const declared = flow.steps ?? []
-  const rows = await database.query<StepRow>({
-    text: 'SELECT step, state, tries, result FROM steps WHERE flow = $1 AND seq = $2 AND gen = $3 ORDER BY first_try, step LIMIT 200',
-    values: [address.flow, address.seq, address.gen],
-  })
-  const names = new Set([...declared.map((step) => step.name), ...rows.map((row) => row.step)])
-  return [...names].map((name) => {
-    const row = rows.find((candidate) => candidate.step === name)
-    const single = row === undefined && declared.length === 1
-    return {
-      name,
-      system: declared.find((step) => step.name === name)?.system ?? null,
-      state: row ? stateWord(row.state) : single ? stateWord(record.state) : null,
-      tries: row?.tries ?? (single ? record.tries : 0),
-      result: row?.result == null ? null : (JSON.parse(row.result) as unknown),
-    }
-  })
 }
 
 type AttemptRow = Omit<Attempt, 'at'> & { readonly at: DatabaseTime }

@@ -57,7 +57,14 @@ export const Flow = named(
   FlowStatus.extend({
     version: z.number().int(),
     types: z.array(z.string()),
-    steps: z.array(z.object({ name: z.string(), system: z.string() })),
+    steps: z.array(
+      z.object({
+        name: z.string(),
+        kind: z.string(),
+        after: z.array(z.string()),
+        system: z.string().nullable(),
+      }),
+    ),
     /** Events up to here were never meant for it. */
     startsAfter: z.number().int(),
     /** Open runs by state, each counted up to 10,000. */

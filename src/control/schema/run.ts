@@ -44,16 +44,48 @@ export const Run = named(
 )
 export type Run = z.infer<typeof Run>
 
+/** What a step can have come to. */
+export const StepStateSchema = z.enum([
+  'pending',
+  'waiting',
+  'retrying',
+  'running',
+  'failed',
+  'undoing',
+  'undo-failed',
+  'done',
+  'skipped',
+  'undone',
+  'kept',
+])
+
 /** A step of a run. */
 export const Step = named(
   'Step',
-  'One call to one system inside a run',
+  'One step of a run: a call to a system, or a wait',
   z.object({
     name: z.string(),
+    /** `call`, `wait`, `waitFor` or `approve`. */
+    kind: z.string(),
+    /** The steps that must have ended before it. */
+    after: z.array(z.string()),
     system: z.string().nullable(),
-    state: RunStateSchema.nullable(),
+    state: StepStateSchema,
     tries: z.number().int(),
+    attempts: z.number().int(),
+    firstAt: Moment.nullable(),
+    endedAt: Moment.nullable(),
+    /** When it is tried again, or what it waits for is given up. */
+    nextAt: Moment.nullable(),
+    /** Its effect may have happened: an attempt got no answer. */
+    inDoubt: z.boolean(),
+    status: z.number().int().nullable(),
+    code: z.string().nullable(),
+    message: z.string().nullable(),
+    reason: z.string().nullable(),
     result: z.unknown(),
+    /** The event's data as a person has edited it for this step; null where nobody has. */
+    input: z.unknown(),
   }),
 )
 export type Step = z.infer<typeof Step>
