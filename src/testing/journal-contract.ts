@@ -6,6 +6,7 @@ import { logRacesContract } from './journal-contract-log-races.ts'
 import { logContract } from './journal-contract-log.ts'
 import { ownerContract } from './journal-contract-owner.ts'
 import { racesContract } from './journal-contract-races.ts'
+import { stepsContract } from './journal-contract-steps.ts'
 import { systemsContract } from './journal-contract-systems.ts'
 import { takeoverContract } from './journal-contract-takeover.ts'
 import type { ContractContext, JournalCapabilities, JournalUnderTest } from './journal-under-test.ts'
@@ -15,6 +16,7 @@ const roles: Readonly<Record<string, (context: ContractContext) => void>> = {
   'log races': logRacesContract,
   owner: ownerContract,
   lanes: lanesContract,
+  steps: stepsContract,
   cluster: clusterContract,
   takeover: takeoverContract,
   systems: systemsContract,

@@ -16,13 +16,13 @@ export function memorySnapshot(store: MemoryStore, at: number): JournalSnapshot 
     groups: [...store.groups.values()].flatMap((group) => group.parts.map((part) => ({ ...part }))),
     runs: runs.sort((one, other) => one.flow - other.flow || one.seq - other.seq || one.gen - other.gen),
     lanes: [...store.groups].flatMap(([group, { lanes }]) =>
-      [...lanes.values()].map(({ key, khash, system, nextAt }) => ({
+      [...lanes.values()].map(({ key, khash, system, nextAt, awaits }) => ({
         group,
         key,
         khash,
         system,
         nextAt,
-        awaits: null,
+        awaits,
       })),
     ),
     attempts: [...store.attempts.values()],

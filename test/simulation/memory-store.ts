@@ -52,6 +52,7 @@ export interface MemoryLane {
   system: number
   nextAt: number
   reason: string | null
+  awaits: Awaits | null
   /** Open holding runs, in lane order. */
   readonly open: MemoryRun[]
 }
@@ -219,6 +220,7 @@ export class MemoryStore {
     }
     lane.system = head.system
     lane.reason = head.reason
+    lane.awaits = head.awaits
     if (head.state > runState.retrying || running.has(key)) lane.nextAt = Infinity
     else if (head.awaits !== null) lane.nextAt = head.nextAt ?? Infinity
     else lane.nextAt = head.state === runState.waiting ? Math.min(lane.nextAt, now) : (head.nextAt ?? now)
@@ -238,7 +240,15 @@ export class MemoryStore {
     if (!run.holds) return
     let lane = group.lanes.get(key)
     if (!lane) {
-      lane = { key, khash: run.khash ?? 0, system: run.system, nextAt: Infinity, reason: null, open: [] }
+      lane = {
+        key,
+        khash: run.khash ?? 0,
+        system: run.system,
+        nextAt: Infinity,
+        reason: null,
+        awaits: null,
+        open: [],
+      }
       group.lanes.set(key, lane)
     }
     lane.open.splice(placeIn(lane.open, run), 0, run)
