@@ -7,6 +7,7 @@ import { BusbarError } from './errors.ts'
 import { openHome } from './hub/home.ts'
 import type { Home } from './hub/home.ts'
 import { journalFigures } from './hub/figures.ts'
+import { Opened } from './hub/opened.ts'
 import { createServer } from './hub/server.ts'
 import { Session } from './hub/session.ts'
 import { Appender } from './ingress/appender.ts'
@@ -71,7 +72,7 @@ class RunningHub implements Hub {
   readonly #config: Config
   readonly #options: HubOptions
   readonly #log: Log
-  #opened = new AsyncDisposableStack()
+  readonly #opened = new Opened()
   #started: Promise<void> | undefined
   #stopped: Promise<void> | undefined
   #graceMs = defaults.graceMs
@@ -93,7 +94,7 @@ class RunningHub implements Hub {
 
   start(): Promise<void> {
     this.#started ??= this.#start().catch(async (error: unknown) => {
-      await this.#opened.disposeAsync()
+      await this.#opened.close()
       throw error
     })
     return this.#started
@@ -104,7 +105,7 @@ class RunningHub implements Hub {
     this.#stopping = true
     this.#stopped ??= (async () => {
       await this.#started?.catch(() => undefined)
-      await this.#opened.disposeAsync()
+      await this.#opened.close()
     })()
     return this.#stopped
   }
@@ -122,9 +123,9 @@ class RunningHub implements Hub {
 
   async #start(): Promise<void> {
     const home = await openHome(this.#config.journal, this.#log)
-    this.#opened.defer(() => home.close())
+    this.#opened.add(() => home.close())
     const control = openDatabase({ ...home, applicationName: 'busbar-control', maxConnections: 2 })
-    this.#opened.defer(() => control.close())
+    this.#opened.add(() => control.close())
     const metrics = createMetrics(() => journalFigures(control))
     const session = await this.#openSession(home, metrics)
     const appender = new Appender({
@@ -133,7 +134,7 @@ class RunningHub implements Hub {
       onAppended: (stretch) => session.appended(stretch),
       observe: (batch) => metrics.appended(batch),
     })
-    this.#opened.defer(() => appender.stop())
+    this.#opened.add(() => appender.stop())
     this.#appender = appender
     await this.#serve({ session, appender, metrics, control })
     this.#log.info({ url: this.#url, flows: this.#config.flows.length }, 'busbar is running')
@@ -151,7 +152,7 @@ class RunningHub implements Hub {
       log: this.#log,
       metrics,
     })
-    this.#opened.defer(() => session.stop(this.#graceMs))
+    this.#opened.add(() => session.stop(this.#graceMs))
     await session.start()
     return session
   }
@@ -173,7 +174,7 @@ class RunningHub implements Hub {
       takesEvents: roles.includes('ingress'),
       stopping: () => this.#stopping,
     })
-    this.#opened.defer(() => server.close())
+    this.#opened.add(() => server.close())
     this.#url = await server.listen({ host: http.host, port: http.port })
   }
 }

@@ -98,8 +98,9 @@ import { erp } from './systems.ts'
 
 const order = (number: string) => ({ number, customer: 'C-1', total: 99 })
 
-it('books a sale, and tries again when the ERP fails', async () => {
-  await using world = await startWorld({ flows: [bookSale], systems: [stub(erp, { failFirst: 1 })] })
+it('books a sale, and tries again when the ERP fails', async (t) => {
+  const world = await startWorld({ flows: [bookSale], systems: [stub(erp, { failFirst: 1 })] })
+  t.after(() => world.stop())
   await world.publish(orderPlaced, order('SO-1'))
   await world.publish(orderPlaced, order('SO-2'))
   await world.untilIdle() // virtual time: the waiting between tries passes at once
