@@ -1,17 +1,16 @@
 import type { Command } from 'commander'
 import type { Role } from '../../hub.ts'
 import { createHub } from '../../hub.ts'
-import { openHome } from '../../hub/home.ts'
 import { BusbarError } from '../../errors.ts'
-import { openDatabase } from '../../journal/database.ts'
-import { migrate } from '../../journal/migrate.ts'
-import { checkDurable } from '../../journal/migrate.ts'
+import { checkDurable, migrate } from '../../journal/migrate.ts'
 import { createLog, logLevels } from '../../telemetry/log.ts'
-import type { LogLevel } from '../../telemetry/log.ts'
 import { loadConfig } from '../config-file.ts'
 import type { Action, Context } from '../context.ts'
+import { withDatabase } from '../journal.ts'
+import { oneOf } from '../options.ts'
 import { developOn } from '../reload.ts'
 import { styled } from '../terminal.ts'
+import { partsOf } from '../words.ts'
 
 interface StartOptions {
   readonly role: string
@@ -41,17 +40,17 @@ export function addRunningCommands(program: Command, action: Action): void {
     .action(action(migrateJournal))
 }
 
-const roles: Readonly<Record<string, readonly Role[]>> = {
+const roles = {
   all: ['ingress', 'worker'],
   ingress: ['ingress'],
   worker: ['worker'],
-}
+} as const satisfies Record<string, readonly Role[]>
+const roleNames = ['ingress', 'worker', 'all'] as const satisfies (keyof typeof roles)[]
 
 async function start(context: Context, options: StartOptions): Promise<void> {
+  const own = roles[oneOf('--role', options.role, roleNames)]
+  const level = oneOf('--log-level', options.logLevel, logLevels)
   const { config: loaded } = await loadConfig(context.options.config)
-  const own = roles[options.role]
-  if (!own) throw new BusbarError('config.invalid', `--role is ingress, worker or all, not "${options.role}"`)
-  const level = levelOf(options.logLevel)
   const config = options.dev ? { ...loaded, http: { ...loaded.http, unauthenticated: true } } : loaded
   if (options.dev) checkLoopback(config.http.host)
   const hub = createHub(config, {
@@ -65,7 +64,7 @@ async function start(context: Context, options: StartOptions): Promise<void> {
   context.terminal.out(
     context.options.json
       ? JSON.stringify({ url: hub.url })
-      : `busbar runs at ${styled(context.terminal, 'bold', hub.url)}: ${config.flows.length} flows, ${config.sources.length} sources`,
+      : `busbar runs at ${styled(context.terminal, 'bold', hub.url)}: ${partsOf(config)}`,
   )
   await interrupted
   await hub.stop()
@@ -89,33 +88,18 @@ function untilInterrupted(): Promise<void> {
   })
 }
 
-function levelOf(text: string): LogLevel {
-  const level = logLevels.find((each) => each === text)
-  if (!level)
-    throw new BusbarError('config.invalid', `--log-level is one of ${logLevels.join(', ')}, not "${text}"`)
-  return level
-}
-
 async function dev(context: Context, options: { readonly logLevel: string }): Promise<void> {
-  levelOf(options.logLevel)
+  oneOf('--log-level', options.logLevel, logLevels)
   await developOn(context, ['--log-level', options.logLevel])
 }
 
 async function migrateJournal(context: Context): Promise<void> {
   const { config } = await loadConfig(context.options.config)
-  const home = await openHome(config.journal, createLog('warn'))
-  try {
-    const database = openDatabase({ ...home, applicationName: 'busbar-migrate', maxConnections: 1 })
-    try {
-      await checkDurable(database)
-      const applied = await migrate(database, home.schema)
-      context.show({ applied }, () =>
-        applied.length === 0 ? 'the journal is up to date' : `applied ${applied.join(', ')}`,
-      )
-    } finally {
-      await database.close()
-    }
-  } finally {
-    await home.close()
-  }
+  const applied = await withDatabase(config.journal, async (database, { schema }) => {
+    await checkDurable(database)
+    return migrate(database, schema)
+  })
+  context.show({ applied }, () =>
+    applied.length === 0 ? 'the journal is up to date' : `applied ${applied.join(', ')}`,
+  )
 }
