@@ -3,12 +3,13 @@ import { openDatabase } from './journal/database.ts'
 import type { Database } from './journal/database.ts'
 import type { Config } from './define/config.ts'
 import type { EventContract } from './define/event.ts'
+import { inRange } from './define/range.ts'
 import { BusbarError } from './errors.ts'
 import { openHome } from './hub/home.ts'
 import type { Home } from './hub/home.ts'
 import { journalFigures } from './hub/figures.ts'
 import { Opened } from './hub/opened.ts'
-import { createServer } from './hub/server.ts'
+import { createServer, listen } from './hub/server.ts'
 import { Session } from './hub/session.ts'
 import { Appender } from './ingress/appender.ts'
 import type { Published, PublishOptions } from './ingress/publish.ts'
@@ -30,7 +31,7 @@ export interface HubOptions {
   readonly migrate?: boolean
   /** A pino logger, or a level for the built-in one; default `'info'`. */
   readonly log?: Log | LogLevel
-  /** How long a worker may be silent before others take over; default 6 s. */
+  /** How long a worker may be silent before others take over; default 6 s, at least 2 s: calls end a second before the lease. */
   readonly leaseMs?: number
   /** Kill the whole process when its event loop stands still for the lease time. Default false; `busbar start` sets it. */
   readonly watchdog?: boolean
@@ -53,7 +54,7 @@ export interface Hub {
 }
 
 /**
- * Composes a hub from its configuration; nothing happens before `start`.
+ * Composes a hub from its configuration; nothing happens before `start`. Throws `config.invalid` for options out of range.
  *
  * @example
  * const hub = createHub(config)
@@ -83,7 +84,8 @@ class RunningHub implements Hub {
   constructor(config: Config, options: HubOptions) {
     this.#config = config
     this.#options = options
-    const { log = 'info' } = options
+    const { log = 'info', leaseMs = defaults.leaseMs } = options
+    inRange('leaseMs', leaseMs, { from: 2_000, to: 3_600_000 })
     this.#log = typeof log === 'string' ? createLog(log) : log
   }
 
@@ -175,6 +177,6 @@ class RunningHub implements Hub {
       stopping: () => this.#stopping,
     })
     this.#opened.add(() => server.close())
-    this.#url = await server.listen({ host: http.host, port: http.port })
+    this.#url = await listen(server, http)
   }
 }

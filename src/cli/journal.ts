@@ -1,4 +1,4 @@
-import type { JournalConfig } from '../define/config.ts'
+import type { JournalConfig } from '../define/journal-config.ts'
 import type { Database } from '../journal/database.ts'
 import { openDatabase } from '../journal/database.ts'
 import { urlOfRunning } from '../journal/embedded.ts'

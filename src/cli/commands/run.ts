@@ -1,6 +1,10 @@
 import type { Command } from 'commander'
 import type { Role } from '../../hub.ts'
 import { createHub } from '../../hub.ts'
+import { isLoopback } from '../../hub/loopback-guard.ts'
+import type { Config } from '../../define/config.ts'
+import { portRange } from '../../define/http-config.ts'
+import { inRange } from '../../define/range.ts'
 import { BusbarError } from '../../errors.ts'
 import { checkDurable, migrate } from '../../journal/migrate.ts'
 import { createLog, logLevels } from '../../telemetry/log.ts'
@@ -16,6 +20,7 @@ interface StartOptions {
   readonly role: string
   readonly migrate?: boolean
   readonly logLevel: string
+  readonly port?: string
   readonly dev: boolean
 }
 
@@ -24,6 +29,7 @@ export function addRunningCommands(program: Command, action: Action): void {
   program
     .command('dev')
     .description('run the project on this machine, without API keys, and start again whenever a file changes')
+    .option('--port <port>', 'in the place of http.port; 0 takes a free one')
     .option('--log-level <level>', logLevels.join(', '), 'info')
     .action(action(dev))
   program
@@ -31,6 +37,7 @@ export function addRunningCommands(program: Command, action: Action): void {
     .description('run in production; ends gracefully on SIGTERM and SIGINT')
     .option('--role <role>', 'ingress, worker, or all', 'all')
     .option('--migrate', 'apply missing migrations at start (always done for the embedded journal)')
+    .option('--port <port>', 'in the place of http.port; 0 takes a free one')
     .option('--log-level <level>', logLevels.join(', '), 'info')
     .option('--dev', 'as "busbar dev" does, without watching files', false)
     .action(action(start))
@@ -51,7 +58,7 @@ async function start(context: Context, options: StartOptions): Promise<void> {
   const own = roles[oneOf('--role', options.role, roleNames)]
   const level = oneOf('--log-level', options.logLevel, logLevels)
   const { config: loaded } = await loadConfig(context.options.config)
-  const config = options.dev ? { ...loaded, http: { ...loaded.http, unauthenticated: true } } : loaded
+  const config = asToldBy(loaded, options)
   if (options.dev) checkLoopback(config.http.host)
   const hub = createHub(config, {
     roles: own,
@@ -71,9 +78,19 @@ async function start(context: Context, options: StartOptions): Promise<void> {
   if (process.connected) process.disconnect() // being listened for, the channel to "busbar dev" would keep this alive
 }
 
+/** The configuration with what the command line says otherwise. */
+function asToldBy(config: Config, { dev, port }: StartOptions): Config {
+  const http = {
+    ...config.http,
+    ...(dev && { unauthenticated: true }),
+    ...(port !== undefined && { port: inRange('--port', Number(port || Number.NaN), portRange) }),
+  }
+  return { ...config, http }
+}
+
 /** Without keys, everybody who reaches the port may publish and act. */
 function checkLoopback(host: string): void {
-  if (host === '127.0.0.1' || host === '::1' || host === 'localhost') return
+  if (isLoopback(host)) return
   throw new BusbarError(
     'config.invalid',
     `"busbar dev" asks for no API keys, so it serves on loopback only; the configuration says http.host "${host}"`,
@@ -88,9 +105,10 @@ function untilInterrupted(): Promise<void> {
   })
 }
 
-async function dev(context: Context, options: { readonly logLevel: string }): Promise<void> {
+async function dev(context: Context, options: Pick<StartOptions, 'logLevel' | 'port'>): Promise<void> {
   oneOf('--log-level', options.logLevel, logLevels)
-  await developOn(context, ['--log-level', options.logLevel])
+  const port = options.port === undefined ? [] : ['--port', options.port]
+  await developOn(context, ['--log-level', options.logLevel, ...port])
 }
 
 async function migrateJournal(context: Context): Promise<void> {
