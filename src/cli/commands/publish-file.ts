@@ -33,7 +33,8 @@ async function publishBatch(context: Context, batch: readonly EventLine[]): Prom
     if (!(error instanceof BusbarError)) throw error
     const again = isUnknown(error) ? '; publish the file again, what was stored is not stored twice' : ''
     const head = `lines ${batch[0]?.number} to ${batch.at(-1)?.number}: ${error.message}${again}`
-    throw new BusbarError(error.code, [head, ...refusedLines(error, batch)].join('\n  '), { cause: error })
+    const named = isUnknown(error) ? [] : refusedLines(error, batch)
+    throw new BusbarError(error.code, [head, ...named].join('\n  '), { cause: error })
   }
 }
 
