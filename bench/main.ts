@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: events in, three HTTP targets out, everything on one machine. Prints a table, and with --json one line.
- * Needs a PostgreSQL at BUSBAR_BENCH_DATABASE_URL (default: the one on the default port), else starts one of its own.
+ * Uses the PostgreSQL at BUSBAR_TEST_DATABASE_URL, else the one on the default port, else starts one of its own.
  */
 import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'

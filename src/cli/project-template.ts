@@ -117,7 +117,7 @@ it('books a sale, and tries again when the ERP fails', async (t) => {
 })
 `
 
-const erp = `/** A small ERP to try the flow on: it keeps sales in memory. */
+const erp = `/** A small ERP to try the flow on: it keeps sales in memory, and refuses negative totals. */
 import { createServer } from 'node:http'
 
 const sales: { id: number; reference: string; total: number }[] = []
@@ -133,7 +133,9 @@ createServer((request, response) => {
   let text = ''
   request.on('data', (chunk) => (text += chunk))
   request.on('end', () => {
-    const sale = { id: sales.length + 1, ...(JSON.parse(text) as { reference: string; total: number }) }
+    const { reference, total } = JSON.parse(text) as { reference: string; total: number }
+    if (total < 0) return answer(422, { message: 'a sale has no negative total' })
+    const sale = { id: sales.length + 1, reference, total }
     sales.push(sale)
     answer(201, sale)
   })
