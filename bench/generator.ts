@@ -9,10 +9,11 @@ const filler = 'x'.repeat(760)
 let next = 0
 let accepted = 0
 let refused = 0
+/** When each event that was accepted left; kept while the rate is fixed. */
 let sentAt: Map<string, number> | undefined
 let going = false
-let onIdle: (() => void) | undefined
 let inFlight = 0
+let onAnswer: (() => void) | undefined
 
 function request(): { id: string; bytes: string } {
   const number = next++
@@ -23,46 +24,65 @@ function request(): { id: string; bytes: string } {
   return { id, bytes: head + body }
 }
 
-const free: Socket[] = []
-function send(socket: Socket): void {
+/** A connection, and the event that it waits for the answer of. */
+interface Connection {
+  readonly socket: Socket
+  id: string
+}
+
+const free: Connection[] = []
+
+function send(connection: Connection): void {
   const { id, bytes } = request()
+  connection.id = id
   sentAt?.set(id, preciseNow())
   inFlight++
-  socket.write(bytes)
+  connection.socket.write(bytes)
+}
+
+function answered(connection: Connection, head: string): void {
+  inFlight--
+  if (head.startsWith('HTTP/1.1 202')) accepted++
+  else {
+    refused++
+    sentAt?.delete(connection.id)
+  }
+  if (going) send(connection)
+  else free.push(connection)
+  onAnswer?.()
 }
 
 for (let index = 0; index < connections; index++) {
   const socket = connect(port, '127.0.0.1')
   socket.setNoDelay(true)
   await new Promise((resolve) => socket.once('connect', resolve))
+  const connection = { socket, id: '' }
   socket.on(
     'data',
-    messageReader((head) => {
-      inFlight--
-      if (head.startsWith('HTTP/1.1 202')) accepted++
-      else refused++
-      if (going) send(socket)
-      else {
-        free.push(socket)
-        if (inFlight === 0) onIdle?.()
-      }
-    }),
+    messageReader((head) => answered(connection, head)),
   )
-  free.push(socket)
+  free.push(connection)
 }
 
-/** Publishes at a fixed rate, whatever the answers take. */
+async function untilAnswered(): Promise<void> {
+  while (inFlight > 0) await new Promise<void>((resolve) => (onAnswer = resolve))
+}
+
+/** Publishes at a fixed rate as long as a connection is free, then as soon as one is; resolves when all are answered. */
 async function paced(perSecond: number, seconds: number): Promise<void> {
   const startedAt = performance.now()
   const total = perSecond * seconds
   for (let sent = 0; sent < total;) {
     const due = Math.floor(((performance.now() - startedAt) / 1_000) * perSecond) + 1
-    for (; sent < Math.min(due, total); sent++) {
-      const socket = free.shift()
-      if (socket) send(socket)
+    while (sent < Math.min(due, total)) {
+      const connection = free.shift()
+      if (!connection) break
+      send(connection)
+      sent++
     }
     await new Promise((resolve) => setTimeout(resolve, 1))
   }
+  await untilAnswered()
 }
 
 process.on(
@@ -71,11 +91,11 @@ process.on(
     void (async () => {
       if (message.do === 'start') {
         going = true
-        for (const socket of free.splice(0)) send(socket)
+        for (const connection of free.splice(0)) send(connection)
       }
       if (message.do === 'stop') {
         going = false
-        if (inFlight > 0) await new Promise<void>((resolve) => (onIdle = resolve))
+        await untilAnswered()
       }
       if (message.do === 'paced') {
         sentAt = new Map()

@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: events in, three HTTP targets out, everything on one machine. Prints a table, and with --json one line.
- * Needs a PostgreSQL at BUSBAR_BENCH_DATABASE_URL (default: the one on the default port), else starts one of its own.
+ * Uses the PostgreSQL at BUSBAR_TEST_DATABASE_URL, else the one on the default port, else starts one of its own.
  */
 import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
@@ -65,7 +65,10 @@ class Child {
 interface Counts {
   count: number
   perSink: number[]
-  times?: { id: string; deliveries: number; lastAt: number }[]
+  /** Deliveries of what a target had already. */
+  repeats: number
+  /** Of the events that all three targets have. */
+  times?: { id: string; lastAt: number }[]
 }
 interface Sent {
   accepted: number
@@ -98,7 +101,8 @@ try {
   const saturation = await measureSaturation({ sinks, generator, hub })
   const outage = values.outage ? await measureOutage({ sinks, generator }) : undefined
   const peer = values.peer ? await measurePeer(ports, sinks) : undefined
-  report({ saturation, latency, outage, peer })
+  const { repeats } = await sinks.ask<Counts>({ ask: 'count' })
+  report({ saturation, latency, outage, peer, repeats })
   await hub.ask({ ask: 'stop' }).catch(() => undefined)
 } finally {
   for (const child of children) child.kill()
@@ -150,11 +154,25 @@ async function measureLatency({ sinks, generator }: { sinks: Child; generator: C
   await sinks.ask({ ask: 'time' })
   const { sentAt = [], accepted } = await generator.ask<Sent>({ do: 'paced', perSecond: 200, seconds })
   await drained(sinks, accepted * 3)
-  const { times = [] } = await sinks.ask<Counts>({ ask: 'times' })
-  const last = new Map(times.map(({ id, lastAt }) => [id, lastAt]))
-  const ms = sentAt.map(([id, at]) => (last.get(id) ?? Infinity) - at).sort((a, b) => a - b)
+  const arrived = await arrivals(sinks, new Set(sentAt.map(([id]) => id)))
+  const ms = sentAt.map(([id, at]) => (arrived.get(id) ?? NaN) - at).sort((a, b) => a - b)
   const at = (share: number) => ms[Math.min(ms.length - 1, Math.floor(ms.length * share))] ?? NaN
   return { events: ms.length, p50: at(0.5), p99: at(0.99), max: at(1) }
+}
+
+/** When each of these events had reached all three targets. That so many deliveries were counted does not say that they were of these. */
+async function arrivals(sinks: Child, events: ReadonlySet<string>): Promise<Map<string, number>> {
+  const deadline = performance.now() + 120_000
+  for (;;) {
+    const { times = [] } = await sinks.ask<Counts>({ ask: 'times' })
+    const arrived = new Map(
+      times.flatMap(({ id, lastAt }) => (events.has(id) ? [[id, lastAt] as const] : [])),
+    )
+    if (arrived.size === events.size) return arrived
+    if (performance.now() > deadline)
+      throw new Error(`${events.size - arrived.size} accepted events did not arrive within two minutes`)
+    await sleep(100)
+  }
 }
 
 async function measureSaturation({
@@ -242,8 +260,9 @@ function report(result: {
   latency: Awaited<ReturnType<typeof measureLatency>>
   outage: Awaited<ReturnType<typeof measureOutage>> | undefined
   peer: Awaited<ReturnType<typeof measureSaturation>> | undefined
+  repeats: number
 }): void {
-  const { saturation, latency, outage, peer } = result
+  const { saturation, latency, outage, peer, repeats } = result
   const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, Linux ${release()}, Node ${process.version}`
   if (values.json) {
     process.stdout.write(`${JSON.stringify({ machine, pending, seconds, ...result })}\n`)
@@ -255,6 +274,7 @@ function report(result: {
     `latency      p50 ${latency.p50.toFixed(1)} ms, p99 ${latency.p99.toFixed(1)} ms, max ${latency.max.toFixed(1)} ms from publish to last delivery at 200 events/s (${latency.events} events)`,
     `CPU          ${saturation.cpuMicrosPerEvent.busbar.toFixed(0)} µs/event busbar, ${saturation.cpuMicrosPerEvent.postgres.toFixed(0)} µs/event PostgreSQL`,
     `memory       ${saturation.busbarMemoryMb.toFixed(0)} MB busbar`,
+    `refused      ${saturation.refused} events at saturation; ${repeats} deliveries repeated, not counted above`,
   ]
   if (peer)
     lines.push(

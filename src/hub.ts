@@ -3,11 +3,13 @@ import { openDatabase } from './journal/database.ts'
 import type { Database } from './journal/database.ts'
 import type { Config } from './define/config.ts'
 import type { EventContract } from './define/event.ts'
+import { inRange } from './define/range.ts'
 import { BusbarError } from './errors.ts'
 import { openHome } from './hub/home.ts'
 import type { Home } from './hub/home.ts'
 import { journalFigures } from './hub/figures.ts'
-import { createServer } from './hub/server.ts'
+import { Opened } from './hub/opened.ts'
+import { createServer, listen } from './hub/server.ts'
 import { Session } from './hub/session.ts'
 import { Appender } from './ingress/appender.ts'
 import type { Published, PublishOptions } from './ingress/publish.ts'
@@ -29,7 +31,7 @@ export interface HubOptions {
   readonly migrate?: boolean
   /** A pino logger, or a level for the built-in one; default `'info'`. */
   readonly log?: Log | LogLevel
-  /** How long a worker may be silent before others take over; default 6 s. */
+  /** How long a worker may be silent before others take over; default 6 s, at least 2 s: calls end a second before the lease. */
   readonly leaseMs?: number
   /** Kill the whole process when its event loop stands still for the lease time. Default false; `busbar start` sets it. */
   readonly watchdog?: boolean
@@ -52,7 +54,7 @@ export interface Hub {
 }
 
 /**
- * Composes a hub from its configuration; nothing happens before `start`.
+ * Composes a hub from its configuration; nothing happens before `start`. Throws `config.invalid` for options out of range.
  *
  * @example
  * const hub = createHub(config)
@@ -71,7 +73,7 @@ class RunningHub implements Hub {
   readonly #config: Config
   readonly #options: HubOptions
   readonly #log: Log
-  #opened = new AsyncDisposableStack()
+  readonly #opened = new Opened()
   #started: Promise<void> | undefined
   #stopped: Promise<void> | undefined
   #graceMs = defaults.graceMs
@@ -82,7 +84,8 @@ class RunningHub implements Hub {
   constructor(config: Config, options: HubOptions) {
     this.#config = config
     this.#options = options
-    const { log = 'info' } = options
+    const { log = 'info', leaseMs = defaults.leaseMs } = options
+    inRange('leaseMs', leaseMs, { from: 2_000, to: 3_600_000 })
     this.#log = typeof log === 'string' ? createLog(log) : log
   }
 
@@ -93,7 +96,7 @@ class RunningHub implements Hub {
 
   start(): Promise<void> {
     this.#started ??= this.#start().catch(async (error: unknown) => {
-      await this.#opened.disposeAsync()
+      await this.#opened.close()
       throw error
     })
     return this.#started
@@ -104,7 +107,7 @@ class RunningHub implements Hub {
     this.#stopping = true
     this.#stopped ??= (async () => {
       await this.#started?.catch(() => undefined)
-      await this.#opened.disposeAsync()
+      await this.#opened.close()
     })()
     return this.#stopped
   }
@@ -122,9 +125,9 @@ class RunningHub implements Hub {
 
   async #start(): Promise<void> {
     const home = await openHome(this.#config.journal, this.#log)
-    this.#opened.defer(() => home.close())
+    this.#opened.add(() => home.close())
     const control = openDatabase({ ...home, applicationName: 'busbar-control', maxConnections: 2 })
-    this.#opened.defer(() => control.close())
+    this.#opened.add(() => control.close())
     const metrics = createMetrics(() => journalFigures(control))
     const session = await this.#openSession(home, metrics)
     const appender = new Appender({
@@ -133,7 +136,7 @@ class RunningHub implements Hub {
       onAppended: (stretch) => session.appended(stretch),
       observe: (batch) => metrics.appended(batch),
     })
-    this.#opened.defer(() => appender.stop())
+    this.#opened.add(() => appender.stop())
     this.#appender = appender
     await this.#serve({ session, appender, metrics, control })
     this.#log.info({ url: this.#url, flows: this.#config.flows.length }, 'busbar is running')
@@ -151,7 +154,7 @@ class RunningHub implements Hub {
       log: this.#log,
       metrics,
     })
-    this.#opened.defer(() => session.stop(this.#graceMs))
+    this.#opened.add(() => session.stop(this.#graceMs))
     await session.start()
     return session
   }
@@ -173,7 +176,7 @@ class RunningHub implements Hub {
       takesEvents: roles.includes('ingress'),
       stopping: () => this.#stopping,
     })
-    this.#opened.defer(() => server.close())
-    this.#url = await server.listen({ host: http.host, port: http.port })
+    this.#opened.add(() => server.close())
+    this.#url = await listen(server, http)
   }
 }

@@ -30,8 +30,11 @@ export type {
   WebhookRequest,
   WebhookSource,
 } from './define/source.ts'
-export { defineConfig, embedded, postgres } from './define/config.ts'
-export type { Config, ConfigOptions, HttpConfig, JournalConfig } from './define/config.ts'
+export { defineConfig } from './define/config.ts'
+export type { Config, ConfigOptions } from './define/config.ts'
+export type { HttpConfig } from './define/http-config.ts'
+export { embedded, postgres } from './define/journal-config.ts'
+export type { JournalConfig } from './define/journal-config.ts'
 export type { Duration } from './define/duration.ts'
 export { BusbarError, CallError, errorCodes, FinalError, RetryableError } from './errors.ts'
 export type { CallFailure, ErrorClass, ErrorCode, ErrorDetails } from './errors.ts'

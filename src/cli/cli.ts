@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { BusbarError } from '../errors.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
@@ -14,6 +13,7 @@ import { addGlobalOptions, contextOf } from './context.ts'
 import { exitCode, exitCodeOf } from './exit-code.ts'
 import type { Terminal } from './terminal.ts'
 import { styled } from './terminal.ts'
+import { ownVersion } from './version.ts'
 
 const help = `
 Start here:
@@ -26,20 +26,18 @@ Exit codes: 0 done, 1 failed or needs attention, 2 wrong usage, 3 not found, 4 r
 
 /** The whole command line; nothing is run yet. */
 export function createProgram(terminal: Terminal): Command {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    version: string
-  }
   const program = addGlobalOptions(new Command('busbar'))
     .description(
       'Every business event stored once, delivered to each system in order, retried, never doubled, and visible.',
     )
-    .version(version)
+    .version(ownVersion())
     .addHelpText('after', help)
     .showSuggestionAfterError()
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
       writeOut: (text) => terminal.out(text.trimEnd()),
       writeErr: (text) => terminal.err(text.trimEnd()),
+      outputError: () => undefined, // told by runCli, in the form that was asked for
     })
     .exitOverride()
   // Commander hands arguments, options, and the command itself, in this order.
@@ -72,17 +70,25 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
     await program.parseAsync([...args], { from: 'user' })
     return Number(process.exitCode)
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.done : exitCode.usage
-    tell(terminal, error, args.includes('--json'))
-    return exitCodeOf(error)
+    const told = error instanceof CommanderError ? misuse(error) : error
+    if (typeof told === 'number') return told
+    tell(terminal, told, args.includes('--json'))
+    return exitCodeOf(told)
   }
 }
 
-/** What went wrong: a sentence for people, the same as JSON for scripts; a trace only where busbar itself is at fault. */
+/** A wrong command line as an error like all others; or the exit code, where commander has only shown its help. */
+function misuse({ exitCode: code, code: kind, message }: CommanderError): BusbarError | number {
+  if (code === 0) return exitCode.done
+  if (kind === 'commander.help') return exitCode.usage
+  return new BusbarError('config.invalid', message.replace(/^error: /, ''))
+}
+
+/** What went wrong: a sentence for people, the same as JSON for scripts; a trace only where busbar itself is at fault, not the disk or the network. */
 function tell(terminal: Terminal, error: unknown, json: boolean): void {
   const known = error instanceof BusbarError
   const message = error instanceof Error ? error.message : String(error)
   if (json) terminal.err(JSON.stringify({ error: { code: known ? error.code : 'internal', message } }))
   else terminal.err(`${styled(terminal, 'red', 'error')} ${message}${known ? ` [${error.code}]` : ''}`)
-  if (!known && error instanceof Error && !json) terminal.err(error.stack ?? '')
+  if (!known && error instanceof Error && !('syscall' in error) && !json) terminal.err(error.stack ?? '')
 }

@@ -1,6 +1,6 @@
 import { access } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Config } from '../define/config.ts'
 import { BusbarError } from '../errors.ts'
 
@@ -34,12 +34,21 @@ export async function loadConfig(given: string | undefined): Promise<{ config: C
     loaded = (await import(pathToFileURL(file).href)) as { default?: unknown }
   } catch (error) {
     if (error instanceof BusbarError) throw error
-    const why = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
-    throw new BusbarError('config.invalid', `${file} cannot be loaded: ${why}`, { cause: error })
+    throw new BusbarError('config.invalid', `${file} cannot be loaded: ${whyOf(error)}`, { cause: error })
   }
   if (!isConfig(loaded.default))
     throw new BusbarError('config.invalid', `${file} must have "export default defineConfig({ … })"`)
   return { config: loaded.default, file }
+}
+
+const own = fileURLToPath(new URL('..', import.meta.url))
+
+/** What is wrong, and where in the user's files; Node names the place of a syntax error before its trace, all else in it. */
+function whyOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const places = error.stack?.match(/\/[^\s():]+:\d+(?::\d+)?/g) ?? []
+  const place = places.find((each) => !each.includes('/node_modules/') && !each.startsWith(own))
+  return `${error.name}: ${error.message}${place === undefined ? '' : ` (${place})`}`
 }
 
 /** Checked by its shape: the project may bring a copy of busbar of its own. */

@@ -28,6 +28,7 @@ const codes: Partial<Record<ErrorCode, number>> = {
   'event.too-large': exitCode.refused,
   'request.unauthorized': exitCode.refused,
   'request.forbidden': exitCode.refused,
+  'request.rate-limited': exitCode.refused,
   'journal.unavailable': exitCode.unreachable,
   'call.unavailable': exitCode.unreachable,
   'call.unknown-outcome': exitCode.unreachable,

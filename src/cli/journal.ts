@@ -1,3 +1,4 @@
+import type { JournalConfig } from '../define/journal-config.ts'
 import type { Database } from '../journal/database.ts'
 import { openDatabase } from '../journal/database.ts'
 import { urlOfRunning } from '../journal/embedded.ts'
@@ -9,16 +10,26 @@ import { createLog } from '../telemetry/log.ts'
 import { loadConfig } from './config-file.ts'
 import type { Context } from './context.ts'
 
-/** Works on the journal of the configuration directly; an embedded one is started for it unless a busbar runs it already. */
+/** Works on the tables of the configuration's journal; an embedded one is brought to this version first. */
 export async function withJournal<T>(context: Context, work: (database: Database) => Promise<T>): Promise<T> {
   const { config } = await loadConfig(context.options.config)
-  const home = await homeOf(config.journal)
+  return withDatabase(config.journal, async (database, home) => {
+    if (home.own) await migrate(database, home.schema)
+    else await checkMigrated(database)
+    return work(database)
+  })
+}
+
+/** Works on the journal's database, as it is; an embedded one is started for it unless a busbar runs it already. */
+export async function withDatabase<T>(
+  journal: JournalConfig,
+  work: (database: Database, home: Home) => Promise<T>,
+): Promise<T> {
+  const home = await homeOf(journal)
   try {
     const database = openDatabase({ ...home, applicationName: 'busbar-cli', maxConnections: 1 })
     try {
-      if (home.own) await migrate(database, home.schema)
-      else await checkMigrated(database)
-      return await work(database)
+      return await work(database, home)
     } finally {
       await database.close()
     }
@@ -27,8 +38,7 @@ export async function withJournal<T>(context: Context, work: (database: Database
   }
 }
 
-/** Where the journal of a configuration is; started for this if it is embedded and no busbar runs it. */
-export async function homeOf(journal: Parameters<typeof openHome>[0]): Promise<Home> {
+async function homeOf(journal: JournalConfig): Promise<Home> {
   try {
     return await openHome(journal, createLog('error'))
   } catch (error) {

@@ -98,8 +98,9 @@ import { erp } from './systems.ts'
 
 const order = (number: string) => ({ number, customer: 'C-1', total: 99 })
 
-it('books a sale, and tries again when the ERP fails', async () => {
-  await using world = await startWorld({ flows: [bookSale], systems: [stub(erp, { failFirst: 1 })] })
+it('books a sale, and tries again when the ERP fails', async (t) => {
+  const world = await startWorld({ flows: [bookSale], systems: [stub(erp, { failFirst: 1 })] })
+  t.after(() => world.stop())
   await world.publish(orderPlaced, order('SO-1'))
   await world.publish(orderPlaced, order('SO-2'))
   await world.untilIdle() // virtual time: the waiting between tries passes at once
@@ -116,7 +117,7 @@ it('books a sale, and tries again when the ERP fails', async () => {
 })
 `
 
-const erp = `/** A small ERP to try the flow on: it keeps sales in memory. */
+const erp = `/** A small ERP to try the flow on: it keeps sales in memory, and refuses negative totals. */
 import { createServer } from 'node:http'
 
 const sales: { id: number; reference: string; total: number }[] = []
@@ -132,7 +133,9 @@ createServer((request, response) => {
   let text = ''
   request.on('data', (chunk) => (text += chunk))
   request.on('end', () => {
-    const sale = { id: sales.length + 1, ...(JSON.parse(text) as { reference: string; total: number }) }
+    const { reference, total } = JSON.parse(text) as { reference: string; total: number }
+    if (total < 0) return answer(422, { message: 'a sale has no negative total' })
+    const sale = { id: sales.length + 1, reference, total }
     sales.push(sale)
     answer(201, sale)
   })

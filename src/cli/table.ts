@@ -77,3 +77,9 @@ export function facts(
     })
     .join('\n')
 }
+
+/** A list, and whether there is more of it than was asked for. */
+export function withMore(terminal: Terminal, page: { readonly next: string | null }, shown: string): string {
+  if (page.next === null) return shown
+  return `${shown}\n${styled(terminal, 'dim', 'there are more: raise --limit or narrow the filter')}`
+}

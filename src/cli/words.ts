@@ -1,5 +1,6 @@
 import type { RunStateWord, Sentence } from '../control/schema/common.ts'
-import { plain } from '../control/sentence.ts'
+import { count, plain } from '../control/sentence.ts'
+import type { Config } from '../define/config.ts'
 import type { Cell } from './table.ts'
 import type { Style } from './terminal.ts'
 
@@ -45,4 +46,11 @@ export function words(sentence: Sentence): string {
 /** `12,345` */
 export function number(value: number): string {
   return value.toLocaleString('en')
+}
+
+/** What a configuration holds: `1 flow, 2 systems, no sources`. */
+export function partsOf({ flows, systems, sources }: Config): string {
+  return [count(flows.length, 'flow'), count(systems.size, 'system'), count(sources.length, 'source')].join(
+    ', ',
+  )
 }

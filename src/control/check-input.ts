@@ -1,5 +1,7 @@
 import type { z } from 'zod'
 import { BusbarError } from '../errors.ts'
+import type { Fault } from '../ingress/faults.ts'
+import { pointerPart } from '../ingress/faults.ts'
 import type { Route } from './route.ts'
 
 /** What a request brings. */
@@ -9,17 +11,14 @@ export interface RawInput {
   readonly body: unknown
 }
 
-/** One fault of a request: a JSON pointer (RFC 6901) into `{ params, query, body }`, and what is wrong there. */
-export interface InputFault {
-  readonly pointer: string
-  readonly message: string
-}
-
 const maxFaults = 20
 
-/** The input of a route, checked and with defaults; throws `request.invalid` with every fault named. */
+/**
+ * The input of a route, checked and with defaults; throws `request.invalid` with every fault named by a JSON pointer into
+ * `{ params, query, body }`.
+ */
 export function checkInput(route: Route, raw: RawInput): Record<string, unknown> {
-  const faults: InputFault[] = []
+  const faults: Fault[] = []
   const input: Record<string, unknown> = {}
   for (const part of ['params', 'query', 'body'] as const) {
     const value = raw[part] ?? {}
@@ -37,26 +36,22 @@ export function checkInput(route: Route, raw: RawInput): Record<string, unknown>
 }
 
 /** An unknown name is a fault at its own place, not of the object around it. */
-function faultsOf(issue: z.core.$ZodIssue, at: string): InputFault[] {
-  const pointer = at + issue.path.map((part) => escaped(String(part))).join('')
+function faultsOf(issue: z.core.$ZodIssue, at: string): Fault[] {
+  const pointer = at + issue.path.map((part) => pointerPart(String(part))).join('')
   if (issue.code === 'unrecognized_keys')
     return issue.keys.map((key) => ({
-      pointer: pointer + escaped(key),
+      pointer: pointer + pointerPart(key),
       message: 'there is no such parameter',
     }))
   return [{ pointer, message: issue.message }]
 }
 
 /** PostgreSQL stores no NUL, and a lone surrogate would become another text. */
-function unstorable(value: unknown, at: string): InputFault[] {
+function unstorable(value: unknown, at: string): Fault[] {
   if (typeof value === 'string')
     return value.includes('\0') || !value.isWellFormed()
       ? [{ pointer: at, message: 'contains NUL or malformed Unicode' }]
       : []
   if (typeof value !== 'object' || value === null) return []
-  return Object.entries(value).flatMap(([key, one]) => unstorable(one, at + escaped(key)))
-}
-
-function escaped(part: string): string {
-  return `/${part.replaceAll('~', '~0').replaceAll('/', '~1')}`
+  return Object.entries(value).flatMap(([key, one]) => unstorable(one, at + pointerPart(key)))
 }

@@ -7,7 +7,7 @@ import type { RouteId, Routes } from './route-table.ts'
 
 /** Where busbar is, and who asks. */
 export interface ControlClientOptions {
-  /** Where busbar serves HTTP: `http://localhost:7400`. */
+  /** Where busbar serves HTTP: `http://localhost:7070`. */
   readonly url: string
   /** An API key; may be left out where busbar asks for none. */
   readonly key?: string
@@ -24,11 +24,11 @@ export type ControlClient = {
 
 /**
  * A client of the control API, typed by the same table that serves it. Its methods throw `BusbarError` with the code and
- * words of the problem document; `call.unavailable` when nobody answers, `call.unknown-outcome` when an act was sent and
- * no answer came. Numbers in an event's data that a double cannot hold are kept as they came (`JSON.rawJSON`).
+ * words of the problem document; `config.invalid` when the URL is none, `call.unavailable` when nobody answers,
+ * `call.unknown-outcome` when an act was sent and no answer came. Numbers in an event's data that a double cannot hold are kept as they came (`JSON.rawJSON`).
  *
  * @example
- * const control = createControlClient({ url: 'http://localhost:7400', key })
+ * const control = createControlClient({ url: 'http://localhost:7070', key })
  * await control.retryRun({ flow: 'order-to-cash', seq: 1042 })
  */
 export function createControlClient(options: ControlClientOptions): ControlClient {
@@ -44,11 +44,20 @@ async function call(
   route: Route,
   input: Record<string, unknown>,
 ): Promise<unknown> {
-  const address = options.url.replace(/\/+$/, '') + apiPrefix + pathOf(route, input)
+  const address = addressOf(options.url) + apiPrefix + pathOf(route, input)
   const response = await send(options, route, { address, body: JSON.stringify(partOf(route.body, input)) })
   const answer = await readAnswer(response, route, address)
   if (!response.ok) throw problemError(answer, response.status, address)
   return answer
+}
+
+/** Where busbar is, without a slash at the end; throws `config.invalid` when it is no HTTP address. */
+export function addressOf(url: string): string {
+  if (URL.canParse(url) && /^https?:/i.test(url)) return url.replace(/\/+$/, '')
+  throw new BusbarError(
+    'config.invalid',
+    `"${url}" is not where busbar can be: write an address such as http://127.0.0.1:7070`,
+  )
 }
 
 async function send(
@@ -83,11 +92,16 @@ const notSent = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ])
 
+/** Why no answer came, in a word, and whether the request surely never left. */
+export function silence(error: unknown): { readonly why: string; readonly sent: boolean } {
+  const { code, message } = ((error as Error).cause ?? error) as { code?: unknown; message: string }
+  return typeof code === 'string' ? { why: code, sent: !notSent.has(code) } : { why: message, sent: true }
+}
+
 function unanswered(error: unknown, acts: boolean, address: string): BusbarError {
-  const { code, message } = ((error as Error).cause ?? error) as { code?: string; message: string }
+  const { why, sent } = silence(error)
   const { origin } = new URL(address)
-  const why = code ?? message
-  if (acts && !notSent.has(code ?? ''))
+  if (acts && sent)
     return new BusbarError(
       'call.unknown-outcome',
       `no answer from ${origin} (${why}): look whether the act took effect`,

@@ -57,7 +57,7 @@ export function explainRun(facts: RunFacts): Explanation {
     case runState.retrying:
       return explainBehind(facts) ?? explainHeld(facts) ?? explainRetrying(facts)
     case runState.running:
-      return { why: say`is being worked on since ${since(facts.firstAt)}${by(facts.owner)}`, until: null }
+      return explainRunning(facts)
     case runState.parked:
       return { why: explainParked(facts), until: null }
     default:
@@ -97,6 +97,13 @@ function explainHeld(facts: RunFacts): Explanation | undefined {
   const system = facts.system && explainSystem(facts.system, facts.nowAt)
   if (!system || system.standing === 'connected') return undefined
   return { why: system.why, until: system.until }
+}
+
+/** A worker has it in hand; but where its system is cut off or paused, it is in the queue for that, not on its way. */
+function explainRunning(facts: RunFacts): Explanation {
+  const held = explainHeld(facts)
+  if (held) return { why: say`begun ${since(facts.firstAt)}, but ${held.why}`, until: held.until }
+  return { why: say`is being worked on since ${since(facts.firstAt)}${by(facts.owner)}`, until: null }
 }
 
 function explainWaiting(facts: RunFacts): Explanation {

@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { BusbarError } from '../errors.ts'
-import { keyOf } from '../ingress/http.ts'
-import type { Authenticate, Principal, Scope } from '../ingress/principal.ts'
+import type { Authenticate, Principal } from '../ingress/principal.ts'
+import { permitted } from '../ingress/principal.ts'
 import { sendProblem } from '../ingress/problem.ts'
 import type { Database } from '../journal/database.ts'
 import { checkInput } from './check-input.ts'
@@ -61,7 +61,8 @@ function serve(
     bodyLimit: maxBodyBytes,
     // Before the body is read: who may not act must not make the server parse.
     onRequest: async (request) => {
-      principals.set(request, await permitted(request, deps.authenticate, route.scope))
+      const { authenticate } = deps
+      if (authenticate) principals.set(request, await permitted(request.headers, authenticate, route.scope))
       if (route.method === 'POST') checkContentType(request)
     },
     handler: async (request, reply) => {
@@ -76,20 +77,6 @@ function serve(
 /** Written here: numbers with more digits than a double holds pass through as they came. */
 function json(reply: FastifyReply, text: string): FastifyReply {
   return reply.type('application/json').header('cache-control', 'no-store').send(text)
-}
-
-async function permitted(
-  request: FastifyRequest,
-  authenticate: Authenticate | undefined,
-  scope: Scope,
-): Promise<Principal> {
-  if (!authenticate) return local
-  const principal = await authenticate(keyOf(request.headers))
-  if (!principal)
-    throw new BusbarError('request.unauthorized', 'an API key is needed: Authorization: Bearer <key>')
-  if (!principal.scopes.includes(scope) && !(scope === 'read' && principal.scopes.includes('operate')))
-    throw new BusbarError('request.forbidden', `this key lacks the scope "${scope}"`)
-  return principal
 }
 
 function checkContentType({ headers }: FastifyRequest): void {

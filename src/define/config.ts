@@ -1,54 +1,13 @@
 import { BusbarError } from '../errors.ts'
 import type { AnyContract } from './event.ts'
 import type { Flow } from './flow.ts'
+import type { HttpConfig, HttpSettings } from './http-config.ts'
+import { httpSettings } from './http-config.ts'
+import type { JournalConfig } from './journal-config.ts'
+import { embedded } from './journal-config.ts'
 import { checkName } from './name.ts'
 import type { WebhookSource } from './source.ts'
 import type { System } from './system.ts'
-
-/** Where events and runs are kept. */
-export type JournalConfig =
-  | {
-      readonly kind: 'postgres'
-      readonly url: string
-      readonly schema: string
-      readonly maxConnections: number
-    }
-  | { readonly kind: 'embedded'; readonly folder: string }
-
-/** The user's own PostgreSQL (14 or newer, encoding UTF8). `schema` defaults to `busbar`. */
-export function postgres(options: { url: string; schema?: string; maxConnections?: number }): JournalConfig {
-  if (!options.url)
-    throw new BusbarError('config.invalid', 'postgres() needs a url such as postgres://user@host/database')
-  return {
-    kind: 'postgres',
-    url: options.url,
-    schema: options.schema ?? 'busbar',
-    maxConnections: options.maxConnections ?? 8,
-  }
-}
-
-/** A private PostgreSQL that busbar starts and stops itself, its data in `folder` (default `.busbar`). */
-export function embedded(options: { folder?: string } = {}): JournalConfig {
-  return { kind: 'embedded', folder: options.folder ?? '.busbar' }
-}
-
-/** The HTTP door: events, webhooks, control API, metrics, health. */
-export interface HttpConfig {
-  /** Default 127.0.0.1. */
-  readonly host?: string
-  /** Default 7070; 0 takes a free one. */
-  readonly port?: number
-  /** Largest request body; default 1 MiB. A batch counts as one body. */
-  readonly maxBodyBytes?: number
-  /** Deepest nesting of JSON; default 64. */
-  readonly maxDepth?: number
-  /** Most requests a second from one API key or source, with a burst of five seconds' worth; default none. */
-  readonly rateLimit?: { readonly perSecond: number }
-  /** Most events and bytes that wait for their commit before 503 is answered; default 10,000 and 64 MiB. */
-  readonly maxPending?: { readonly events: number; readonly bytes: number }
-  /** Serve events and the control API without API keys. `busbar dev` does so on loopback; anything else must say it. */
-  readonly unauthenticated?: boolean
-}
 
 /** What `defineConfig` takes. */
 export interface ConfigOptions {
@@ -76,18 +35,19 @@ export interface Config {
   readonly contracts: ReadonlyMap<string, AnyContract>
   readonly systems: ReadonlyMap<string, System>
   readonly allowUnknownTypes: boolean
-  readonly http: Required<Omit<HttpConfig, 'rateLimit'>> & Pick<HttpConfig, 'rateLimit'>
+  readonly http: HttpSettings
   readonly redact: readonly string[]
 }
 
 /**
  * Checks the whole configuration and fills in defaults. Throws `config.invalid` or `config.conflict` that names the
- * culprit: two flows of one name, two systems of one name, mixed `ordering` or `onParked` in a lane group, two
+ * culprit: what is no flow, a number out of range, two flows of one name, two systems of one name, mixed `ordering` or `onParked` in a lane group, two
  * contracts for one event type.
  */
 export function defineConfig(options: ConfigOptions): Config {
   const name = options.name ?? 'busbar'
   checkName('hub name', name)
+  checkDeclarations(options)
   return {
     name,
     journal: options.journal ?? embedded(),
@@ -96,17 +56,31 @@ export function defineConfig(options: ConfigOptions): Config {
     contracts: contractsOf(options),
     systems: systemsOf(options.flows),
     allowUnknownTypes: options.allowUnknownTypes ?? false,
-    http: {
-      host: options.http?.host ?? '127.0.0.1',
-      port: options.http?.port ?? 7070,
-      maxBodyBytes: options.http?.maxBodyBytes ?? 1_048_576,
-      maxDepth: options.http?.maxDepth ?? 64,
-      maxPending: options.http?.maxPending ?? { events: 10_000, bytes: 64 * 1_048_576 },
-      unauthenticated: options.http?.unauthenticated ?? false,
-      ...(options.http?.rateLimit && { rateLimit: options.http.rateLimit }),
-    },
+    http: httpSettings(options.http),
     redact: options.redact ?? [],
   }
+}
+
+/** TypeScript says the same, but Node runs a configuration without asking it. */
+function checkDeclarations({ flows, sources = [], events = [] }: ConfigOptions): void {
+  const lists = [
+    { list: 'flows', items: flows, kind: 'flow', write: 'defineFlow(…).on(…).step(…)' },
+    { list: 'sources', items: sources, kind: 'webhook', write: 'webhookSource({ … })' },
+    { list: 'events', items: events, kind: 'event', write: 'defineEvent({ … })' },
+  ]
+  for (const { list, items, kind, write } of lists) {
+    if (!Array.isArray(items)) invalid(`${list} must be an array, if only []`)
+    for (const [index, item] of (items as readonly ({ kind?: unknown } | undefined)[]).entries())
+      if (item?.kind !== kind) invalid(`${list}[${index}] is no such thing: it must come from ${write}`)
+  }
+  for (const { name, steps } of flows)
+    for (const step of steps)
+      if ('run' in step && typeof step.run !== 'function')
+        invalid(`step "${step.name}" of flow "${name}" has no function run`)
+}
+
+function invalid(message: string): never {
+  throw new BusbarError('config.invalid', message)
 }
 
 function conflict(message: string): never {

@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { BusbarError } from '../errors.ts'
 import { checkName } from './name.ts'
 
 /**
@@ -61,6 +62,11 @@ export function defineEvent<const Type extends string, S extends StandardSchemaV
   readonly version?: string
 }): EventContract<Type, StandardSchemaV1.InferInput<S>, StandardSchemaV1.InferOutput<S>> {
   checkName('event type', spec.type, 255)
+  if (typeof spec.schema?.['~standard']?.validate !== 'function')
+    throw new BusbarError(
+      'config.invalid',
+      `event "${spec.type}" has no schema: give one of a library that knows Standard Schema (zod, valibot, arktype)`,
+    )
   return {
     kind: 'event',
     type: spec.type,

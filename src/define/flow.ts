@@ -2,7 +2,7 @@ import { BusbarError } from '../errors.ts'
 import type { Duration } from './duration.ts'
 import { durationMs } from './duration.ts'
 import type { AnyContract, EventOf } from './event.ts'
-import { checkName } from './name.ts'
+import { checkFlowName, checkName } from './name.ts'
 import type { System } from './system.ts'
 
 /** How the runs of one key follow each other: in log order, or not at all. */
@@ -121,7 +121,7 @@ export interface FlowWithoutSteps<Event> {
  *   .step('sale', erp, { run: ({ event, call }) => call.post('/sales', { reference: event.data.number }) })
  */
 export function defineFlow(name: string, options: FlowOptions = {}): FlowWithoutEvents {
-  checkName('flow name', name)
+  checkFlowName(name)
   if (options.lane !== undefined) checkName('lane group name', options.lane)
   const head = {
     kind: 'flow',

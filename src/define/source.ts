@@ -12,12 +12,7 @@ export interface WebhookRequest {
 }
 
 /** Whether a webhook is authentic. `refused` says why, for the log only: the sender always gets the same answer. */
-export type Verification =
-  | {
-      readonly ok: true
-      /** refuse another request with this id inside the replay window */ readonly replayId?: string
-    }
-  | { readonly ok: false; readonly refused: string }
+export type Verification = { readonly ok: true } | { readonly ok: false; readonly refused: string }
 
 /** A signature scheme; see `standardWebhooks`, `hmacSignature`, `stripeSignature`, `githubSignature`. */
 export interface SignatureScheme {

@@ -1,6 +1,8 @@
 import type { Duration } from './duration.ts'
 import { durationMs } from './duration.ts'
 import { checkName } from './name.ts'
+import type { Range } from './range.ts'
+import { inRange } from './range.ts'
 
 /** How often and how much at once a system may be called, over all workers together. */
 export interface SystemLimits {
@@ -161,22 +163,32 @@ export function defineSystem<Call>(
   }
 }
 
-/** Fills in the defaults and checks the ranges. */
+/** Longer than this a timer of Node does not wait: it fires at once. */
+const longestTimerMs = 2 ** 31 - 1
+const count = { from: 1, whole: true }
+const wait = { above: 0, to: longestTimerMs }
+
+/** Fills in the defaults. Throws `config.invalid` that names the system and the option which is out of range. */
 export function systemSettings(options: SystemOptions): SystemSettings {
-  const timeoutMs = durationMs(options.timeout ?? '30s')
-  const { rate } = options.limits ?? {}
+  const { name, limits, breaker, idempotency } = options
+  const checked = (option: string, value: number, range: Range) =>
+    inRange(`system "${name}": ${option}`, value, range)
+  const timeoutMs = checked('timeout', durationMs(options.timeout ?? '30s'), wait)
   return {
-    concurrency: options.limits?.concurrency ?? 16,
-    rate: rate && { max: rate.max, perMs: durationMs(rate.per) },
-    breaker: {
-      consecutiveFailures: options.breaker?.consecutiveFailures ?? 5,
-      failureRatio: options.breaker?.failureRatio ?? 0.5,
-      minimumCalls: options.breaker?.minimumCalls ?? 20,
-      probeDelayMs: durationMs(options.breaker?.probeDelay ?? 500),
-      maxProbeDelayMs: durationMs(options.breaker?.maxProbeDelay ?? '10s'),
+    concurrency: checked('limits.concurrency', limits?.concurrency ?? 16, count),
+    rate: limits?.rate && {
+      max: checked('limits.rate.max', limits.rate.max, count),
+      perMs: checked('limits.rate.per', durationMs(limits.rate.per), wait),
     },
-    keyLifeMs: options.idempotency === 'none' ? 0 : durationMs(options.idempotency?.keyLife ?? '24h'),
+    breaker: {
+      consecutiveFailures: checked('breaker.consecutiveFailures', breaker?.consecutiveFailures ?? 5, count),
+      failureRatio: checked('breaker.failureRatio', breaker?.failureRatio ?? 0.5, { above: 0, to: 1 }),
+      minimumCalls: checked('breaker.minimumCalls', breaker?.minimumCalls ?? 20, count),
+      probeDelayMs: checked('breaker.probeDelay', durationMs(breaker?.probeDelay ?? 500), wait),
+      maxProbeDelayMs: checked('breaker.maxProbeDelay', durationMs(breaker?.maxProbeDelay ?? '10s'), wait),
+    },
+    keyLifeMs: idempotency === 'none' ? 0 : durationMs(idempotency?.keyLife ?? '24h'),
     timeoutMs,
-    settleMs: durationMs(options.settle ?? timeoutMs),
+    settleMs: checked('settle', durationMs(options.settle ?? timeoutMs), { from: 0, to: longestTimerMs }),
   }
 }

@@ -1,4 +1,4 @@
-import type { JournalConfig } from '../define/config.ts'
+import type { JournalConfig } from '../define/journal-config.ts'
 import { openDatabase } from '../journal/database.ts'
 import { startEmbedded } from '../journal/embedded.ts'
 import type { Log } from '../telemetry/log.ts'

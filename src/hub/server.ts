@@ -2,6 +2,7 @@ import Fastify from 'fastify'
 import type { FastifyInstance } from 'fastify'
 import { registerControl } from '../control/routes.ts'
 import type { Config } from '../define/config.ts'
+import { BusbarError } from '../errors.ts'
 import type { Appender } from '../ingress/appender.ts'
 import { registerIngress } from '../ingress/http.ts'
 import { problemOptions, registerProblems } from '../ingress/problem.ts'
@@ -61,6 +62,26 @@ export function createServer(parts: ServerParts): FastifyInstance {
   registerHealth(app, parts)
   app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()))
   return app
+}
+
+const causes: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another program listens there: end it, or set http.port',
+  EACCES: 'this user may not: take a port from 1024 on, or allow it',
+  EADDRNOTAVAIL: 'this machine has no such address: set http.host',
+  ENOTFOUND: 'there is no such name: set http.host',
+}
+
+/** Begins to listen, and answers where, without a slash at the end. Throws `config.invalid` when the address cannot be had. */
+export async function listen(server: FastifyInstance, { host, port }: Config['http']): Promise<string> {
+  try {
+    return await server.listen({ host, port })
+  } catch (error) {
+    const cause = causes[(error as NodeJS.ErrnoException).code ?? '']
+    if (cause === undefined) throw error
+    throw new BusbarError('config.invalid', `cannot listen at ${host}, port ${port}: ${cause}`, {
+      cause: error,
+    })
+  }
 }
 
 /** Live: the process serves. Ready: it has its journal and its lease, the journal answers, and it is not stopping. */

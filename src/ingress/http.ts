@@ -1,13 +1,14 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Config } from '../define/config.ts'
-import type { ErrorCode } from '../errors.ts'
 import { BusbarError } from '../errors.ts'
 import type { Appended, NewEvent } from '../journal/port.ts'
+import { acceptBatch, batchOutcome } from './batch.ts'
 import { batchedEvents, binaryEvent, modeOf, structuredEvent } from './cloudevents.ts'
 import type { EventInput } from './event-input.ts'
 import { acceptEvent } from './event-input.ts'
-import { conflictOf, EventRefused, maxFaults } from './faults.ts'
-import type { Authenticate, Principal } from './principal.ts'
+import { conflictOf, EventRefused } from './faults.ts'
+import type { Authenticate } from './principal.ts'
+import { permitted } from './principal.ts'
 import { asBusbarError, sendProblem } from './problem.ts'
 import { RateLimiter } from './rate-limiter.ts'
 import { acceptWebhook, verifyWebhook } from './webhook.ts'
@@ -25,8 +26,6 @@ export interface IngressDeps {
   /** Hears of what nobody raised on purpose (500). */
   readonly onError?: (error: unknown) => void
 }
-
-type Headers = Readonly<Record<string, string | string[] | undefined>>
 
 /** Serves `POST /events` (CloudEvents 1.0, structured, binary, batched) and `POST /in/<source>` (signed webhooks). 202 means committed. */
 export function registerIngress(app: FastifyInstance, deps: IngressDeps): void {
@@ -59,7 +58,7 @@ export function registerIngress(app: FastifyInstance, deps: IngressDeps): void {
       })
 
     route('/events', async (request, reply) => {
-      const principal = await authenticated(request, deps.authenticate)
+      const principal = deps.authenticate && (await permitted(request.headers, deps.authenticate, 'publish'))
       limit(limiter, `key ${principal?.id ?? request.ip}`)
       return publish(deps, request, reply)
     })
@@ -119,73 +118,17 @@ function answer(deps: IngressDeps, reply: FastifyReply, event: NewEvent, appende
     .send(`{"id":${JSON.stringify(event.id)},"seq":${appended.seq},"duplicate":${duplicate}}`)
 }
 
-/**
- * Checked whole before anything is stored; then an answer per item. 409 or 422 when an item was refused by the log (its
- * problem document lists all items): the others are stored then.
- */
+/** Checked whole before anything is stored; then an answer per item: 202, or a problem document that lists all items. */
 async function publishBatch(
   deps: IngressDeps,
   reply: FastifyReply,
   inputs: readonly EventInput[],
 ): Promise<FastifyReply> {
   const events = await acceptBatch(deps.config, inputs)
-  const results = await deps.appendAll(events)
-  const items = results.map((result, index) => itemOf(events[index] as NewEvent, result))
-  const duplicates = items.filter(({ duplicate }) => duplicate).length
-  const refused = items.flatMap(({ error }) => (error ? [error] : []))
-  deps.observe.accepted(items.length - duplicates - refused.length, duplicates)
-  const [first] = refused
-  if (first) {
-    const { code } = refused.find((error) => error.code === 'event.invalid') ?? first
-    throw new BusbarError(code, `${refused.length} of ${items.length} events were refused`, {
-      details: { items },
-    })
-  }
+  const { items, stored, duplicates, refusal } = batchOutcome(events, await deps.appendAll(events))
+  deps.observe.accepted(stored, duplicates)
+  if (refusal) throw refusal
   return reply.code(202).type('application/json').send(JSON.stringify(items))
-}
-
-/** All the events of a batch, or every fault of them. */
-async function acceptBatch(config: Config, inputs: readonly EventInput[]): Promise<NewEvent[]> {
-  const refused: EventRefused[] = []
-  const events: NewEvent[] = []
-  for (const [index, input] of inputs.entries()) {
-    try {
-      events.push(await acceptEvent(input, config, `/${index}`))
-    } catch (error) {
-      if (!(error instanceof EventRefused)) throw error
-      refused.push(error)
-    }
-  }
-  const [first] = refused
-  if (!first) return events
-  const faults = refused.flatMap((each) => each.faults).slice(0, maxFaults)
-  if (refused.length === 1) throw first
-  const code = refused.some((each) => each.code === 'event.invalid') ? 'event.invalid' : 'event.unknown-type'
-  throw new EventRefused(
-    code,
-    `${refused.length} of ${inputs.length} events are not valid; none was stored`,
-    faults,
-  )
-}
-
-interface Item {
-  readonly id: string
-  readonly seq?: number
-  readonly duplicate?: boolean
-  readonly error?: { readonly code: ErrorCode; readonly message: string }
-}
-
-/** Throws when it is not known whether the event was stored: the whole batch is to be sent again then. */
-function itemOf(event: NewEvent, result: PromiseSettledResult<Appended>): Item {
-  const { id } = event
-  if (result.status === 'rejected') {
-    const reason: unknown = result.reason
-    if (!(reason instanceof BusbarError) || reason.code !== 'event.invalid') throw reason
-    return { id, error: { code: reason.code, message: reason.message } }
-  }
-  const { kind, seq } = result.value
-  if (kind !== 'conflict') return { id, seq, duplicate: kind === 'duplicate' }
-  return { id, seq, error: { code: 'event.conflict', message: conflictOf(event, seq).message } }
 }
 
 function bodyOf(request: FastifyRequest): Buffer {
@@ -207,28 +150,6 @@ function checkRequest(request: FastifyRequest): void {
   const encoding = request.headers['content-encoding']
   if (encoding !== undefined && encoding !== 'identity')
     throw new BusbarError('request.unsupported-media-type', 'send the body uncompressed')
-}
-
-async function authenticated(
-  request: FastifyRequest,
-  authenticate: Authenticate | undefined,
-): Promise<Principal | undefined> {
-  if (!authenticate) return undefined
-  const principal = await authenticate(keyOf(request.headers))
-  if (!principal)
-    throw new BusbarError('request.unauthorized', 'an API key is needed: Authorization: Bearer <key>')
-  if (!principal.scopes.includes('publish'))
-    throw new BusbarError('request.forbidden', 'this key may not publish events')
-  return principal
-}
-
-/** The API key of a request: `Authorization: Bearer …` or `x-api-key`. */
-export function keyOf(headers: Headers): string | undefined {
-  const { authorization } = headers
-  if (typeof authorization === 'string' && /^bearer /i.test(authorization))
-    return authorization.slice(7).trim()
-  const key = headers['x-api-key']
-  return typeof key === 'string' ? key : undefined
 }
 
 function limit(limiter: RateLimiter | undefined, name: string): void {

@@ -1,3 +1,5 @@
+import { BusbarError } from '../errors.ts'
+
 /** What a key may do: publish events, read the control API, act on runs and systems. */
 export type Scope = 'publish' | 'read' | 'operate'
 
@@ -9,3 +11,31 @@ export interface Principal {
 
 /** Finds the principal of an API key; undefined when there is none. */
 export type Authenticate = (key: string | undefined) => Promise<Principal | undefined> | Principal | undefined
+
+type Headers = Readonly<Record<string, string | string[] | undefined>>
+
+/**
+ * Who a request comes from, by its `Authorization: Bearer …` or `x-api-key`, if it may do this; who may operate may read.
+ * Throws `request.unauthorized` and `request.forbidden`.
+ */
+export async function permitted(
+  headers: Headers,
+  authenticate: Authenticate,
+  scope: Scope,
+): Promise<Principal> {
+  const principal = await authenticate(keyOf(headers))
+  if (!principal)
+    throw new BusbarError('request.unauthorized', 'an API key is needed: Authorization: Bearer <key>')
+  const { scopes } = principal
+  if (!scopes.includes(scope) && !(scope === 'read' && scopes.includes('operate')))
+    throw new BusbarError('request.forbidden', `this key lacks the scope "${scope}"`)
+  return principal
+}
+
+function keyOf(headers: Headers): string | undefined {
+  const { authorization } = headers
+  if (typeof authorization === 'string' && /^bearer /i.test(authorization))
+    return authorization.slice(7).trim()
+  const key = headers['x-api-key']
+  return typeof key === 'string' ? key : undefined
+}

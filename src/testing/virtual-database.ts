@@ -12,14 +12,31 @@ export interface VirtualDatabase extends Database {
 
 const schema = 'busbar'
 /** Engines of worlds that have ended: starting one takes a second or two, emptying one a few milliseconds. */
-const idle: Database[] = []
+const idle = new Map<Database, NodeJS.Timeout>()
+/** An engine keeps the process alive for ten seconds after its last query, by a timer that cannot be had; so it is closed when no world takes it. */
+const maxIdleMs = 500
+
+function keep(database: Database): void {
+  const close = () => {
+    idle.delete(database)
+    void database.close().catch(() => undefined) // it is in memory, and nobody's
+  }
+  idle.set(database, setTimeout(close, maxIdleMs).unref())
+}
+
+function takeIdle(): Database | undefined {
+  const [[database, timer] = []] = idle
+  clearTimeout(timer)
+  if (database) idle.delete(database)
+  return database
+}
 
 /**
  * PGlite whose `clock_timestamp()` says what it is told: one of the same name in the journal's schema, which is searched
- * before the system's. Closing it empties it and keeps it for the next world of this process.
+ * before the system's. Closing it empties it and keeps it for a moment, for the next world of this process.
  */
 export async function openVirtualDatabase(startedAt: number): Promise<VirtualDatabase> {
-  const database = idle.pop() ?? (await openPglite({ schema }))
+  const database = takeIdle() ?? (await openPglite({ schema }))
   const virtual = new CountingDatabase(database)
   await virtual.setTime(startedAt)
   await database.query({ text: `CREATE SCHEMA ${schema}` })
@@ -65,7 +82,7 @@ class CountingDatabase implements VirtualDatabase {
   close(): Promise<void> {
     this.#closed ??= this.#database
       .query({ text: `DROP SCHEMA ${schema} CASCADE` })
-      .then(() => void idle.push(this.#database))
+      .then(() => keep(this.#database))
     return this.#closed
   }
 }

@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 import { z } from 'zod'
 import { defineEvent, defineFlow, httpSystem } from '../index.ts'
@@ -106,4 +108,17 @@ it('goes on by itself after an outage', async () => {
   for (let revision = 1; revision <= 5; revision++) await world.publish(placed, { number: 'A', revision })
   await world.untilIdle()
   expect(await world.states()).toEqual({ succeeded: 5 })
+})
+
+it('does not keep its process alive after it was stopped', async () => {
+  const program = `
+    import { startWorld } from ${JSON.stringify(new URL('./index.ts', import.meta.url).href)}
+    const world = await startWorld({ flows: [] })
+    await world.stop()
+    await world.stop()
+    const stoppedAt = performance.now()
+    process.on('exit', () => console.log(performance.now() - stoppedAt))`
+  const args = ['--input-type=module', '--eval', program]
+  const { stdout } = await promisify(execFile)(process.execPath, args)
+  expect(Number(stdout)).toBeLessThan(5_000) // the engine's own timer would hold it for ten seconds
 })

@@ -41,7 +41,7 @@ export interface WorldRun {
   readonly message: string | null
 }
 
-/** busbar in memory, in virtual time, with stub systems. */
+/** busbar in memory, in virtual time, with stub systems. `await using` stops it, as `stop` does. */
 export interface World extends AsyncDisposable {
   /** As `hub.publish`. */
   publish<Type extends string, In, Out>(
@@ -65,6 +65,8 @@ export interface World extends AsyncDisposable {
   pause(system: { readonly name: string }, paused?: boolean): Promise<void>
   /** Virtual time. */
   readonly now: Date
+  /** Ends everything. Safe to call twice. */
+  stop(): Promise<void>
 }
 
 /**
@@ -100,6 +102,7 @@ class RunningWorld implements World {
   readonly #stubs = new Map<string, RunningStub>()
   readonly #worker: Worker
   readonly #errors: unknown[] = []
+  #stopped: Promise<void> | undefined
 
   constructor(parts: { options: WorldOptions; clock: VirtualClock; database: VirtualDatabase }) {
     const { options, clock, database } = parts
@@ -280,9 +283,18 @@ class RunningWorld implements World {
     )
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
     await this.#worker.abandon()
     await this.#settle()
     await this.#database.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
   }
 }

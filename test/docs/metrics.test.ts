@@ -24,3 +24,11 @@ it('docs/metrics.md lists each metric with its type and labels, and no other', a
   )
   expect(documented).toEqual(actual)
 })
+
+it('docs/metrics.md alerts on metrics that there are', () => {
+  const listed = new Set([...text.matchAll(/^\| `(busbar_\w+)` +\|/gm)].map(([, name]) => name))
+  const alerts = text.slice(text.indexOf('## Alerts'), text.indexOf('## Health'))
+  const used = [...alerts.matchAll(/busbar_\w+/g)].map(([name]) => name)
+  expect(used.length).toBeGreaterThan(4)
+  expect(used.filter((name) => !listed.has(name))).toEqual([])
+})

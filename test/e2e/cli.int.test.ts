@@ -133,6 +133,38 @@ describe('publish', () => {
     await writeFile(file, `${Array.from({ length: 250 }, (_, id) => line(id)).join('\n')}\n`)
     expect((await busbar('publish', '--file', file)).out).toBe('250 stored, 0 were in the log already')
     expect((await busbar('publish', '--file', file)).out).toBe('0 stored, 250 were in the log already')
+    expect((await busbar('events', '--source', 'urn:file', '--limit', '240')).out.split('\n')).toHaveLength(
+      242,
+    )
+  })
+
+  it('names the lines of a file that are refused, as an editor counts them', async () => {
+    const file = join(folder, 'faulty.ndjson')
+    const line = (id: string, data: object) =>
+      JSON.stringify({ specversion: '1.0', id, source: 'urn:faulty', type: 'order.placed', data })
+    await writeFile(file, ['', line('1', { number: 'X' }), '', line('2', { number: 7 })].join('\n'))
+    const invalid = await busbar('publish', '--file', file)
+    expect(invalid.code).toBe(4)
+    expect(invalid.err).toContain('line 4, /data/number: Invalid input: expected string, received number')
+    await writeFile(file, `${line('1', { number: 'X' })}\n\n${line('1', { number: 'Y' })}`)
+    const conflict = await busbar('publish', '--file', file)
+    expect(conflict.code).toBe(4)
+    expect(conflict.err).toMatch(/line 3: an event with this source and id, but other data/)
+    await writeFile(file, `{}\n{"a":`)
+    expect(await busbar('publish', '--file', file)).toMatchObject({ code: 2 })
+  })
+
+  it('refuses options that do not go together', async () => {
+    for (const args of [
+      ['publish', '--file', 'x', '--id', 'a'],
+      ['publish', 'order.placed', '{}', '--file', 'x'],
+      ['retry', 'book/1', '--dry-run'],
+      ['retry', 'book/1', '--flow', 'book'],
+      ['retry', '--flow', 'book', '--may-double'],
+      ['runs', 'book/1', '--state', 'open'],
+      ['events', '1', '--type', 'order.placed'],
+    ])
+      expect(await busbar(...args), args.join(' ')).toMatchObject({ code: 2 })
   })
 })
 
@@ -213,9 +245,29 @@ describe('exit codes', () => {
     expect(await busbar('--help')).toMatchObject({ code: 0 })
   })
 
-  it('errors are JSON for scripts', async () => {
+  it('errors are JSON for scripts, of a wrong command line too', async () => {
     const { err } = await busbar('runs', 'book/99999', '--json')
     expect(JSON.parse(err)).toMatchObject({ error: { code: 'request.not-found' } })
+    const misuse = await busbar('runs', '--frob', '--json')
+    expect(misuse.code).toBe(2)
+    expect(JSON.parse(misuse.err)).toMatchObject({
+      error: {
+        code: 'config.invalid',
+        message: expect.stringContaining("unknown option '--frob'") as string,
+      },
+    })
+  })
+
+  it('wrong values are told in the words of the command line', async () => {
+    for (const [args, message] of [
+      [['runs', '--limit', 'many'], '--limit is a whole number from 1 to 100,000, not "many"'],
+      [['runs', '--state', 'fine'], '--state is one of open, waiting'],
+      [['start', '--role', 'boss'], '--role is one of ingress, worker, all, not "boss"'],
+      [['status', '--url', 'here'], '"here" is not where busbar can be'],
+      [['publish', 'a', '{}', '--url', 'here'], '"here" is not where busbar can be'],
+      [['init', join(configFile, 'below')], 'cannot be made a folder (ENOTDIR)'],
+    ] as const)
+      expect((await busbar(...args)).err, args.join(' ')).toContain(message)
   })
 })
 

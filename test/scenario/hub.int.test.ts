@@ -172,3 +172,24 @@ it('stops twice, and can be stopped without having been started', async () => {
   await Promise.all([other.stop(), other.stop()])
   await expect(post(other.url)).rejects.toThrow()
 })
+
+it('says what to do when its address cannot be had, with everything closed again', async () => {
+  const first = hubWith({ unauthenticated: true })
+  await first.start()
+  const port = Number(new URL(first.url).port)
+  const second = hubWith({ unauthenticated: true, port })
+  await expect(second.start()).rejects.toMatchObject({
+    code: 'config.invalid',
+    message: `cannot listen at 127.0.0.1, port ${port}: another program listens there: end it, or set http.port`,
+  })
+  await expect(second.publish(placed, { number: 'SO-1' })).rejects.toMatchObject({ code: 'overloaded' })
+  await expect(hubWith({ host: '192.0.2.1' }).start()).rejects.toMatchObject({
+    code: 'config.invalid',
+    message: expect.stringContaining('set http.host') as string,
+  })
+  expect((await post(first.url)).status).toBe(202)
+})
+
+it('refuses a lease that ends before a call could', () => {
+  expect(() => hubWith({}, { leaseMs: 1_000 })).toThrow('leaseMs must be a number at least 2000')
+})

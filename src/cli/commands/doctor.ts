@@ -4,13 +4,13 @@ import { listKeys } from '../../control/keys.ts'
 import type { Config } from '../../define/config.ts'
 import { BusbarError } from '../../errors.ts'
 import type { Database } from '../../journal/database.ts'
-import { openDatabase } from '../../journal/database.ts'
 import { checkDurable, checkMigrated } from '../../journal/migrate.ts'
 import type { Action, Context } from '../context.ts'
 import { loadConfig } from '../config-file.ts'
 import { exitCode } from '../exit-code.ts'
-import { homeOf } from '../journal.ts'
+import { withDatabase } from '../journal.ts'
 import { table } from '../table.ts'
+import { partsOf } from '../words.ts'
 
 /** One thing that was looked at. */
 interface Finding {
@@ -38,7 +38,7 @@ async function doctor(context: Context): Promise<void> {
     findings.push({
       what: 'configuration',
       state: 'ok',
-      says: `${file}: ${config.flows.length} flows, ${config.systems.size} systems, ${config.sources.length} sources`,
+      says: `${file}: ${partsOf(config)}`,
     })
     findings.push(...(await journalFindings(config)))
     findings.push(...(await Promise.all([...config.systems.values()].map(systemFinding))))
@@ -67,17 +67,8 @@ function nodeFinding(): Finding {
 async function journalFindings(config: Config): Promise<Finding[]> {
   const what = 'journal'
   try {
-    const home = await homeOf(config.journal)
-    try {
-      const database = openDatabase({ ...home, applicationName: 'busbar-doctor', maxConnections: 1 })
-      try {
-        return await databaseFindings(database, { config, embedded: config.journal.kind === 'embedded' })
-      } finally {
-        await database.close()
-      }
-    } finally {
-      await home.close()
-    }
+    const embedded = config.journal.kind === 'embedded'
+    return await withDatabase(config.journal, (database) => databaseFindings(database, { config, embedded }))
   } catch (error) {
     return [{ what, state: 'fault', says: error instanceof Error ? error.message : String(error) }]
   }

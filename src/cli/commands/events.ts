@@ -2,7 +2,9 @@ import type { Command } from 'commander'
 import type { EventDetail, EventPage } from '../../control/schema/event.ts'
 import type { Action, Context } from '../context.ts'
 import { BusbarError } from '../../errors.ts'
-import { facts, table } from '../table.ts'
+import { countOf, refuseOptions } from '../options.ts'
+import { listed, mostListed } from '../pages.ts'
+import { facts, table, withMore } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
 import { moment, number, stateCell, words } from '../words.ts'
 
@@ -31,12 +33,15 @@ async function events(context: Context, seq: string | undefined, options: Filter
   const { client, terminal } = context
   const one = await oneEvent(context, seq, options)
   if (one) return context.show(one, (event) => describe(terminal, event))
-  const page = await client.listEvents({
-    ...(options.keyOf !== undefined && { key: options.keyOf }),
-    ...(options.type !== undefined && { type: options.type }),
-    ...(options.source !== undefined && { source: options.source }),
-    limit: Number(options.limit),
-  })
+  const page = await listed(countOf('--limit', options.limit, mostListed), ({ limit, next }) =>
+    client.listEvents({
+      ...(options.keyOf !== undefined && { key: options.keyOf }),
+      ...(options.type !== undefined && { type: options.type }),
+      ...(options.source !== undefined && { source: options.source }),
+      ...(next !== undefined && { before: Number(next) }),
+      limit,
+    }),
+  )
   context.show(page, (value) => list(terminal, value))
 }
 
@@ -46,6 +51,8 @@ async function oneEvent(
   options: Filter,
 ): Promise<EventDetail | undefined> {
   if (seq !== undefined) {
+    const { limit: _, ...filter } = options
+    refuseOptions(filter, 'a place in the log, which names one event')
     if (!/^\d{1,16}$/.test(seq))
       throw new BusbarError(
         'config.invalid',
@@ -82,7 +89,7 @@ function list(terminal: Terminal, page: EventPage): string {
     number(event.bytes),
     event.runs.map(({ flow, state }) => `${flow} ${state}`).join(', '),
   ])
-  return table(terminal, columns, rows)
+  return withMore(terminal, page, table(terminal, columns, rows))
 }
 
 function describe(terminal: Terminal, event: EventDetail): string {

@@ -1,9 +1,10 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { BusbarError } from '../../errors.ts'
 import type { Action, Context } from '../context.ts'
 import { projectFiles } from '../project-template.ts'
+import { ownVersion } from '../version.ts'
 
 /** `init`. */
 export function addInitCommand(program: Command, action: Action): void {
@@ -15,18 +16,8 @@ export function addInitCommand(program: Command, action: Action): void {
 
 async function init(context: Context, given: string | undefined): Promise<void> {
   const folder = resolve(given ?? '.')
-  const name =
-    basename(folder)
-      .toLowerCase()
-      .replace(/[^a-z0-9-]+/g, '-')
-      .replace(/^-+|-+$/g, '') || 'integration'
-  const { version } = JSON.parse(
-    await readFile(new URL('../../../package.json', import.meta.url), 'utf8'),
-  ) as {
-    version: string
-  }
-  await mkdir(folder, { recursive: true })
-  const files = projectFiles({ name, version })
+  await makeFolder(folder)
+  const files = projectFiles({ name: projectName(folder), version: ownVersion() })
   const there = new Set(await readdir(folder))
   const taken = files.map(({ path }) => path).filter((path) => there.has(path.split('/')[0] ?? path))
   if (taken.length > 0)
@@ -51,4 +42,25 @@ async function init(context: Context, given: string | undefined): Promise<void> 
       '  npm run dev           # busbar and a small ERP to try it on',
     ].join('\n'),
   )
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true })
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code ?? String(error)
+    throw new BusbarError('act.refused', `${folder} cannot be made a folder (${why}); choose another`, {
+      cause: error,
+    })
+  }
+}
+
+/** A name that npm takes, and busbar as a hub's name, whatever the folder's is. */
+function projectName(folder: string): string {
+  const name = basename(folder)
+    .toLowerCase()
+    .replace(/[^a-z0-9-]+/g, '-')
+    .slice(0, 80)
+    .replace(/^-+|-+$/g, '')
+  return name || 'integration'
 }

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { request } from 'undici'
 import { BusbarError } from '../../errors.ts'
-import type { ErrorCode } from '../../errors.ts'
 import type { Action, Context } from '../context.ts'
+import { refuseOptions } from '../options.ts'
+import type { Answer, NamedFault } from '../post-events.ts'
+import { isUnknown, postEvents } from '../post-events.ts'
 import { safe } from '../terminal.ts'
-import { number } from '../words.ts'
+import { publishLines } from './publish-file.ts'
 
 interface PublishOptions {
   readonly id?: string
@@ -42,35 +43,51 @@ async function publish(
   data: string | undefined,
   options: PublishOptions,
 ): Promise<void> {
-  if (options.file !== undefined) return publishFile(context, options.file)
+  const { file, source, ...attributes } = options
+  if (file !== undefined) {
+    refuseOptions(attributes, '--file: each line is a whole CloudEvent')
+    if (type !== undefined)
+      throw new BusbarError('config.invalid', 'with --file, type and data stand in the file, not beside it')
+    return publishLines(context, file === '-' ? await readStdin() : await readNamed(file))
+  }
   if (type === undefined || data === undefined)
     throw new BusbarError(
       'config.invalid',
       'write: busbar publish <type> <data>, such as busbar publish shop.order.placed \'{"number":"SO-1"}\'',
     )
+  const { id = randomUUID(), subject, keyOf, time } = attributes
   const event = {
     specversion: '1.0',
-    id: options.id ?? randomUUID(),
-    source: options.source,
+    id,
+    source,
     type,
-    ...(options.subject !== undefined && { subject: options.subject }),
-    ...(options.keyOf !== undefined && { partitionkey: options.keyOf }),
-    ...(options.time !== undefined && { time: options.time }),
+    ...(subject !== undefined && { subject }),
+    ...(keyOf !== undefined && { partitionkey: keyOf }),
+    ...(time !== undefined && { time }),
   }
   // The data goes in as text, so that every digit arrives as it was written.
   const body = `${JSON.stringify(event).slice(0, -1)},"data":${await dataText(data)}}`
-  const answer = await post<Answer>(context, { body, type: 'application/cloudevents+json' })
-  context.show(answer, ({ id, seq, duplicate }) =>
+  const answer = await publishOne(context, id, body)
+  context.show(answer, ({ seq, duplicate }) =>
     duplicate
       ? `${id} was in the log already, at place ${seq}`
       : `${id} is stored at place ${seq} in the log`,
   )
 }
 
-interface Answer {
-  readonly id: string
-  readonly seq: number
-  readonly duplicate: boolean
+/** Every fault in words; where it is not known whether the event was stored, with the id that makes a repeat safe. */
+async function publishOne(context: Context, id: string, body: string): Promise<Answer> {
+  try {
+    return await postEvents<Answer>(context, { body, type: 'application/cloudevents+json' })
+  } catch (error) {
+    if (!(error instanceof BusbarError)) throw error
+    const faults = (error.details['faults'] ?? []) as readonly NamedFault[]
+    const named = faults
+      .map(({ pointer, message }) => `\n  ${safe(pointer || '/')}: ${safe(message)}`)
+      .join('')
+    const again = isUnknown(error) ? `; publish it again with --id ${safe(id)}` : ''
+    throw new BusbarError(error.code, `${error.message}${again}${named}`, { cause: error })
+  }
 }
 
 async function dataText(given: string): Promise<string> {
@@ -102,77 +119,4 @@ async function readStdin(): Promise<string> {
   const chunks: Buffer[] = []
   for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
   return Buffer.concat(chunks).toString('utf8')
-}
-
-const linesPerBatch = 100
-
-/** Publishes line by line in batches; stops at the first batch that is refused and says at which line. */
-async function publishFile(context: Context, file: string): Promise<void> {
-  const text = file === '-' ? await readStdin() : await readNamed(file)
-  const lines = text.split('\n').filter((line) => line.trim() !== '')
-  const total = { events: lines.length, stored: 0, duplicates: 0 }
-  for (let at = 0; at < lines.length; at += linesPerBatch) {
-    const batch = lines.slice(at, at + linesPerBatch)
-    const body = `[${batch.join(',')}]`
-    const answers = await post<Answer[]>(context, { body, type: 'application/cloudevents-batch+json' }).catch(
-      (error: unknown) => {
-        if (!(error instanceof BusbarError)) throw error
-        throw new BusbarError(error.code, `lines ${at + 1} to ${at + batch.length}: ${error.message}`)
-      },
-    )
-    total.duplicates += answers.filter(({ duplicate }) => duplicate).length
-    total.stored += answers.filter(({ duplicate }) => !duplicate).length
-    progress(context, Math.min(at + linesPerBatch, lines.length), lines.length)
-  }
-  context.show(
-    total,
-    ({ stored, duplicates }) => `${number(stored)} stored, ${number(duplicates)} were in the log already`,
-  )
-}
-
-/** On a terminal only. */
-function progress({ terminal }: Context, done: number, total: number): void {
-  if (!Number.isFinite(terminal.width) || total <= linesPerBatch) return
-  const width = 30
-  const full = Math.round((done / total) * width)
-  process.stderr.write(
-    `\r${'━'.repeat(full)}${'─'.repeat(width - full)}  ${number(done)} of ${number(total)}${done === total ? '\n' : ''}`,
-  )
-}
-
-async function post<T>(context: Context, { body, type }: { body: string; type: string }): Promise<T> {
-  const { url, key } = context.options
-  const target = `${url.replace(/\/$/, '')}/events`
-  let answer: Awaited<ReturnType<typeof request>>
-  try {
-    answer = await request(target, {
-      method: 'POST',
-      headers: { 'content-type': type, ...(key !== undefined && { authorization: `Bearer ${key}` }) },
-      body,
-    })
-  } catch (error) {
-    throw new BusbarError(
-      'journal.unavailable',
-      `no busbar answers at ${url}: start it with "busbar dev", or say where it is with --url`,
-      {
-        cause: error,
-      },
-    )
-  }
-  const value: unknown = await answer.body.json().catch(() => undefined)
-  if (answer.statusCode < 300) return value as T
-  throw refusal(value, answer.statusCode)
-}
-
-/** The problem document, every fault of it, in words. */
-function refusal(value: unknown, status: number): BusbarError {
-  const problem = value as
-    { code?: ErrorCode; detail?: string; errors?: { pointer: string; message: string }[] } | undefined
-  const faults = (problem?.errors ?? [])
-    .map(({ pointer, message }) => `\n  ${safe(pointer || '/')}: ${safe(message)}`)
-    .join('')
-  return new BusbarError(
-    problem?.code ?? 'request.malformed',
-    `${problem?.detail ?? `busbar answered ${status}`}${faults}`,
-  )
 }

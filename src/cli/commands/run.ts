@@ -1,23 +1,27 @@
 import type { Command } from 'commander'
 import type { Role } from '../../hub.ts'
 import { createHub } from '../../hub.ts'
-import { openHome } from '../../hub/home.ts'
+import { isLoopback } from '../../hub/loopback-guard.ts'
+import type { Config } from '../../define/config.ts'
+import { portRange } from '../../define/http-config.ts'
+import { inRange } from '../../define/range.ts'
 import { BusbarError } from '../../errors.ts'
-import { openDatabase } from '../../journal/database.ts'
-import { migrate } from '../../journal/migrate.ts'
-import { checkDurable } from '../../journal/migrate.ts'
+import { checkDurable, migrate } from '../../journal/migrate.ts'
 import { createLog, logLevels } from '../../telemetry/log.ts'
-import type { LogLevel } from '../../telemetry/log.ts'
 import { loadConfig } from '../config-file.ts'
 import type { Action, Context } from '../context.ts'
 import { keepHeapSmall } from '../heap.ts'
+import { withDatabase } from '../journal.ts'
+import { oneOf } from '../options.ts'
 import { developOn } from '../reload.ts'
 import { styled } from '../terminal.ts'
+import { partsOf } from '../words.ts'
 
 interface StartOptions {
   readonly role: string
   readonly migrate?: boolean
   readonly logLevel: string
+  readonly port?: string
   readonly dev: boolean
 }
 
@@ -26,6 +30,7 @@ export function addRunningCommands(program: Command, action: Action): void {
   program
     .command('dev')
     .description('run the project on this machine, without API keys, and start again whenever a file changes')
+    .option('--port <port>', 'in the place of http.port; 0 takes a free one')
     .option('--log-level <level>', logLevels.join(', '), 'info')
     .action(action(dev))
   program
@@ -33,6 +38,7 @@ export function addRunningCommands(program: Command, action: Action): void {
     .description('run in production; ends gracefully on SIGTERM and SIGINT')
     .option('--role <role>', 'ingress, worker, or all', 'all')
     .option('--migrate', 'apply missing migrations at start (always done for the embedded journal)')
+    .option('--port <port>', 'in the place of http.port; 0 takes a free one')
     .option('--log-level <level>', logLevels.join(', '), 'info')
     .option('--dev', 'as "busbar dev" does, without watching files', false)
     .action(action(start))
@@ -42,18 +48,18 @@ export function addRunningCommands(program: Command, action: Action): void {
     .action(action(migrateJournal))
 }
 
-const roles: Readonly<Record<string, readonly Role[]>> = {
+const roles = {
   all: ['ingress', 'worker'],
   ingress: ['ingress'],
   worker: ['worker'],
-}
+} as const satisfies Record<string, readonly Role[]>
+const roleNames = ['ingress', 'worker', 'all'] as const satisfies (keyof typeof roles)[]
 
 async function start(context: Context, options: StartOptions): Promise<void> {
+  const own = roles[oneOf('--role', options.role, roleNames)]
+  const level = oneOf('--log-level', options.logLevel, logLevels)
   const { config: loaded } = await loadConfig(context.options.config)
-  const own = roles[options.role]
-  if (!own) throw new BusbarError('config.invalid', `--role is ingress, worker or all, not "${options.role}"`)
-  const level = levelOf(options.logLevel)
-  const config = options.dev ? { ...loaded, http: { ...loaded.http, unauthenticated: true } } : loaded
+  const config = asToldBy(loaded, options)
   if (options.dev) checkLoopback(config.http.host)
   keepHeapSmall()
   const hub = createHub(config, {
@@ -67,16 +73,26 @@ async function start(context: Context, options: StartOptions): Promise<void> {
   context.terminal.out(
     context.options.json
       ? JSON.stringify({ url: hub.url })
-      : `busbar runs at ${styled(context.terminal, 'bold', hub.url)}: ${config.flows.length} flows, ${config.sources.length} sources`,
+      : `busbar runs at ${styled(context.terminal, 'bold', hub.url)}: ${partsOf(config)}`,
   )
   await interrupted
   await hub.stop()
   if (process.connected) process.disconnect() // being listened for, the channel to "busbar dev" would keep this alive
 }
 
+/** The configuration with what the command line says otherwise. */
+function asToldBy(config: Config, { dev, port }: StartOptions): Config {
+  const http = {
+    ...config.http,
+    ...(dev && { unauthenticated: true }),
+    ...(port !== undefined && { port: inRange('--port', Number(port || Number.NaN), portRange) }),
+  }
+  return { ...config, http }
+}
+
 /** Without keys, everybody who reaches the port may publish and act. */
 function checkLoopback(host: string): void {
-  if (host === '127.0.0.1' || host === '::1' || host === 'localhost') return
+  if (isLoopback(host)) return
   throw new BusbarError(
     'config.invalid',
     `"busbar dev" asks for no API keys, so it serves on loopback only; the configuration says http.host "${host}"`,
@@ -91,33 +107,19 @@ function untilInterrupted(): Promise<void> {
   })
 }
 
-function levelOf(text: string): LogLevel {
-  const level = logLevels.find((each) => each === text)
-  if (!level)
-    throw new BusbarError('config.invalid', `--log-level is one of ${logLevels.join(', ')}, not "${text}"`)
-  return level
-}
-
-async function dev(context: Context, options: { readonly logLevel: string }): Promise<void> {
-  levelOf(options.logLevel)
-  await developOn(context, ['--log-level', options.logLevel])
+async function dev(context: Context, options: Pick<StartOptions, 'logLevel' | 'port'>): Promise<void> {
+  oneOf('--log-level', options.logLevel, logLevels)
+  const port = options.port === undefined ? [] : ['--port', options.port]
+  await developOn(context, ['--log-level', options.logLevel, ...port])
 }
 
 async function migrateJournal(context: Context): Promise<void> {
   const { config } = await loadConfig(context.options.config)
-  const home = await openHome(config.journal, createLog('warn'))
-  try {
-    const database = openDatabase({ ...home, applicationName: 'busbar-migrate', maxConnections: 1 })
-    try {
-      await checkDurable(database)
-      const applied = await migrate(database, home.schema)
-      context.show({ applied }, () =>
-        applied.length === 0 ? 'the journal is up to date' : `applied ${applied.join(', ')}`,
-      )
-    } finally {
-      await database.close()
-    }
-  } finally {
-    await home.close()
-  }
+  const applied = await withDatabase(config.journal, async (database, { schema }) => {
+    await checkDurable(database)
+    return migrate(database, schema)
+  })
+  context.show({ applied }, () =>
+    applied.length === 0 ? 'the journal is up to date' : `applied ${applied.join(', ')}`,
+  )
 }

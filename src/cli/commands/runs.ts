@@ -1,10 +1,14 @@
 import type { Command } from 'commander'
+import { RunStateFilter } from '../../control/schema/run.ts'
 import type { Run, RunDetail, RunPage } from '../../control/schema/run.ts'
-import { runId } from '../../control/sentence.ts'
+import { count, runId } from '../../control/sentence.ts'
 import { BusbarError } from '../../errors.ts'
 import type { Action, Context } from '../context.ts'
+import { exitCode } from '../exit-code.ts'
 import { parseMoment, parseRun } from '../run-argument.ts'
-import { facts, table } from '../table.ts'
+import { countOf, oneOf, refuseOptions } from '../options.ts'
+import { listed, mostListed } from '../pages.ts'
+import { facts, table, withMore } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
 import { styled, safe } from '../terminal.ts'
 import { moment, number, stateCell, words } from '../words.ts'
@@ -41,6 +45,8 @@ function filterOf(options: Filter) {
   }
 }
 
+const states = RunStateFilter.options
+
 /** `runs`, `retry`, `skip`. */
 export function addRunCommands(program: Command, action: Action): void {
   addFilter(
@@ -56,9 +62,11 @@ export function addRunCommands(program: Command, action: Action): void {
   addFilter(
     program
       .command('retry [run]')
-      .description('try a parked or retrying run again now; or many, by filter (needs at least one)')
+      .description(
+        'try a parked or retrying run again now; or many parked ones, by filter (needs at least one)',
+      )
       .option('--reason <text>', 'kept in the audit trail')
-      .option('--may-double', 'also when the effect may have happened and cannot be looked up', false)
+      .option('--may-double', 'a run: also when its effect may have happened and cannot be looked up', false)
       .option('--dry-run', 'with a filter: only count', false),
   ).action(action(retry))
   program
@@ -75,14 +83,18 @@ async function runs(
 ): Promise<void> {
   const { client, terminal } = context
   if (run !== undefined) {
+    const { limit: _, ...filter } = options
+    refuseOptions(filter, 'a run that is named')
     const detail = await client.getRun(parseRun(run))
     return context.show(detail, (value) => describe(terminal, value))
   }
-  const page = await client.listRuns({
+  const filter = {
     ...filterOf(options),
-    ...(options.state !== undefined && { state: options.state as 'open' }),
-    limit: Number(options.limit),
-  })
+    ...(options.state !== undefined && { state: oneOf('--state', options.state, states) }),
+  }
+  const page = await listed(countOf('--limit', options.limit, mostListed), ({ limit, next }) =>
+    client.listRuns({ ...filter, ...(next !== undefined && { cursor: next }), limit }),
+  )
   context.show(page, (value) => list(terminal, value))
 }
 
@@ -107,10 +119,7 @@ function list(terminal: Terminal, page: RunPage): string {
     moment(run.firstAt ?? run.receivedAt),
     words(run.why),
   ]
-  const shown = table(terminal, columns, page.items.map(row))
-  return page.next === null
-    ? shown
-    : `${shown}\n${styled(terminal, 'dim', 'there are more: raise --limit or narrow the filter')}`
+  return withMore(terminal, page, table(terminal, columns, page.items.map(row)))
 }
 
 function describe(terminal: Terminal, run: RunDetail): string {
@@ -170,8 +179,10 @@ async function retry(
 ): Promise<void> {
   const { client } = context
   const reason = options.reason === undefined ? {} : { reason: options.reason }
+  const { reason: _, mayDouble, dryRun, ...given } = options
   if (run !== undefined) {
-    const done = await client.retryRun({ ...parseRun(run), ...reason, mayDouble: options.mayDouble })
+    refuseOptions({ ...given, dryRun }, 'a run that is named')
+    const done = await client.retryRun({ ...parseRun(run), ...reason, mayDouble })
     return context.show(done, () => `${run} was ${done.before}, and is tried again now`)
   }
   const filter = filterOf(options)
@@ -180,7 +191,8 @@ async function retry(
       'config.invalid',
       'name a run (book-order/1042), or say which: --flow, --system, --problem, …',
     )
-  await retryMany(context, { ...filter, ...reason, dryRun: options.dryRun })
+  refuseOptions({ mayDouble }, 'a filter: whether an effect may happen twice is to be judged run by run')
+  await retryMany(context, { ...filter, ...reason, dryRun })
 }
 
 /** Page after page, so that any number can be retried; says how far it has come on a terminal. */
@@ -196,13 +208,21 @@ async function retryMany(
     total.retried += page.retried
     total.refused.push(...page.refused)
     cursor = page.next ?? undefined
-    if (cursor !== undefined) context.terminal.err(`${number(total.retried)} retried …`)
+    if (cursor !== undefined)
+      context.terminal.err(`${number(filter.dryRun ? total.matched : total.retried)} so far …`)
   } while (cursor !== undefined)
-  context.show(total, ({ matched, retried, refused }) =>
-    filter.dryRun
-      ? `${number(matched)} parked runs would be tried again`
-      : `${number(retried)} of ${number(matched)} parked runs are tried again now${refused.length > 0 ? `; not: ${refused.join(', ')}` : ''}`,
-  )
+  context.show(total, (result) => outcomeOf(result, filter.dryRun))
+  if (total.refused.length > 0) process.exitCode = exitCode.refused
+}
+
+function outcomeOf(
+  { matched, retried, refused }: { matched: number; retried: number; refused: readonly string[] },
+  dryRun: boolean,
+): string {
+  if (matched === 0) return 'no parked run is like that'
+  if (dryRun) return `${count(matched, 'parked run')} would be tried again`
+  const not = refused.length > 0 ? `; not: ${refused.join(', ')}` : ''
+  return `${number(retried)} of ${count(matched, 'parked run')} ${retried === 1 ? 'is' : 'are'} tried again now${not}`
 }
 
 async function skip(context: Context, run: string, options: { readonly reason: string }): Promise<void> {
