@@ -13,15 +13,19 @@ export type {
   SystemOptions,
 } from './define/system.ts'
 export { defineFlow } from './define/flow.ts'
+export type { Flow, FlowOptions, FlowStart, OnFailure, Ordering } from './define/flow.ts'
+export type { FlowBuilder } from './define/flow-builder.ts'
+export type { RetryOptions } from './define/retry-policy.ts'
 export type {
-  Flow,
-  FlowOptions,
-  FlowStart,
-  Ordering,
-  RetryOptions,
+  Approval,
+  ApproveOptions,
+  OnTimeout,
+  StepFacts,
   StepInput,
   StepOptions,
-} from './define/flow.ts'
+  WaitForOptions,
+  WaitOptions,
+} from './define/step.ts'
 export { toEvent, webhookSource } from './define/source.ts'
 export type {
   MappedEvent,

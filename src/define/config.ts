@@ -1,6 +1,7 @@
 import { BusbarError } from '../errors.ts'
 import type { AnyContract } from './event.ts'
 import type { Flow } from './flow.ts'
+import { callsOf, eventsOf } from './flow-builder.ts'
 import type { HttpConfig, HttpSettings } from './http-config.ts'
 import { httpSettings } from './http-config.ts'
 import type { JournalConfig } from './journal-config.ts'
@@ -73,10 +74,6 @@ function checkDeclarations({ flows, sources = [], events = [] }: ConfigOptions):
     for (const [index, item] of (items as readonly ({ kind?: unknown } | undefined)[]).entries())
       if (item?.kind !== kind) invalid(`${list}[${index}] is no such thing: it must come from ${write}`)
   }
-  for (const { name, steps } of flows)
-    for (const step of steps)
-      if ('run' in step && typeof step.run !== 'function')
-        invalid(`step "${step.name}" of flow "${name}" has no function run`)
 }
 
 function invalid(message: string): never {
@@ -111,7 +108,7 @@ function uniqueFlows(flows: readonly Flow[]): readonly Flow[] {
 
 function contractsOf(options: ConfigOptions): Config['contracts'] {
   const contracts = new Map<string, AnyContract>()
-  const declared = [...(options.events ?? []), ...options.flows.flatMap((flow) => flow.events)]
+  const declared = [...(options.events ?? []), ...options.flows.flatMap(eventsOf)]
   for (const contract of declared) {
     const known = contracts.get(contract.type)
     if (known && known !== contract) conflict(`event type "${contract.type}" is declared twice`)
@@ -122,7 +119,7 @@ function contractsOf(options: ConfigOptions): Config['contracts'] {
 
 function systemsOf(flows: readonly Flow[]): Config['systems'] {
   const systems = new Map<string, System>()
-  for (const { system } of flows.flatMap((flow) => flow.steps)) {
+  for (const { system } of flows.flatMap(callsOf)) {
     const known = systems.get(system.name)
     if (known && known !== system) conflict(`two systems are named "${system.name}"`)
     systems.set(system.name, system)

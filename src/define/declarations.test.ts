@@ -28,7 +28,7 @@ describe('a configuration that cannot be meant is refused with the culprit named
     ],
     ['events[0] is no such thing', () => untyped({ flows: [], events: [z.string()] })],
     [
-      'step "sale" of flow "a" has no function run',
+      'flow "a", step "sale": "run" is missing',
       () =>
         untyped({
           flows: [

@@ -71,7 +71,7 @@ export interface Exchange {
 
 /** What the engine tells a connector about the attempt that it is about to make calls for. */
 export interface AttemptContext {
-  readonly kind: 'send' | 'find' | 'verify'
+  readonly kind: 'send' | 'find' | 'verify' | 'undo'
   /** Stable over retries, crashes and takeovers of the step; sent to the target. */
   readonly idempotencyKey: string
   /** W3C Trace Context for the outgoing request. */

@@ -1,17 +1,17 @@
 import { hash } from 'node:crypto'
-import type { BusEvent } from '../define/event.ts'
-import type { StepInput } from '../define/flow.ts'
+import type { AnyContract, BusEvent } from '../define/event.ts'
+import type { StepInput } from '../define/step.ts'
 import type { AttemptContext, Exchange } from '../define/system.ts'
 import { CallError } from '../errors.ts'
-import { busEvent } from './bus-event.ts'
+import { busEvent, editedData } from './bus-event.ts'
 import type { Clock, Random } from './clock.ts'
 import type { Outcome } from './outcome.ts'
 import { failedOutcome } from './outcome.ts'
-import type { Run, StepRun } from './run.ts'
+import type { CallRun, Run, StepRun } from './run.ts'
 
 /** One phase of an attempt for the record. */
 export interface AttemptRecord {
-  readonly kind: 'send' | 'find' | 'verify'
+  readonly kind: 'send' | 'find' | 'verify' | 'undo'
   /** `succeeded`, `absent`, or the error class. */
   readonly outcome: string
   readonly at: number
@@ -25,6 +25,8 @@ export interface AttemptRecord {
 /** What an attempt came to, and what to remember of it. */
 export interface AttemptReport {
   readonly outcome: Outcome
+  /** What the step gave, or what `find` found. */
+  readonly value: unknown
   readonly records: readonly AttemptRecord[]
   readonly ms: number
 }
@@ -42,32 +44,33 @@ export interface AttemptDeps {
   readonly signal: AbortSignal
 }
 
-/** Stable for the step of a run: retries, crashes, takeovers and restores send the same key. Never made of seq. */
-export function idempotencyKey(hub: string, { run, step }: StepRun): string {
+/**
+ * Stable for the step of a run: retries, crashes, takeovers and restores send the same key. Never made of seq. Another
+ * one for the undo, and after an edit of the step's input.
+ */
+export function idempotencyKey(hub: string, { run, step, keyNo }: StepRun): string {
   const { source, id } = run.event
-  return hash(
-    'sha256',
-    JSON.stringify([hub, run.flow.name, source, id, run.gen, step.definition.name, 0]),
-    'hex',
-  ).slice(0, 40)
+  const parts = [hub, run.flow.name, source, id, run.gen, step.definition.name, keyNo]
+  if (run.compensating) parts.push('undo')
+  return hash('sha256', JSON.stringify(parts), 'hex').slice(0, 40)
 }
 
 /**
  * Makes one attempt of a step, within its timeout: looks first (`find`) where an earlier try may have taken
- * effect, sends (`run`), reads back (`verify`). Never rejects: whatever happens is an outcome.
+ * effect, sends (`run`), reads back (`verify`); or, in a run that is compensated, takes it back (`undo`). Never rejects: whatever happens is an outcome.
  */
-export async function attempt(stepRun: StepRun, deps: AttemptDeps): Promise<AttemptReport> {
+export async function attempt(stepRun: CallRun, deps: AttemptDeps): Promise<AttemptReport> {
   const { clock } = deps
   const startedAt = clock.monotonic()
   const phases = new Phases(stepRun, deps)
-  const outcome = await phases.all()
-  return { outcome, records: phases.records, ms: clock.monotonic() - startedAt }
+  const ended = await phases.all()
+  return { ...ended, records: phases.records, ms: clock.monotonic() - startedAt }
 }
 
 /** The phases of one attempt share a deadline, an idempotency key and the record. */
 class Phases {
   readonly records: AttemptRecord[] = []
-  readonly #stepRun: StepRun
+  readonly #stepRun: CallRun
   readonly #deps: AttemptDeps
   readonly #key: string
   readonly #traceparent: string
@@ -79,7 +82,7 @@ class Phases {
   #sent = 0
   #exchange: Exchange | undefined
 
-  constructor(stepRun: StepRun, deps: AttemptDeps) {
+  constructor(stepRun: CallRun, deps: AttemptDeps) {
     const { step } = stepRun
     this.#stepRun = stepRun
     this.#deps = deps
@@ -108,10 +111,8 @@ class Phases {
     }
   }
 
-  async all(): Promise<Outcome> {
-    const { run, maybeAt } = this.#stepRun
-    const { flow, event } = run
-    const step = this.#stepRun.step.definition
+  async all(): Promise<Ended> {
+    const { flow, event, compensating } = this.#stepRun.run
     try {
       await this.#deps.mark?.(true)
       const contract = flow.contracts.get(event.type)
@@ -120,28 +121,54 @@ class Phases {
           class: 'invalid',
           message: `no contract for "${event.type}" in this deployment`,
         })
-      const seen = await busEvent(event, contract)
-      if (maybeAt !== null && step.find) {
-        const found = await this.#phase('find', () => step.find?.(this.#input('find', seen)))
-        if (found.outcome.kind === 'failed' || found.value !== undefined) return found.outcome
-      }
-      const sent = await this.#phase('send', () => step.run(this.#input('send', seen)))
-      if (sent.outcome.kind === 'failed' || !step.verify) return sent.outcome
-      return await this.#verify(seen, sent)
+      const seen = await this.#seen(contract)
+      return await (compensating ? this.#back(seen) : this.#forward(seen))
     } catch (error) {
       const outcome = failedOutcome(error, { sent: this.#sent, timedOut: this.#timedOut, readOnly: false })
-      this.#record('send', outcome, this.#deps.clock.now(), 0)
-      return outcome
+      this.#record(compensating ? 'undo' : 'send', outcome, this.#deps.clock.now(), 0)
+      return { outcome, value: undefined }
     } finally {
       this.#cancelDeadline()
       await this.#deps.mark?.(false)
     }
   }
 
-  async #verify(
-    seen: BusEvent,
-    sent: { readonly outcome: Outcome; readonly value: unknown },
-  ): Promise<Outcome> {
+  /** The event, with the data that a person has given this step in the place of its own. */
+  async #seen(contract: AnyContract): Promise<BusEvent> {
+    const { run, input } = this.#stepRun
+    const event = await busEvent(run.event, contract)
+    return input === null ? event : { ...event, data: await editedData(input, contract) }
+  }
+
+  async #forward(seen: BusEvent): Promise<Ended> {
+    const step = this.#stepRun.step.definition
+    if (this.#stepRun.maybeAt !== null && step.find) {
+      const found = await this.#find(seen)
+      if (found.outcome.kind === 'failed' || found.value !== undefined) return found
+    }
+    const sent = await this.#phase('send', () => step.run(this.#input('send', seen)))
+    if (sent.outcome.kind === 'failed' || !step.verify) return sent
+    return this.#verify(seen, sent)
+  }
+
+  /** Takes the effect back: of a step that is done, or of one that `find` finds to have happened after all. */
+  async #back(seen: BusEvent): Promise<Ended> {
+    const { step, result } = this.#stepRun
+    const { undo } = step.definition
+    let effect = result
+    if (result === undefined && step.definition.find) {
+      const found = await this.#find(seen)
+      if (found.outcome.kind === 'failed' || found.value === undefined) return found
+      effect = found.value
+    }
+    return this.#phase('undo', () => undo?.({ ...this.#input('undo', seen), result: effect as never }))
+  }
+
+  #find(seen: BusEvent): Promise<Ended> {
+    return this.#phase('find', () => this.#stepRun.step.definition.find?.(this.#input('find', seen)))
+  }
+
+  async #verify(seen: BusEvent, sent: Ended): Promise<Ended> {
     const step = this.#stepRun.step.definition
     const verified = await this.#phase('verify', async () => {
       const input = { ...this.#input('verify', seen), result: sent.value as never }
@@ -153,14 +180,11 @@ class Phases {
       })
     })
     return verified.outcome.kind === 'failed'
-      ? { ...verified.outcome, maybe: true, systemFault: false }
-      : sent.outcome
+      ? { outcome: { ...verified.outcome, maybe: true, systemFault: false }, value: undefined }
+      : sent
   }
 
-  async #phase(
-    kind: AttemptRecord['kind'],
-    work: () => unknown,
-  ): Promise<{ outcome: Outcome; value: unknown }> {
+  async #phase(kind: AttemptRecord['kind'], work: () => unknown): Promise<Ended> {
     const { clock, mark } = this.#deps
     const at = clock.now()
     const startedAt = clock.monotonic()
@@ -177,7 +201,7 @@ class Phases {
       outcome = failedOutcome(error, {
         sent: this.#sent,
         timedOut: this.#timedOut,
-        readOnly: kind !== 'send',
+        readOnly: kind === 'find' || kind === 'verify',
       })
     }
     this.#record(kind, outcome, at, clock.monotonic() - startedAt, kind === 'find' && value === undefined)
@@ -203,10 +227,11 @@ class Phases {
     })
   }
 
-  #input(kind: AttemptRecord['kind'], event: BusEvent): StepInput<never, never> {
+  #input(kind: AttemptRecord['kind'], event: BusEvent): StepInput<never, never, never> {
     const { step, attempts } = this.#stepRun
     return {
       event: event as never,
+      results: resultsOf(this.#stepRun),
       call: step.connector.open(this.#context(kind, event)) as never,
       idempotencyKey: this.#key,
       attempt: attempts + 1,
@@ -231,13 +256,24 @@ class Phases {
         this.#deps.checkLease()
       },
       sent: () => {
-        if (kind === 'send') this.#sent++
+        if (kind === 'send' || kind === 'undo') this.#sent++
       },
       record: (exchange) => {
         this.#exchange = exchange
       },
     }
   }
+}
+
+interface Ended {
+  readonly outcome: Outcome
+  readonly value: unknown
+}
+
+/** The results that a step can see, by name; those of steps that were skipped are missing. */
+export function resultsOf({ run }: StepRun): never {
+  const done = run.steps.filter(({ phase }) => phase === 'done')
+  return Object.fromEntries(done.map(({ step, result }) => [step.definition.name, result])) as never
 }
 
 /** W3C Trace Context: the event's own trace goes on; without one, the trace id follows from the idempotency key, so that all tries share it. */

@@ -5,11 +5,11 @@ import { tellGate } from './gate-sign.ts'
 import type { Outcome } from './outcome.ts'
 import type { Verdict } from './retry.ts'
 import { decide } from './retry.ts'
-import type { Run, StepRun } from './run.ts'
+import type { CallRun, Run } from './run.ts'
 
 /** What happened, for logs, metrics and statistics. */
 export interface EngineObserver {
-  attempted(stepRun: StepRun, report: AttemptReport): void
+  attempted(stepRun: CallRun, report: AttemptReport): void
   /** A run reached an end, or must wait in a row. */
   became(run: Run, state: 'succeeded' | 'retrying' | 'parked', reason: string | undefined): void
 }
@@ -22,16 +22,16 @@ export interface AttemptsDeps {
   readonly checkLease: () => void
   readonly signal: AbortSignal
   /** Careful mode: commits whether the run is inside the user's code. */
-  readonly mark: (stepRun: StepRun, inside: boolean) => Promise<void>
+  readonly mark: (stepRun: CallRun, inside: boolean) => Promise<void>
   readonly observer: EngineObserver
   /** Told once per attempt, with what becomes of the step; its counters say so already. */
-  readonly onEnded: (stepRun: StepRun, report: AttemptReport, verdict: Verdict) => void
+  readonly onEnded: (stepRun: CallRun, report: AttemptReport, verdict: Verdict) => void
 }
 
 /** The attempts under way in one group: begun, ended, and counted by the retry policy. */
 export class Attempts {
   readonly #deps: AttemptsDeps
-  readonly #active = new Set<StepRun>()
+  readonly #active = new Set<CallRun>()
   #attemptedTo = 0
   /** An earlier owner may have died of something here: user's code is run with a committed mark. */
   careful = false
@@ -41,7 +41,7 @@ export class Attempts {
   }
 
   /** Steps being attempted, longest first. */
-  get active(): ReadonlySet<StepRun> {
+  get active(): ReadonlySet<CallRun> {
     return this.#active
   }
 
@@ -51,7 +51,7 @@ export class Attempts {
   }
 
   /** Attempts a step now. */
-  begin(stepRun: StepRun): void {
+  begin(stepRun: CallRun): void {
     const { clock, random, hub, checkLease, signal, mark } = this.#deps
     const { run } = stepRun
     stepRun.place = 'active'
@@ -72,9 +72,10 @@ export class Attempts {
     void attempt(stepRun, deps).then((report) => this.#ended(stepRun, report))
   }
 
-  #ended(stepRun: StepRun, report: AttemptReport): void {
+  #ended(stepRun: CallRun, report: AttemptReport): void {
     const { clock, random, observer, onEnded } = this.#deps
     const { outcome } = report
+    const { run } = stepRun
     const { gate, definition } = stepRun.step
     stepRun.place = 'idle'
     this.#active.delete(stepRun)
@@ -86,7 +87,8 @@ export class Attempts {
       throttles: stepRun.throttles,
       conflicts: stepRun.conflicts,
       cutOff: gate.cutOff,
-      hasFind: definition.find !== undefined,
+      // An undo is not looked for: it is repeated with its key.
+      hasFind: definition.find !== undefined && !run.compensating,
       keyLifeMs: gate.settings.keyLifeMs,
       settleMs: gate.settings.settleMs,
       ageMs: clock.now() - (stepRun.firstAt ?? 0),
@@ -99,14 +101,14 @@ export class Attempts {
   }
 
   /** An answered attempt is over at the target too: looking for its effect need not wait. */
-  #doubt(stepRun: StepRun, errorClass: string): void {
+  #doubt(stepRun: CallRun, errorClass: string): void {
     const answered = errorClass !== 'unknown'
     stepRun.maybeAt = this.#deps.clock.now() - (answered ? stepRun.step.gate.settings.settleMs : 0)
   }
 }
 
 /** Which budget pays for the attempt. */
-function count(stepRun: StepRun, outcome: Outcome, verdict: Verdict): void {
+function count(stepRun: CallRun, outcome: Outcome, verdict: Verdict): void {
   switch (verdict.do) {
     case 'succeed':
     case 'park':

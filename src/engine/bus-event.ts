@@ -48,6 +48,17 @@ function parse(event: StoredEvent, contract: AnyContract): BusEvent | Promise<Bu
   return validated instanceof Promise ? validated.then(finish) : finish(validated)
 }
 
+/** Data as a person has edited it, passed through the contract; rejects with an `invalid` CallError when it does not pass. */
+export async function editedData(json: string, contract: AnyContract): Promise<unknown> {
+  const result = await contract.schema['~standard'].validate(JSON.parse(json))
+  if (!result.issues) return result.value
+  const faults = result.issues.slice(0, 3).map((issue) => issue.message)
+  throw new CallError({
+    class: 'invalid',
+    message: `the edited data does not pass the contract of "${contract.type}": ${faults.join('; ')}`,
+  })
+}
+
 function contractFault(event: StoredEvent, issues: readonly { readonly message: string }[]): string {
   const faults = issues.slice(0, 3).map((issue) => issue.message)
   return `event ${event.seq} no longer passes the contract of "${event.type}": ${faults.join('; ')}`

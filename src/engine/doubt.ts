@@ -1,5 +1,5 @@
 import { resume } from './retry.ts'
-import type { StepRun } from './run.ts'
+import type { CallRun } from './run.ts'
 
 /** Why a step must not be attempted now: it waits, or its run needs a person. */
 export type Hold =
@@ -15,7 +15,7 @@ const parkWords = {
 
 /** Before a step that may have been attempted elsewhere goes on: wait, park, or (undefined) go. */
 export function holdOf(
-  { run, step, maybeAt, firstAt }: StepRun,
+  { run, step, maybeAt, firstAt }: CallRun,
   careful: boolean,
   now: number,
 ): Hold | undefined {
@@ -23,7 +23,7 @@ export function holdOf(
   // First it gets a row, so that a crash can be counted.
   if (careful && !run.hasRow) return { waitMs: 0, reason: 'an earlier worker may have died of it' }
   const { definition, gate } = step
-  const rules = { hasFind: definition.find !== undefined, ...gate.settings }
+  const rules = { hasFind: definition.find !== undefined && !run.compensating, ...gate.settings }
   const next = resume({ maybeAt, firstAt, crashes: run.crashes }, rules, now)
   if (next === 'go') return undefined
   if ('park' in next) return { park: next.park, reason: parkWords[next.park] }

@@ -82,7 +82,7 @@ export class Flusher {
     this.#done.set(run, {
       flow: run.flow.id,
       seq: run.event.seq,
-      system: step.gate.id,
+      system: step.gate?.id ?? 0,
       tries,
       firstAt: firstAt ?? 0,
       ...outcome,
@@ -99,13 +99,17 @@ export class Flusher {
     return more
   }
 
-  /** Steps of a run whose row, if it has one, stays as it is; `onCommitted` tells of it. Written as soon as can be: others wait for their results. */
-  steps(run: Run, rows: readonly StepRow[]): void {
+  /**
+   * Steps of a run, beside its row or without one. Written as soon as can be: others wait for their results. Whether
+   * `onCommitted` will speak of the run once more.
+   */
+  steps(run: Run, rows: readonly StepRow[]): boolean {
     const known = this.#steps.get(run)
     if (known) known.push(...rows)
     else this.#steps.set(run, [...rows])
     this.#urgent = true
     this.#soon()
+    return known === undefined
   }
 
   /** An event of this key was read that somebody may wait for. */
@@ -157,6 +161,8 @@ export class Flusher {
 
   async #loop(): Promise<void> {
     try {
+      // What is given in the same turn goes along.
+      await Promise.resolve()
       do await this.#flushOnce()
       while (!this.#ended && (this.#urgent || this.#done.size + this.#rows.size >= manyRows))
     } finally {

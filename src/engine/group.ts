@@ -95,13 +95,15 @@ export class Group {
       onLost,
       onError,
     })
-    const gates = [...new Set(flows.flatMap((flow) => flow.steps.map((step) => step.gate)))]
+    const gates = [...new Set(flows.flatMap((flow) => flow.steps.flatMap((step) => step.gate ?? [])))]
     this.#lanes = new Lanes(
       {
         hub: deps.hub,
         clock,
         random,
         flusher: this.#flusher,
+        log: journal,
+        onError,
         observer: deps.observer,
         mayStart: () => this.#mayStart(),
         claimedTo: () => this.#claimedTo,
@@ -129,6 +131,10 @@ export class Group {
       maxBytes: Math.max(65_536, Math.floor(deps.maxBytes / 2)),
       maySlow: () => this.#slowPath.mayHave,
       admit: (run, slow) => this.#admit(run, slow),
+      signal: (key) => {
+        this.#flusher.signal(key)
+        this.#lanes.signalled(key)
+      },
       onError,
     })
     this.#slowPath = new SlowPath({
@@ -228,7 +234,7 @@ export class Group {
   /** Reading stops while nothing could start: paused, or every system it would call is closed. */
   #room(): number {
     if (this.#stopping || this.#paused || this.#bytes >= this.#deps.maxBytes) return 0
-    const stands = this.#deps.flows.map((flow) => flow.gate.stand)
+    const stands = this.#deps.flows.map((flow) => flow.gate?.stand ?? 'open')
     if (stands.includes('open')) return maxUnfinished - this.#unfinished
     return stands.includes('probe') && this.#unfinished === 0 ? 1 : 0
   }
@@ -282,7 +288,7 @@ export class Group {
     const { readHead } = this.#reading
     const lowest = Math.min(...this.#positions.current(readHead).values())
     const ahead = Math.ceil(
-      Math.max(...flows.map((flow) => 4 * flow.gate.settings.concurrency), 2 * this.#perTick),
+      Math.max(...flows.flatMap((flow) => 4 * (flow.gate?.settings.concurrency ?? 0)), 2 * this.#perTick),
     )
     const from = Math.max(this.#lanes.attemptedTo, lowest, wanted ? this.#claimWanted : 0)
     const positions = this.#changedPositions(readHead)

@@ -1,3 +1,4 @@
+import type { EventLog } from '../journal/port.ts'
 import { runState } from '../journal/port.ts'
 import type { AttemptReport } from './attempt.ts'
 import type { AttemptsDeps } from './attempts.ts'
@@ -11,7 +12,9 @@ import type { Verdict } from './retry.ts'
 import { ReadyQueue } from './ready-queue.ts'
 import type { RowChange } from './rows.ts'
 import { attemptRow, problemRow, runRow } from './rows.ts'
-import type { Run, StepRun } from './run.ts'
+import { Processes } from './process.ts'
+import type { CallRun, Run, StepRun } from './run.ts'
+import { isCall } from './run.ts'
 
 /** An attempt that takes longer is shown as running, and its lane leaves the fast path, so that the position can move on. */
 const surfaceMs = 1_000
@@ -23,6 +26,8 @@ const maxQueue = 64
 /** What lanes need. */
 export interface LanesDeps extends Omit<AttemptsDeps, 'onEnded'> {
   readonly flusher: Flusher
+  readonly log: Pick<EventLog, 'firstOf'>
+  readonly onError: (error: unknown) => void
   /** Whether anything of the group may start: lease, pause, backlog. */
   readonly mayStart: () => boolean
   /** No attempt above this seq unless it has a row. */
@@ -43,14 +48,25 @@ export class Lanes {
   readonly #deps: LanesDeps
   readonly #lanes = new Map<string, Lane>()
   readonly #attempts: Attempts
+  readonly #processes: Processes
   readonly #ready = new Map<SystemGate, ReadyQueue>()
-  #unclaimed: StepRun[] = []
+  #unclaimed: CallRun[] = []
+  #gone = false
 
   constructor(deps: LanesDeps, gates: Iterable<SystemGate>) {
     this.#deps = deps
     this.#attempts = new Attempts({
       ...deps,
       onEnded: (stepRun, report, verdict) => this.#ended(stepRun, report, verdict),
+    })
+    this.#processes = new Processes({
+      ...deps,
+      offer: (call) => this.#queue(call),
+      isHead: (run) => this.#lanes.get(run.key)?.queue[0] === run && !this.#gone,
+      stay: (run, change, of) => this.#withLane(run, (lane) => this.#write(lane, run, change, of)),
+      leave: (run, change, of) => this.#withLane(run, (lane) => this.#defer(lane, change, of)),
+      park: (run, change, of) => this.#withLane(run, (lane) => this.#parkRow(lane, change, of)),
+      end: (run, change, of) => this.#withLane(run, (lane) => this.#end(lane, change, of)),
     })
     for (const gate of new Set(gates)) {
       const queue = new ReadyQueue({
@@ -112,23 +128,28 @@ export class Lanes {
   }
 
   /** The rows of these runs are committed. */
-  committed({ runs }: Committed): void {
+  committed({ runs, stepped }: Committed): void {
     for (const run of runs) {
       const lane = run.hasRow ? this.#lanes.get(run.key) : undefined
       if (!lane) continue
       lane.rowsUnderWay--
       this.#dropIfIdle(lane)
     }
+    for (const run of stepped) this.#processes.committed(run)
+  }
+
+  /** An event of this key was read that runs may wait for. */
+  signalled(key: string): void {
+    const run = this.#lanes.get(key)?.queue[0]
+    if (run && !run.flow.single) this.#processes.signalled(run)
   }
 
   /** claimedTo has risen, or the group may start again. */
   reoffer(): void {
     const unclaimed = this.#unclaimed
     this.#unclaimed = []
-    for (const { run } of unclaimed) {
-      const lane = this.#lanes.get(run.key)
-      if (lane?.queue[0] === run) this.#offer(lane)
-    }
+    for (const call of unclaimed)
+      if (call.place === 'idle' && this.#lanes.get(call.run.key)?.queue[0] === call.run) this.#queue(call)
     for (const gate of this.#ready.keys()) gate.pump()
   }
 
@@ -142,7 +163,7 @@ export class Lanes {
       this.#write(lane, run, { state: runState.running })
       this.#deferFollowers(lane)
     }
-    if (this.#ready.size > 1) this.#deferClosed()
+    this.#deferClosed()
   }
 
   /** Ends all waiting in memory; returns when no attempt runs. Runs that were claimed or tried go back to rows. */
@@ -156,12 +177,13 @@ export class Lanes {
   }
 
   leaveGates(): void {
+    this.#gone = true
     for (const [gate, queue] of this.#ready) gate.leave(queue)
     for (const lane of this.#lanes.values()) endPauses(lane)
   }
 
   /** Starts a step of the head of a lane; false when it may not start now. */
-  #start(stepRun: StepRun): boolean {
+  #start(stepRun: CallRun): boolean {
     const { run } = stepRun
     const lane = this.#lanes.get(run.key)
     if (lane?.queue[0] !== run || stepRun.place !== 'idle') return false
@@ -172,18 +194,21 @@ export class Lanes {
     }
     const hold = holdOf(stepRun, this.careful, this.#deps.clock.now())
     if (!hold) this.#attempts.begin(stepRun)
+    else if (!run.flow.single) this.#processes.held(stepRun, hold)
     else if ('park' in hold)
       this.#park(lane, stepRun, { code: hold.park, message: hold.reason, ms: 0, status: 0 })
     else this.#defer(lane, { state: runState.retrying, nextInMs: hold.waitMs, reason: hold.reason })
     return !hold
   }
 
-  #ended(stepRun: StepRun, report: AttemptReport, verdict: Verdict): void {
+  #ended(stepRun: CallRun, report: AttemptReport, verdict: Verdict): void {
     const { run, step } = stepRun
     const { outcome, ms } = report
     const lane = this.#lanes.get(run.key) as Lane
     this.#record(stepRun, report)
-    if (outcome.kind === 'succeeded') return this.#succeeded(lane, stepRun, { ms, status: outcome.status })
+    if (!run.flow.single) return this.#processes.ended(stepRun, report, verdict)
+    if (outcome.kind === 'succeeded')
+      return this.#end(lane, { state: runState.succeeded, ms, status: outcome.status }, stepRun)
     const failure = { code: outcome.code, message: outcome.message, status: outcome.status, ms }
     if (verdict.do === 'park') this.#park(lane, stepRun, { ...failure, code: verdict.code })
     else if (verdict.do === 'retry') this.#retryLater(lane, stepRun, { delayMs: verdict.delayMs, failure })
@@ -191,35 +216,38 @@ export class Lanes {
     else this.#defer(lane, { state: runState.retrying, nextInMs: 0, reason: `waits for ${step.gate.name}` })
   }
 
-  #record(stepRun: StepRun, { outcome, records }: AttemptReport): void {
+  #record(stepRun: CallRun, { outcome, records }: AttemptReport): void {
     const { attempts, run } = stepRun
     if (outcome.kind === 'succeeded' && attempts === 1 && records.length === 1 && !run.flow.capture) return
     for (const record of records) this.#deps.flusher.attempt(attemptRow(stepRun, record))
   }
 
-  #succeeded(lane: Lane, stepRun: StepRun, outcome: { ms: number; status: number }): void {
-    const { run } = stepRun
+  #end(lane: Lane, change: RowChange, of: StepRun): void {
+    const { run } = of
     lane.queue.shift()
-    if (run.hasRow) this.#write(lane, run, { state: runState.succeeded, ...outcome })
-    else this.#deps.flusher.done(stepRun, outcome)
-    this.#deps.observer.became(run, 'succeeded', undefined)
+    if (run.hasRow) this.#write(lane, run, change, of)
+    else this.#deps.flusher.done(of, { ms: change.ms ?? 0, status: change.status ?? 0 })
+    if (change.state === runState.succeeded) this.#deps.observer.became(run, 'succeeded', undefined)
     this.#next(lane)
   }
 
-  #park(lane: Lane, stepRun: StepRun, failure: Failure): void {
-    const { run, step } = stepRun
-    this.#deps.flusher.problem(problemRow(step.gate.name, failure))
-    this.#deps.observer.became(run, 'parked', failure.code)
-    const change = { state: runState.parked, ...failure }
-    if (run.flow.onParked === 'hold') return this.#defer(lane, change)
+  #park(lane: Lane, stepRun: CallRun, failure: Failure): void {
+    this.#deps.flusher.problem(problemRow(stepRun.step.gate.name, failure))
+    this.#deps.observer.became(stepRun.run, 'parked', failure.code)
+    this.#parkRow(lane, { state: runState.parked, ...failure }, stepRun)
+  }
+
+  #parkRow(lane: Lane, change: RowChange, of: StepRun): void {
+    const { run } = of
+    if (run.flow.onParked === 'hold') return this.#defer(lane, change, of)
     lane.queue.shift()
-    this.#write(lane, run, { ...change, holds: false })
+    this.#write(lane, run, { ...change, holds: false }, of)
     this.#next(lane)
   }
 
   #retryLater(
     lane: Lane,
-    stepRun: StepRun,
+    stepRun: CallRun,
     { delayMs, failure }: { readonly delayMs: number; readonly failure: Failure },
   ): void {
     const { clock, flusher, observer } = this.#deps
@@ -239,10 +267,11 @@ export class Lanes {
   }
 
   /** The lane leaves the fast path: its head gets this row, what follows waits in rows behind it. */
-  #defer(lane: Lane, change: RowChange): void {
+  #defer(lane: Lane, change: RowChange, of?: StepRun): void {
     const head = lane.queue[0]
     endPauses(lane)
-    if (head) this.#write(lane, head, change)
+    if (head && !head.flow.single) this.#processes.unload(head)
+    if (head) this.#write(lane, head, change, of)
     this.#deferFollowers(lane)
     lane.queue.length = 0
     lane.slow = true
@@ -265,19 +294,27 @@ export class Lanes {
     else this.#defer(lane, { state: runState.waiting })
   }
 
-  /** In a group of several systems, lanes whose head needs a closed one wait in rows that name it. */
+  /**
+   * What needs a closed system waits in a row that names it: where the group goes on with others, and where there is a
+   * row already, which says otherwise that it is running.
+   */
   #deferClosed(): void {
     for (const [gate, queue] of this.#ready) {
       if (gate.stand !== 'closed') continue
-      for (const { run } of queue.takeAll()) {
-        const lane = this.#lanes.get(run.key)
-        if (lane?.queue[0] === run)
-          this.#defer(lane, { state: runState.waiting, reason: `waits for ${gate.name}` })
-      }
+      const several = this.#ready.size > 1
+      for (const call of queue.take(({ run }) => several || run.hasRow)) this.#withdraw(call)
     }
   }
 
-  #write(lane: Lane, run: Run, change: RowChange): void {
+  #withdraw(call: CallRun): void {
+    const { run, step } = call
+    const lane = this.#lanes.get(run.key)
+    if (lane?.queue[0] !== run) return
+    if (!run.flow.single) this.#processes.withdrawn(call)
+    else this.#defer(lane, { state: runState.waiting, reason: `waits for ${step.gate.name}` })
+  }
+
+  #write(lane: Lane, run: Run, change: RowChange, of = run.steps[0] as StepRun): void {
     if (change.state !== runState.succeeded && run.flow.onParked === 'hold') lane.slow = true
     if (
       change.state === runState.waiting ||
@@ -285,7 +322,7 @@ export class Lanes {
       change.state === runState.retrying
     )
       lane.slow = true
-    if (this.#deps.flusher.row(run, runRow(run, change, run.steps[0] as StepRun))) lane.rowsUnderWay++
+    if (this.#deps.flusher.row(run, runRow(run, change, of))) lane.rowsUnderWay++
   }
 
   #next(lane: Lane): void {
@@ -294,10 +331,21 @@ export class Lanes {
   }
 
   #offer(lane: Lane): void {
-    const stepRun = lane.queue[0]?.steps[0]
-    if (stepRun?.place !== 'idle') return
-    this.#ready.get(stepRun.step.gate)?.push(stepRun)
-    stepRun.step.gate.pump()
+    const run = lane.queue[0]
+    if (!run) return
+    if (!run.flow.single) return this.#processes.advance(run)
+    const [call] = run.steps
+    if (call && isCall(call) && call.place === 'idle') this.#queue(call)
+  }
+
+  #queue(call: CallRun): void {
+    this.#ready.get(call.step.gate)?.push(call)
+    call.step.gate.pump()
+  }
+
+  #withLane(run: Run, act: (lane: Lane) => void): void {
+    const lane = this.#lanes.get(run.key)
+    if (lane) act(lane)
   }
 
   #open(key: string, slow: boolean): Lane {

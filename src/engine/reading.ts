@@ -1,10 +1,11 @@
-import type { EventLog, GroupLease, OwnerJournal, StoredEvent } from '../journal/port.ts'
+import type { EventLog, GroupLease, KnownStep, OwnerJournal, StoredEvent } from '../journal/port.ts'
 import type { Bell } from './bell.ts'
 import { createBell } from './bell.ts'
 import type { Clock } from './clock.ts'
 import { sleep } from './clock.ts'
 import type { LogTail } from './log-reader.ts'
 import type { FlowRuntime, Run } from './run.ts'
+import { doubtSteps, restoreSteps } from './restore.ts'
 import { newRun } from './run.ts'
 
 /** What the reading of one group needs. */
@@ -13,7 +14,7 @@ export interface ReadingDeps {
   /** No row of an earlier owner lies above it. */
   readonly headAtStart: number
   readonly flows: readonly FlowRuntime[]
-  readonly journal: Pick<EventLog, 'read'> & Pick<OwnerJournal, 'existing' | 'slowKeys'>
+  readonly journal: Pick<EventLog, 'read'> & Pick<OwnerJournal, 'existing' | 'slowKeys' | 'stepsWithoutRun'>
   readonly tail: LogTail
   readonly clock: Clock
   /** How many events may be read now; 0 stops reading until the bell rings. */
@@ -22,6 +23,8 @@ export interface ReadingDeps {
   /** Whether any lane of the group may have a row. */
   readonly maySlow: () => boolean
   readonly admit: (run: Run, slowInJournal: boolean) => void
+  /** An event of this key was read that runs may wait for. */
+  readonly signal: (key: string) => void
   readonly onError: (error: unknown) => void
 }
 
@@ -37,6 +40,7 @@ export class Reading {
   readonly #deps: ReadingDeps
   readonly #bell: Bell = createBell()
   readonly #byType = new Map<string, FlowRuntime[]>()
+  readonly #signals: ReadonlySet<string>
   readonly #types: string[]
   #readHead: number
   #window = windowSize
@@ -49,7 +53,8 @@ export class Reading {
     this.#deps = deps
     for (const flow of deps.flows)
       for (const type of flow.after.keys()) this.#byType.set(type, [...(this.#byType.get(type) ?? []), flow])
-    this.#types = [...this.#byType.keys()]
+    this.#signals = new Set(deps.flows.flatMap((flow) => flow.signals))
+    this.#types = [...new Set([...this.#byType.keys(), ...this.#signals])]
     this.#readHead = Math.min(...deps.flows.map((flow) => deps.lease.positions.get(flow.id) ?? 0))
   }
 
@@ -96,7 +101,8 @@ export class Reading {
     if (stretch) {
       const { part, parts } = this.#deps.lease
       const events = stretch.events.filter(
-        (event) => this.#byType.has(event.type) && event.khash % parts === part,
+        (event) =>
+          (this.#byType.has(event.type) || this.#signals.has(event.type)) && event.khash % parts === part,
       )
       await this.#admit(events, stretch.head)
     } else await this.#readWindow(limit)
@@ -123,13 +129,18 @@ export class Reading {
   async #admit(events: readonly StoredEvent[], readTo: number): Promise<void> {
     const runs = events.flatMap((event) => this.#runsOf(event))
     const known = await this.#existing(readTo)
+    const steps = await this.#begunSteps(readTo)
     const slow = await this.#slowKeys(runs)
     if (this.#stopped) return
     for (const run of runs) {
-      if (known.has(`${run.flow.id}:${run.event.seq}`)) continue
+      const id = `${run.flow.id}:${run.event.seq}`
+      if (known.has(id)) continue
+      restoreSteps(run, steps.get(id) ?? [], this.#deps.clock.monotonic())
       this.#markDoubt(run)
       this.#deps.admit(run, slow.has(run.key))
     }
+    // Behind the runs: one that this very stretch begins looks for itself.
+    for (const { type, key } of events) if (key !== null && this.#signals.has(type)) this.#deps.signal(key)
     this.#readHead = readTo
   }
 
@@ -155,6 +166,20 @@ export class Reading {
     return new Set(rows.map((row) => `${row.flow}:${row.seq}`))
   }
 
+  /** Steps of an earlier owner's runs that have no row: what is done is not done again. */
+  async #begunSteps(readTo: number): Promise<ReadonlyMap<string, KnownStep[]>> {
+    const { headAtStart, flows, journal } = this.#deps
+    const ids = flows.filter((flow) => !flow.single).map((flow) => flow.id)
+    const begun = new Map<string, KnownStep[]>()
+    if (ids.length === 0 || this.#readHead >= headAtStart) return begun
+    const rows = await journal.stepsWithoutRun(ids, this.#readHead, Math.min(readTo, headAtStart))
+    for (const { flow, seq, step } of rows) {
+      const id = `${flow}:${seq}`
+      begun.set(id, [...(begun.get(id) ?? []), step])
+    }
+    return begun
+  }
+
   async #slowKeys(runs: readonly Run[]): Promise<ReadonlySet<string>> {
     if (runs.length === 0 || !this.#deps.maySlow()) return new Set()
     this.#slowedMeanwhile = new Set()
@@ -170,9 +195,6 @@ export class Reading {
   #markDoubt(run: Run): void {
     const { suspectTo, suspectAt, suspectSince } = this.#deps.lease
     if (run.event.seq > suspectTo || run.event.receivedAt > suspectAt) return
-    for (const step of run.steps) {
-      step.maybeAt = suspectAt
-      step.firstAt = Math.max(suspectSince, run.event.receivedAt)
-    }
+    doubtSteps(run, { sentBy: suspectAt, since: Math.max(suspectSince, run.event.receivedAt) })
   }
 }

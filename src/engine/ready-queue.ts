@@ -1,10 +1,10 @@
 import type { GateClient } from './gate.ts'
-import type { StepRun } from './run.ts'
+import type { CallRun } from './run.ts'
 
 /** What a ready queue asks of its group. */
 export interface ReadyQueueDeps {
   /** Starts a step; false when it may not start now, and will be offered again. */
-  readonly start: (stepRun: StepRun) => boolean
+  readonly start: (stepRun: CallRun) => boolean
   /** Whether anything of the group may start. */
   readonly mayStart: () => boolean
   readonly gateChanged: () => void
@@ -13,7 +13,7 @@ export interface ReadyQueueDeps {
 /** Steps of one group that wait for one gate, first come first served. */
 export class ReadyQueue implements GateClient {
   readonly #deps: ReadyQueueDeps
-  #queue: StepRun[] = []
+  #queue: CallRun[] = []
 
   constructor(deps: ReadyQueueDeps) {
     this.#deps = deps
@@ -23,16 +23,17 @@ export class ReadyQueue implements GateClient {
     return this.#queue.length > 0 && this.#deps.mayStart()
   }
 
-  push(stepRun: StepRun): void {
+  push(stepRun: CallRun): void {
     stepRun.place = 'ready'
     this.#queue.push(stepRun)
   }
 
-  /** Empties the queue. */
-  takeAll(): StepRun[] {
-    const taken = this.#queue
-    this.#queue = []
-    for (const stepRun of taken) stepRun.place = 'idle'
+  /** Takes out those that match. */
+  take(matches: (call: CallRun) => boolean): CallRun[] {
+    const taken = this.#queue.filter(matches)
+    if (taken.length === 0) return taken
+    this.#queue = this.#queue.filter((call) => !matches(call))
+    for (const call of taken) call.place = 'idle'
     return taken
   }
 

@@ -1,6 +1,7 @@
 import type { Flow } from '../define/flow.ts'
 import type { Connector, System } from '../define/system.ts'
-import type { Journal, RegisteredFlow } from '../journal/port.ts'
+import type { StepDefinition } from '../define/step.ts'
+import type { Journal, RegisteredFlow, RegisteredStep } from '../journal/port.ts'
 import type { SystemGate } from './gate.ts'
 import type { FlowRuntime, StepRuntime } from './run.ts'
 
@@ -11,11 +12,30 @@ export function registrations(flows: readonly Flow[]): Parameters<Journal['regis
     group: flow.lane,
     ord,
     types: flow.events.map((event) => event.type),
-    steps: flow.steps.map((step) => ({ name: step.name, system: step.system.name })),
+    steps: flow.steps.map((step) => registeredStep(flow, step)),
+    ...(signalsOf(flow).length > 0 && { signals: signalsOf(flow) }),
     ordering: flow.ordering,
     onParked: flow.onParked,
     start: typeof flow.start === 'string' ? flow.start : { at: flow.start.at.getTime() },
   }))
+}
+
+/** A flow of one plain call is registered as it always was, so that its version does not change. */
+function registeredStep(flow: Flow, step: StepDefinition): RegisteredStep {
+  const system = step.kind === 'call' ? { system: step.system.name } : {}
+  return isSingle(flow)
+    ? { name: step.name, ...system }
+    : { name: step.name, kind: step.kind, after: step.after, ...system }
+}
+
+/** Whether everything about a run is said by its own row. */
+function isSingle({ steps, onFailure }: Flow): boolean {
+  const [only, ...others] = steps
+  return only?.kind === 'call' && others.length === 0 && !only.when && !only.undo && onFailure.kind === 'park'
+}
+
+function signalsOf({ steps }: Flow): string[] {
+  return [...new Set(steps.flatMap((step) => (step.kind === 'waitFor' ? step.contract.type : [])))]
 }
 
 /** The registered flows with their declarations and the gates and connectors of their systems. */
@@ -26,7 +46,13 @@ export function flowRuntimes(
 ): FlowRuntime[] {
   return registered.map(({ id, name, version, group, ord, types }) => {
     const flow = flows.find((candidate) => candidate.name === name) as Flow
-    const steps = flow.steps.map((definition) => ({ definition, ...wires(definition.system) }))
+    const places = new Map(flow.steps.map((step, place) => [step.name, place]))
+    const steps = flow.steps.map((definition, place): StepRuntime => {
+      const placed = { place, after: definition.after.map((before) => places.get(before) ?? 0) }
+      return definition.kind === 'call'
+        ? { definition, ...placed, ...wires(definition.system) }
+        : { definition, ...placed }
+    })
     return {
       id,
       name,
@@ -36,10 +62,13 @@ export function flowRuntimes(
       after: new Map(types.map(({ type, after }) => [type, after])),
       ordered: flow.ordering !== 'none',
       onParked: flow.onParked,
+      onFailure: flow.onFailure,
       capture: flow.capture,
       contracts: new Map(flow.events.map((event) => [event.type, event])),
+      signals: signalsOf(flow),
+      single: isSingle(flow),
       steps,
-      gate: (steps[0] as StepRuntime).gate,
+      gate: steps.find((step) => step.gate && step.after.length === 0)?.gate,
     }
   })
 }

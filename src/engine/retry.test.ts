@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { retryPolicy } from '../define/flow.ts'
+import { retryPolicy } from '../define/retry-policy.ts'
 import type { Outcome } from './outcome.ts'
 import type { RetryFacts } from './retry.ts'
 import { backoff, decide, resume } from './retry.ts'

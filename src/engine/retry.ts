@@ -1,4 +1,4 @@
-import type { RetryPolicy } from '../define/flow.ts'
+import type { RetryPolicy } from '../define/retry-policy.ts'
 import type { Random } from './clock.ts'
 import type { Outcome } from './outcome.ts'
 

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
-import type { AttemptRow, Awaits, ProblemRow, RunRow, RunState } from '../journal/port.ts'
+import type { AttemptRow, Awaits, ProblemRow, RunRow, RunState, StepRow } from '../journal/port.ts'
+import { stepState } from '../journal/port.ts'
 import type { AttemptRecord } from './attempt.ts'
 import { storable } from './outcome.ts'
 import type { Run, StepRun } from './run.ts'
@@ -16,6 +17,8 @@ export interface RowChange {
   readonly message?: string
   readonly reason?: string
   readonly awaits?: Awaits
+  /** The one it waits for, where that is not the step's. */
+  readonly system?: number
 }
 
 /** The row of a run in this state, told from the step that decides it. */
@@ -29,10 +32,11 @@ export function runRow(run: Run, change: RowChange, of: StepRun): RunRow {
     khash: run.event.khash,
     lord: run.lord,
     ord: run.flow.ord,
-    system: of.step.gate.id,
+    system: change.system ?? of.step.gate?.id ?? 0,
     state: change.state,
     holds: change.holds ?? true,
-    maybeAt: of.maybeAt,
+    // Of several steps each says so itself: here it means that an owner was taken over from.
+    maybeAt: run.flow.single ? of.maybeAt : null,
     tries: of.tries,
     attempts: of.attempts,
     throttles: of.throttles,
@@ -46,12 +50,54 @@ export function runRow(run: Run, change: RowChange, of: StepRun): RunRow {
     code: code ?? null,
     message: change.message ?? null,
     fp:
-      code === undefined || change.state >= 10
-        ? null
-        : fingerprint(of.step.gate.name, code, change.message ?? ''),
+      code === undefined || change.state >= 10 ? null : fingerprint(systemOf(of), code, change.message ?? ''),
     reason: change.reason ?? null,
     compensating: run.compensating,
     awaits: change.awaits ?? null,
+  }
+}
+
+/** The name of the system that a step calls; steps that call none are the flow's own. */
+export function systemOf({ run, step }: StepRun): string {
+  return step.gate?.name ?? run.flow.name
+}
+
+const stateOfPhase = {
+  pending: stepState.retrying,
+  active: stepState.retrying,
+  retrying: stepState.retrying,
+  waiting: stepState.waiting,
+  failed: stepState.failed,
+  undoing: stepState.undoing,
+  undoFailed: stepState.undoFailed,
+  done: stepState.done,
+  skipped: stepState.skipped,
+  undone: stepState.undone,
+  kept: stepState.kept,
+} as const
+
+/** The row of a step as it stands; `now` is monotonic. */
+export function stepRow(stepRun: StepRun, now: number): StepRow {
+  const { run, step, phase, dueAt, result, trouble } = stepRun
+  return {
+    flow: run.flow.id,
+    seq: run.event.seq,
+    gen: run.gen,
+    step: step.definition.name,
+    state: stateOfPhase[phase],
+    tries: stepRun.tries,
+    attempts: stepRun.attempts,
+    throttles: stepRun.throttles,
+    conflicts: stepRun.conflicts,
+    firstAt: stepRun.firstAt,
+    maybeAt: stepRun.maybeAt,
+    nextInMs: dueAt === null ? null : Math.max(0, dueAt - now),
+    ms: stepRun.ms === null ? null : Math.round(stepRun.ms),
+    status: stepRun.status || null,
+    result: result === undefined ? null : JSON.stringify(result),
+    code: trouble?.code ?? null,
+    message: trouble?.message ?? null,
+    reason: trouble?.reason ?? null,
   }
 }
 

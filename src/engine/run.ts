@@ -1,15 +1,31 @@
 import type { AnyContract } from '../define/event.ts'
-import type { StepDefinition } from '../define/flow.ts'
+import type { Flow } from '../define/flow.ts'
+import type { CallStep, StepDefinition } from '../define/step.ts'
 import type { Connector } from '../define/system.ts'
-import type { StoredEvent } from '../journal/port.ts'
+import type { KnownStep, StoredEvent } from '../journal/port.ts'
 import type { Cancel } from './clock.ts'
 import type { SystemGate } from './gate.ts'
+import type { StepPhase } from './plan.ts'
 
-/** A step as an owner runs it: its declaration, and the gate and connector of its system. */
-export interface StepRuntime {
-  readonly definition: StepDefinition
+/** A step as an owner runs it: its declaration, its place in the flow, and the places of those that it follows. */
+export type StepRuntime = CallRuntime | PauseRuntime
+
+interface Placed {
+  readonly place: number
+  readonly after: readonly number[]
+}
+
+/** A call, with the gate and connector of its system. */
+export interface CallRuntime extends Placed {
+  readonly definition: CallStep
   readonly gate: SystemGate
   readonly connector: Connector<unknown>
+}
+
+/** A step that calls nobody: a pause, or a wait for an event or a person. */
+export interface PauseRuntime extends Placed {
+  readonly definition: Exclude<StepDefinition, CallStep>
+  readonly gate?: undefined
 }
 
 /** A flow as an owner runs it: its declaration and its registered id. */
@@ -27,8 +43,13 @@ export interface FlowRuntime {
   /** By event type. */
   readonly contracts: ReadonlyMap<string, AnyContract>
   readonly steps: readonly StepRuntime[]
-  /** Of the step that it starts with: while it is closed, nothing is read for the flow. */
-  readonly gate: SystemGate
+  /** One plain call: everything about a run is said by its own row. */
+  readonly single: boolean
+  /** Of the call that it starts with: while it is closed, nothing is read for the flow. */
+  readonly gate: SystemGate | undefined
+  readonly onFailure: Flow['onFailure']
+  /** Types of events that its runs may wait for. */
+  readonly signals: readonly string[]
 }
 
 /** One event handled by one flow, in its owner's memory. */
@@ -49,6 +70,10 @@ export interface Run {
   compensating: boolean
   /** In the flow's order. */
   readonly steps: readonly StepRun[]
+  /** Writes of its steps that are under way: what follows them waits. */
+  writes: number
+  /** Steps that the journal knows and this version of the flow does not. */
+  readonly unknownSteps: string[]
 }
 
 /** A step of a run, in its owner's memory. */
@@ -57,6 +82,22 @@ export interface StepRun {
   readonly step: StepRuntime
   /** In memory it is nowhere, in its gate's queue, being attempted, or in a short pause before its next try. */
   place: 'idle' | 'ready' | 'active' | 'paused'
+  /** What it has come to, in a flow of several steps. */
+  phase: StepPhase
+  /** Monotonic time at which it is tried again, or what it waits for is given up; null: not by itself. */
+  dueAt: number | null
+  /** What it waits for may have come. */
+  woken: boolean
+  /** It differs from its row. */
+  changed: boolean
+  /** What it gave, JSON, null for nothing; undefined as long as it is not known to have happened. */
+  result: unknown
+  /** Why it is not done, or was skipped. */
+  trouble: Trouble | undefined
+  /** The event's data as a person has edited it for this step, JSON text. */
+  readonly input: string | null
+  /** Rises with each such edit. */
+  readonly keyNo: number
   /** Its effect may have happened; sent at this time at the latest. */
   maybeAt: number | null
   /** When it was first attempted, milliseconds since 1970; for the life of its idempotency key. */
@@ -65,6 +106,8 @@ export interface StepRun {
   attempts: number
   throttles: number
   conflicts: number
+  ms: number | null
+  status: number | null
   /** Monotonic time of its first attempt in this memory; NaN before. */
   startedAt: number
   /** Monotonic time of its latest attempt. */
@@ -73,9 +116,25 @@ export interface StepRun {
   cancelPause: Cancel | undefined
 }
 
+/** What went wrong with a step, or why it waits. */
+export interface Trouble {
+  readonly code: string | null
+  readonly message: string | null
+  readonly reason: string | null
+}
+
+/** A step that is a call. */
+export type CallRun = StepRun & { readonly step: CallRuntime }
+
+/** Whether a step is a call. */
+export function isCall(stepRun: StepRun): stepRun is CallRun {
+  return stepRun.step.gate !== undefined
+}
+
 /** What the journal knows of a run that has a row. */
-export type KnownRun = Pick<Run, 'gen' | 'key' | 'lord' | 'crashes' | 'compensating'> & KnownStep
-type KnownStep = Pick<StepRun, 'maybeAt' | 'firstAt' | 'tries' | 'attempts' | 'throttles' | 'conflicts'>
+export type KnownRun = Pick<Run, 'gen' | 'key' | 'lord' | 'crashes' | 'compensating'> &
+  Counters & { readonly steps: readonly KnownStep[] }
+type Counters = Pick<KnownStep, 'maybeAt' | 'firstAt' | 'tries' | 'attempts' | 'throttles' | 'conflicts'>
 
 /** A run of an event that has been read from the log, or of one that the journal knows already. */
 export function newRun(flow: FlowRuntime, event: StoredEvent, known?: KnownRun): Run {
@@ -91,22 +150,35 @@ export function newRun(flow: FlowRuntime, event: StoredEvent, known?: KnownRun):
     crashes: known?.crashes ?? 0,
     compensating: known?.compensating ?? false,
     steps,
+    writes: 0,
+    unknownSteps: [],
   }
-  for (const step of flow.steps) steps.push(newStepRun(run, step, known))
+  // The row of a run of one plain call speaks of that call; otherwise each step speaks for itself.
+  for (const step of flow.steps) steps.push(newStepRun(run, step, flow.single ? known : undefined))
   return run
 }
 
-function newStepRun(run: Run, step: StepRuntime, known: KnownStep | undefined): StepRun {
+function newStepRun(run: Run, step: StepRuntime, known: Counters | undefined): StepRun {
   return {
     run,
     step,
     place: 'idle',
+    phase: 'pending',
+    dueAt: null,
+    woken: false,
+    changed: false,
+    result: undefined,
+    trouble: undefined,
+    input: null,
+    keyNo: 0,
     maybeAt: known?.maybeAt ?? null,
     firstAt: known?.firstAt ?? null,
     tries: known?.tries ?? 0,
     attempts: known?.attempts ?? 0,
     throttles: known?.throttles ?? 0,
     conflicts: known?.conflicts ?? 0,
+    ms: null,
+    status: null,
     startedAt: Number.NaN,
     attemptAt: 0,
     cancelPause: undefined,

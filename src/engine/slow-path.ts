@@ -5,6 +5,7 @@ import type { Cancel, Clock } from './clock.ts'
 import { sleep } from './clock.ts'
 import type { SystemGate } from './gate.ts'
 import type { FlowRuntime, Run } from './run.ts'
+import { restoreSteps, doubtSteps } from './restore.ts'
 import { newRun } from './run.ts'
 
 /** What the slow path of one group needs. */
@@ -102,10 +103,11 @@ export class SlowPath {
   async #take(): Promise<boolean> {
     const { lease, journal, room, isFree, careful } = this.#deps
     const systems = [
-      ...new Set(this.#deps.gates.filter((gate) => gate.stand !== 'closed').map((gate) => gate.id)),
+      // 0 stands for no system: a run that waits for a time, an event or a person.
+      ...new Set([0, ...this.#deps.gates.filter((gate) => gate.stand !== 'closed').map((gate) => gate.id)]),
     ]
     const limit = Math.min(careful() ? 1 : maxLanes, room())
-    if (systems.length === 0 || limit <= 0) return false
+    if (limit <= 0) return false
     const { group, part, parts } = lease
     const due = await journal.due({ group, part, parts, systems, limit: limit + maxLanes })
     const keys = due.filter(isFree).slice(0, limit)
@@ -154,6 +156,12 @@ export class SlowPath {
   #add(byKey: Map<string, Run[]>, claimed: ClaimedRun): void {
     const flow = this.#deps.flows.get(claimed.flow)
     if (!flow) return
-    byKey.get(claimed.key)?.push(newRun(flow, claimed.event, claimed))
+    const run = newRun(flow, claimed.event, claimed)
+    if (!flow.single) {
+      restoreSteps(run, claimed.steps, this.#deps.clock.monotonic())
+      const { maybeAt } = claimed
+      if (maybeAt !== null) doubtSteps(run, { sentBy: maybeAt, since: maybeAt })
+    }
+    byKey.get(claimed.key)?.push(run)
   }
 }

@@ -1,4 +1,5 @@
 import type { Flow } from '../define/flow.ts'
+import { callsOf } from '../define/flow-builder.ts'
 import type { Connector, System } from '../define/system.ts'
 import type { GroupLease, GroupState, Journal } from '../journal/port.ts'
 import type { Breaker } from './breaker.ts'
@@ -175,7 +176,7 @@ export class Worker {
 
   async #connect(): Promise<void> {
     const { journal, clock, flows, id, onError, onBreaker } = this.#deps
-    const systems = new Map(flows.flatMap((flow) => flow.steps).map(({ system }) => [system.name, system]))
+    const systems = new Map(flows.flatMap(callsOf).map(({ system }) => [system.name, system]))
     const ids = await journal.registerSystems(
       [...systems.values()].map(({ name, address }) => ({ name, address })),
     )

@@ -137,6 +137,7 @@ async function registerFlow(database: Database, flow: FlowRegistration): Promise
     steps: rest.steps,
     ordering: rest.ordering,
     onParked: rest.onParked,
+    ...(rest.signals && { signals: rest.signals }),
   }
   const [row] = await database.query<{ id: number }>({
     text: 'SELECT register_flow($1, $2, $3, $4::text[], $5::jsonb, $6, $7) AS id',

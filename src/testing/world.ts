@@ -145,7 +145,9 @@ class RunningWorld implements World {
     return flows.map((flow) => ({
       ...flow,
       start: 'beginning',
-      steps: flow.steps.map((step) => ({ ...step, system: replacement(step.system) })),
+      steps: flow.steps.map((step) =>
+        step.kind === 'call' ? { ...step, system: replacement(step.system) } : step,
+      ),
     }))
   }
 
@@ -219,9 +221,10 @@ class RunningWorld implements World {
   async advance(duration: Duration): Promise<void> {
     const end = this.#clock.now() + durationMs(duration)
     await this.#settle()
-    for (let next = this.#clock.nextAt; next !== undefined && next <= end; next = this.#clock.nextAt)
-      await this.#moveTo(next)
-    await this.#moveTo(end)
+    while (this.#clock.now() < end) {
+      const left = await this.#left()
+      await this.#moveTo(Math.min(end, isIdle(left) ? end : this.#next(left)))
+    }
   }
 
   async untilIdle(): Promise<void> {
@@ -230,18 +233,14 @@ class RunningWorld implements World {
     await this.#settle()
     for (;;) {
       const left = await this.#left()
-      if (!left.pending && !left.active && left.nextAt === null) return
+      if (isIdle(left)) return
       if (this.#clock.now() > deadline || performance.now() > realDeadline) await this.#fail()
       await this.#moveTo(this.#next(left))
     }
   }
 
   /** Straight to the next due lane when nothing else is going on; else from timer to timer. */
-  #next(left: {
-    readonly pending: boolean
-    readonly active: boolean
-    readonly nextAt: number | null
-  }): number {
+  #next(left: Left): number {
     const underWay = [...this.#stubs.values()].some((running) => running.underWay > 0)
     const timer = this.#clock.nextAt ?? this.#clock.now() + 1
     if (left.pending || left.active || underWay || left.nextAt === null) return timer
@@ -249,13 +248,15 @@ class RunningWorld implements World {
   }
 
   /** What is still to be done: events not reached, runs running, lanes that are due or will be. What a pause holds is not. */
-  async #left(): Promise<{ pending: boolean; active: boolean; nextAt: number | null }> {
+  async #left(): Promise<Left> {
     const [row] = await this.#database.query<{ pending: boolean; active: boolean; next_at: number | null }>({
       text: `SELECT
         EXISTS (SELECT FROM flows f JOIN events e ON e.type = ANY (f.types)
                 WHERE NOT EXISTS (SELECT FROM runs r WHERE r.flow = f.id AND r.seq = e.seq)
                   AND NOT EXISTS (SELECT FROM systems s WHERE s.paused AND s.name = f.declaration #>> '{steps,0,system}')) AS pending,
-        EXISTS (SELECT FROM runs WHERE state = 3) AS active,
+        EXISTS (SELECT FROM runs WHERE state = 3)
+          OR EXISTS (SELECT FROM flows f JOIN positions p ON p.flow = f.id JOIN events e ON e.seq > p.position
+                     WHERE f.declaration -> 'signals' ? e.type) AS active,
         (SELECT (extract(epoch FROM min(l.next_at)) * 1000)::float8 FROM lanes l
          WHERE l.next_at < 'infinity' AND NOT EXISTS (SELECT FROM systems s WHERE s.id = l.system AND s.paused)) AS next_at`,
     })
@@ -297,4 +298,15 @@ class RunningWorld implements World {
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop()
   }
+}
+
+/** What is still to be done in a world. */
+interface Left {
+  readonly pending: boolean
+  readonly active: boolean
+  readonly nextAt: number | null
+}
+
+function isIdle({ pending, active, nextAt }: Left): boolean {
+  return !pending && !active && nextAt === null
 }

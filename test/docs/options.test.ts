@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
 import { expect, it } from 'vitest'
-import { retryPolicy } from '../../src/define/flow.ts'
+import { retryPolicy } from '../../src/define/retry-policy.ts'
 import { root } from './texts.ts'
 
 const text = readFileSync(join(root, 'docs/configuration.md'), 'utf8')
@@ -23,9 +23,14 @@ it.each([
   ['src/define/config.ts', 'ConfigOptions'],
   ['src/define/http-config.ts', 'HttpConfig'],
   ['src/define/flow.ts', 'FlowOptions'],
-  ['src/define/flow.ts', 'StepOptions'],
-  ['src/define/flow.ts', 'StepInput'],
-  ['src/define/flow.ts', 'RetryOptions'],
+  ['src/define/step.ts', 'StepOptions'],
+  ['src/define/step.ts', 'StepConditions'],
+  ['src/define/step.ts', 'StepInput'],
+  ['src/define/step.ts', 'StepFacts'],
+  ['src/define/step.ts', 'WaitOptions'],
+  ['src/define/step.ts', 'WaitForOptions'],
+  ['src/define/step.ts', 'ApproveOptions'],
+  ['src/define/retry-policy.ts', 'RetryOptions'],
   ['src/define/system.ts', 'SystemOptions'],
   ['src/define/system.ts', 'SystemLimits'],
   ['src/define/system.ts', 'BreakerOptions'],

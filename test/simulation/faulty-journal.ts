@@ -103,6 +103,8 @@ const seldom: ReadonlySet<string> = new Set([
   ...['acquire', 'release', 'takeover', 'leave', 'join', 'registerFlows', 'registerSystems', 'mark'],
   ...['openBreaker', 'closeBreaker', 'tryProbe', 'throttle', 'claim', 'existing'],
 ])
+/** Most seldom of all. */
+const rare: ReadonlySet<string> = new Set(['closeBreaker', 'openBreaker', 'throttle', 'leave'])
 
 function chooseFault(dice: Dice, { rates }: Weather, method: string): JournalFault | undefined {
   if (!rates) return undefined
@@ -110,10 +112,15 @@ function chooseFault(dice: Dice, { rates }: Weather, method: string): JournalFau
   for (const fault of journalFaults) {
     if (fault === 'outage') continue
     const grave = fault === 'stall' || fault.startsWith('die')
-    left -= rates[fault] * (seldom.has(method) && grave ? 20 : 1)
+    left -= rates[fault] * (grave ? timesMore(method) : 1)
     if (left < 0) return fault
   }
   return undefined
+}
+
+function timesMore(method: string): number {
+  if (rare.has(method)) return 60
+  return seldom.has(method) ? 20 : 1
 }
 
 function unavailable(method: string): BusbarError {

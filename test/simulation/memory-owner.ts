@@ -222,7 +222,7 @@ function claimLane(
     const event = store.places.get(run.seq) as StoredEvent
     bytes += Buffer.byteLength(event.data)
     const blocked =
-      run.state === parked ||
+      (run.state === parked && run.awaits === null) ||
       (run.state === running && !claim.again) ||
       (run.state === retrying && (run.nextAt ?? 0) > claim.at) ||
       (run.awaits !== null && (run.nextAt ?? Infinity) > claim.at)

@@ -221,8 +221,9 @@ export class MemoryStore {
     lane.system = head.system
     lane.reason = head.reason
     lane.awaits = head.awaits
-    if (head.state > runState.retrying || running.has(key)) lane.nextAt = Infinity
+    if (head.state === runState.running || running.has(key)) lane.nextAt = Infinity
     else if (head.awaits !== null) lane.nextAt = head.nextAt ?? Infinity
+    else if (head.state === runState.parked) lane.nextAt = Infinity
     else lane.nextAt = head.state === runState.waiting ? Math.min(lane.nextAt, now) : (head.nextAt ?? now)
   }
 

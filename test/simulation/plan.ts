@@ -1,4 +1,5 @@
-import type { FlowOptions, RetryOptions } from '../../src/define/flow.ts'
+import type { FlowOptions } from '../../src/define/flow.ts'
+import type { RetryOptions } from '../../src/define/retry-policy.ts'
 import type { SystemOptions } from '../../src/define/system.ts'
 import { Dice } from './dice.ts'
 import type { FaultRates } from './faulty-journal.ts'

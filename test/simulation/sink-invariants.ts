@@ -15,7 +15,7 @@ export interface SinkCall {
   /** Place of the event in the log. */
   readonly seq: number
   readonly idempotencyKey: string
-  readonly kind: 'send' | 'find' | 'verify'
+  readonly kind: 'send' | 'find' | 'verify' | 'undo'
   readonly startedAt: number
   readonly endedAt: number
   /** It changed something: not a repetition that the target recognised. */

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { defineEvent } from '../../src/define/event.ts'
 import type { EventOf } from '../../src/define/event.ts'
+import type { Flow } from '../../src/define/flow.ts'
 import { defineFlow } from '../../src/define/flow.ts'
 import { toEvent } from '../../src/define/source.ts'
 import { defineSystem } from '../../src/define/system.ts'
@@ -78,3 +79,78 @@ defineFlow('none').on()
 toEvent(orderPlaced, { number: 'SO-1' })
 // @ts-expect-error: number is a string
 toEvent(orderPlaced, { number: 1 })
+
+// A flow of several steps: results flow along the graph.
+interface Call {
+  post(path: string, body: unknown): Promise<{ id: string }>
+  count(): Promise<number>
+}
+const crm = defineSystem<Call>({
+  name: 'crm',
+  connect: () => ({
+    open: () => ({ post: async () => ({ id: '1' }), count: async () => 1 }),
+    close: async () => undefined,
+  }),
+})
+defineFlow('chain')
+  .on(orderPlaced)
+  .step('sale', crm, {
+    run: ({ call }) => call.post('/sales', {}),
+    undo: ({ result }) => {
+      same<typeof result, { id: string }>(true)
+      return result
+    },
+  })
+  .step('count', crm, {
+    when: ({ event }) => event.data.total > 10,
+    run: ({ call }) => call.count(),
+  })
+  .step('invoice', crm, {
+    after: ['sale'],
+    run: ({ results, call }) => {
+      same<typeof results, { readonly sale: { id: string } }>(true)
+      // @ts-expect-error: count is no step before this one
+      void results.count
+      return call.post('/invoices', results.sale).then(({ id }) => Number(id))
+    },
+  })
+  .waitFor('paid', stockChanged, { after: ['count'] })
+  .waitFor('perhaps', stockChanged, { after: ['sale'], timeout: '1h', onTimeout: 'continue' })
+  .approve('manager', { role: 'lead', after: ['paid'] })
+  .wait('pause', { for: '1h', after: ['manager'] })
+  .step('ship', crm, {
+    after: ['invoice', 'pause', 'perhaps'],
+    when: ({ results }) => results.invoice > 0,
+    run: ({ results }) => {
+      same<typeof results.sale, { id: string }>(true)
+      same<typeof results.invoice, number>(true)
+      same<typeof results.count, number | undefined>(true)
+      same<typeof results.paid.data.sku, string>(true)
+      same<typeof results.perhaps, EventOf<typeof stockChanged> | undefined>(true)
+      same<typeof results.manager.by, string>(true)
+    },
+  })
+
+// `after` names earlier steps only: not unknown ones, not the step itself.
+const begun = defineFlow('wrong')
+  .on(orderPlaced)
+  .step('sale', crm, { run: ({ call }) => call.post('/sales', {}) })
+begun.step('invoice', crm, {
+  // @ts-expect-error: there is no such step
+  after: ['sales'],
+  run: ({ call }) => call.count(),
+})
+begun.wait('pause', {
+  for: '1h',
+  // @ts-expect-error: a step cannot follow itself
+  after: ['pause'],
+})
+
+// A flow is one from its first step on, and keeps its steps when another flow goes on from it.
+const short: Flow = begun
+const longer: Flow = begun.wait('pause', { for: '1h' })
+void short
+void longer
+// @ts-expect-error: a flow without steps is none
+const none: Flow = defineFlow('none').on(orderPlaced)
+void none

@@ -46,9 +46,10 @@ BEGIN
       reason = h.reason,
       awaits = h.awaits,
       next_at = CASE
-        WHEN h.state > 2 OR EXISTS (SELECT FROM runs b WHERE b.grp = p_grp AND b.key = l.key AND b.state = 3)  -- runs_running_by_lane
+        WHEN h.state = 3 OR EXISTS (SELECT FROM runs b WHERE b.grp = p_grp AND b.key = l.key AND b.state = 3)  -- runs_running_by_lane
           THEN 'infinity'
-        WHEN h.awaits IS NOT NULL THEN coalesce(h.next_at, 'infinity')
+        WHEN h.awaits IS NOT NULL THEN coalesce(h.next_at, 'infinity')   -- also of a parked run that will be compensated
+        WHEN h.state = 4 THEN 'infinity'
         WHEN h.state = 1 THEN least(l.next_at, clock_timestamp())
         ELSE h.next_at END
   FROM unnest(p_keys) AS k (key)
@@ -222,7 +223,7 @@ BEGIN
     FROM unnest(v_due) AS k (key)
     CROSS JOIN LATERAL (
       SELECT o.flow, o.seq, o.gen, row_number() OVER lane AS place, sum(octet_length(e.data)) OVER lane AS bytes,
-             bool_or(o.state = 4 OR o.state = 3 AND NOT p_again OR (o.state = 2 OR o.awaits IS NOT NULL)
+             bool_or(o.state = 4 AND o.awaits IS NULL OR o.state = 3 AND NOT p_again OR (o.state = 2 OR o.awaits IS NOT NULL)
                      AND coalesce(o.next_at, 'infinity') > clock_timestamp()) OVER lane AS blocked
       FROM (
         SELECT r.* FROM runs r                             -- runs_open_by_lane
@@ -245,4 +246,123 @@ BEGIN
   FROM taken t JOIN events e ON e.seq = t.seq
   ORDER BY t.key, t.lord, t.seq, t.ord;
   PERFORM settle_lanes(p_grp, v_due);
+END $$;
+
+-- What a person may do to a run, as in 0006-acts.sql, and now to its steps: a retry goes on where it failed, forward or
+-- back; 'compensate' turns it round, a succeeded one of several steps too, whose lane it opens again.
+CREATE OR REPLACE FUNCTION act_on_run(
+  p_flow smallint, p_seq bigint, p_gen smallint, p_verb text, p_actor text, p_reason text,
+  OUT result text, OUT state_before smallint, OUT state_after smallint
+) LANGUAGE plpgsql AS $$
+DECLARE
+  v_run runs;
+BEGIN
+  SELECT * INTO v_run FROM runs r WHERE r.flow = p_flow AND r.seq = p_seq AND r.gen = p_gen;
+  IF NOT FOUND THEN result := 'absent'; RETURN; END IF;
+  state_before := v_run.state;
+  IF v_run.state >= 10 AND NOT (p_verb = 'compensate' AND v_run.state = 10) THEN result := 'ended'; RETURN; END IF;
+  v_run := lock_run(v_run);
+  state_before := v_run.state;
+  IF p_verb = 'retry' AND v_run.state IN (2, 4) THEN
+    PERFORM retry_steps(p_flow, p_seq, p_gen);
+    UPDATE runs SET state = 2, holds = true, next_at = clock_timestamp(), reason = NULL, awaits = NULL,
+      tries = CASE WHEN v_run.state = 4 THEN 0 ELSE tries END, throttles = 0, conflicts = 0, crashes = 0
+    WHERE flow = p_flow AND seq = p_seq AND gen = p_gen;
+    result := 'done'; state_after := 2;
+  ELSIF p_verb = 'skip' AND v_run.state IN (1, 2, 4) THEN
+    UPDATE runs SET state = 11, ended_at = clock_timestamp(), reason = p_reason, next_at = NULL, awaits = NULL
+    WHERE flow = p_flow AND seq = p_seq AND gen = p_gen;
+    result := 'done'; state_after := 11;
+  ELSIF p_verb = 'compensate' AND v_run.state IN (1, 2, 4, 10) AND NOT v_run.compensating
+    AND EXISTS (SELECT FROM steps s WHERE s.flow = p_flow AND s.seq = p_seq AND s.gen = p_gen) THEN
+    UPDATE runs SET state = 2, compensating = true, holds = true, ended_at = NULL, next_at = clock_timestamp(), awaits = NULL,
+      reason = p_reason, code = NULL, message = NULL, fp = NULL, tries = 0, throttles = 0, conflicts = 0, crashes = 0
+    WHERE flow = p_flow AND seq = p_seq AND gen = p_gen;
+    result := 'done'; state_after := 2;
+  ELSE
+    result := CASE WHEN v_run.state < 10 OR p_verb = 'compensate' THEN 'refused' ELSE 'ended' END;   -- it may have ended while this waited
+    state_after := v_run.state;
+  END IF;
+  PERFORM settle_lanes(v_run.grp, ARRAY[v_run.key]);
+  IF result = 'done' THEN
+    PERFORM audit_run(v_run, p_verb, p_actor, p_reason,
+      jsonb_build_object('state', state_before, 'tries', v_run.tries, 'code', v_run.code), jsonb_build_object('state', state_after));
+  END IF;
+END $$;
+
+-- Locks the lane first, like the owner, then the run. A plain success has no lane in its row: the event and the flow know it.
+CREATE FUNCTION lock_run(p_run runs) RETURNS runs LANGUAGE plpgsql AS $$
+DECLARE v_run runs;
+BEGIN
+  IF p_run.grp IS NULL THEN
+    UPDATE runs r SET grp = f.grp, ord = f.ord, khash = e.khash, lord = r.seq,
+      key = CASE WHEN f.declaration ->> 'ordering' <> 'none' AND e.key IS NOT NULL THEN e.key ELSE '#' || r.flow || ':' || r.seq END
+    FROM flows f, events e WHERE r.flow = p_run.flow AND r.seq = p_run.seq AND r.gen = p_run.gen AND f.id = r.flow AND e.seq = r.seq
+    RETURNING r.* INTO p_run;
+  END IF;
+  PERFORM lock_lanes(p_run.grp, ARRAY[p_run.key], ARRAY[p_run.khash]);
+  SELECT * INTO v_run FROM runs r WHERE r.flow = p_run.flow AND r.seq = p_run.seq AND r.gen = p_run.gen FOR UPDATE;
+  RETURN v_run;
+END $$;
+
+-- What failed is tried again with full budgets: a step, or its undo.
+CREATE FUNCTION retry_steps(p_flow smallint, p_seq bigint, p_gen smallint) RETURNS void LANGUAGE sql AS $$
+  UPDATE steps s
+  SET state = CASE s.state WHEN 4 THEN 2 WHEN 6 THEN 5 ELSE s.state END, next_at = NULL, tries = 0, throttles = 0, conflicts = 0
+  WHERE s.flow = p_flow AND s.seq = p_seq AND s.gen = p_gen AND s.state IN (2, 4, 5, 6);
+$$;
+
+CREATE FUNCTION audit_run(p_run runs, p_verb text, p_actor text, p_reason text, p_before jsonb, p_after jsonb, p_step text DEFAULT NULL)
+RETURNS void LANGUAGE sql AS $$
+  INSERT INTO audit (actor, verb, object, reason, before, after)
+  SELECT p_actor, p_verb,
+         CASE WHEN p_step IS NULL THEN 'run ' ELSE 'step ' || p_step || ' of run ' END
+           || f.name || '/' || p_run.seq || CASE p_run.gen WHEN 0 THEN '' ELSE '/' || p_run.gen END,
+         p_reason, p_before, p_after
+  FROM flows f WHERE f.id = p_run.flow;
+$$;
+
+-- What a person may do to one step of an open run that its owner does not hold. Answers 'done', 'absent' (no such run),
+-- 'ended', or why not: 'running', 'compensating', 'not-waiting' (approve, refuse), 'done-already', 'in-doubt' (an edit
+-- while nobody knows whether the request before it has had its effect).
+--   result: p_data is what it gave, as if it had been called.   skip: it is not needed.   edit: p_data in the place of the
+--   event's data, for this step alone, under a new idempotency key.   approve, refuse: what a person decided.
+CREATE FUNCTION act_on_step(
+  p_flow smallint, p_seq bigint, p_gen smallint, p_step text, p_verb text, p_data text, p_actor text, p_reason text
+) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  v_run runs;
+  v_step steps;
+BEGIN
+  SELECT * INTO v_run FROM runs r WHERE r.flow = p_flow AND r.seq = p_seq AND r.gen = p_gen;
+  IF NOT FOUND THEN RETURN 'absent'; END IF;
+  IF v_run.state >= 10 THEN RETURN 'ended'; END IF;
+  v_run := lock_run(v_run);
+  IF v_run.state >= 10 THEN RETURN 'ended'; END IF;
+  SELECT * INTO v_step FROM steps s WHERE s.flow = p_flow AND s.seq = p_seq AND s.gen = p_gen AND s.step = p_step FOR UPDATE;
+  IF v_run.state = 3 THEN RETURN 'running'; END IF;
+  IF v_run.compensating THEN RETURN 'compensating'; END IF;
+  IF p_verb IN ('approve', 'refuse') THEN
+    IF v_step.state IS DISTINCT FROM 1 THEN RETURN 'not-waiting'; END IF;
+  ELSIF v_step.state >= 10 THEN RETURN 'done-already';
+  END IF;
+  IF p_verb = 'edit' AND v_step.maybe_at IS NOT NULL THEN RETURN 'in-doubt'; END IF;
+  INSERT INTO steps AS s (flow, seq, gen, step, state, result, input, key_no, ended_at, code, message, reason)
+  VALUES (p_flow, p_seq, p_gen, p_step,
+          CASE p_verb WHEN 'result' THEN 10 WHEN 'approve' THEN 10 WHEN 'skip' THEN 11 WHEN 'refuse' THEN 4 ELSE 2 END,
+          CASE p_verb WHEN 'result' THEN p_data WHEN 'approve' THEN p_data END,
+          CASE p_verb WHEN 'edit' THEN p_data END, CASE p_verb WHEN 'edit' THEN 1 ELSE 0 END,
+          CASE WHEN p_verb IN ('result', 'approve', 'skip') THEN clock_timestamp() END,
+          CASE p_verb WHEN 'refuse' THEN 'step.refused' END, CASE p_verb WHEN 'refuse' THEN 'refused by ' || p_actor END, p_reason)
+  ON CONFLICT (flow, seq, gen, step) DO UPDATE SET
+    state = excluded.state, result = excluded.result, input = coalesce(excluded.input, s.input), key_no = s.key_no + excluded.key_no,
+    ended_at = excluded.ended_at, next_at = NULL, maybe_at = NULL, code = excluded.code, message = excluded.message,
+    reason = excluded.reason, tries = 0, throttles = 0, conflicts = 0;
+  UPDATE runs SET state = 2, holds = true, next_at = clock_timestamp(), awaits = NULL, reason = NULL, crashes = 0
+  WHERE flow = p_flow AND seq = p_seq AND gen = p_gen;
+  PERFORM settle_lanes(v_run.grp, ARRAY[v_run.key]);
+  PERFORM audit_run(v_run, p_verb, p_actor, p_reason,
+    jsonb_build_object('state', v_step.state, 'result', v_step.result, 'input', v_step.input, 'code', v_step.code),
+    jsonb_build_object('data', p_data), p_step);
+  RETURN 'done';
 END $$;
