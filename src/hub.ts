@@ -16,6 +16,7 @@ import type { Published, PublishOptions } from './ingress/publish.ts'
 import { publishEvent } from './ingress/publish.ts'
 import type { Log, LogLevel } from './telemetry/log.ts'
 import { createLog } from './telemetry/log.ts'
+import type { Metrics } from './telemetry/metrics.ts'
 import { createMetrics } from './telemetry/metrics.ts'
 
 export type { Published, PublishOptions } from './ingress/publish.ts'
@@ -79,6 +80,7 @@ class RunningHub implements Hub {
   #graceMs = defaults.graceMs
   #stopping = false
   #appender: Appender | undefined
+  #metrics: Pick<Metrics, 'accepted'> = { accepted: () => undefined }
   #url: string | undefined
 
   constructor(config: Config, options: HubOptions) {
@@ -112,15 +114,17 @@ class RunningHub implements Hub {
     return this.#stopped
   }
 
-  publish<Type extends string, In, Out>(
+  async publish<Type extends string, In, Out>(
     contract: EventContract<Type, In, Out>,
     data: In,
     options: PublishOptions = {},
   ): Promise<Published> {
     const appender = this.#appender
-    if (!appender) return Promise.reject(new BusbarError('journal.unavailable', 'the hub has not started'))
+    if (!appender) throw new BusbarError('journal.unavailable', 'the hub has not started')
     const append = appender.append.bind(appender)
-    return publishEvent({ contract, data, options }, { config: this.#config, append })
+    const published = await publishEvent({ contract, data, options }, { config: this.#config, append })
+    this.#metrics.accepted(published.duplicate ? 0 : 1, published.duplicate ? 1 : 0)
+    return published
   }
 
   async #start(): Promise<void> {
@@ -129,6 +133,7 @@ class RunningHub implements Hub {
     const control = openDatabase({ ...home, applicationName: 'busbar-control', maxConnections: 2 })
     this.#opened.add(() => control.close())
     const metrics = createMetrics(() => journalFigures(control))
+    this.#metrics = metrics
     const session = await this.#openSession(home, metrics)
     const appender = new Appender({
       log: () => session.journal,
@@ -142,7 +147,7 @@ class RunningHub implements Hub {
     this.#log.info({ url: this.#url, flows: this.#config.flows.length }, 'busbar is running')
   }
 
-  async #openSession(home: Home, metrics: ReturnType<typeof createMetrics>): Promise<Session> {
+  async #openSession(home: Home, metrics: Metrics): Promise<Session> {
     const { roles = ['ingress', 'worker'], migrate, leaseMs, watchdog } = this.#options
     const session = new Session({
       config: this.#config,
@@ -162,7 +167,7 @@ class RunningHub implements Hub {
   async #serve(parts: {
     session: Session
     appender: Appender
-    metrics: ReturnType<typeof createMetrics>
+    metrics: Metrics
     control: Database
   }): Promise<void> {
     const { http } = this.#config

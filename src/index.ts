@@ -5,6 +5,7 @@ export { defineSystem } from './define/system.ts'
 export type {
   AttemptContext,
   BreakerOptions,
+  ConnectOptions,
   Connector,
   Exchange,
   IdempotencyOptions,
@@ -13,8 +14,8 @@ export type {
   SystemOptions,
 } from './define/system.ts'
 export { defineFlow } from './define/flow.ts'
-export type { Flow, FlowOptions, FlowStart, OnFailure, Ordering } from './define/flow.ts'
-export type { FlowBuilder } from './define/flow-builder.ts'
+export type { Flow, FlowOptions, FlowStart, FlowWithoutEvents, OnFailure, Ordering } from './define/flow.ts'
+export type { FirstStep, FlowBuilder, ResultsOf } from './define/flow-builder.ts'
 export type { RetryOptions } from './define/retry-policy.ts'
 export type {
   Approval,
@@ -43,7 +44,12 @@ export type { Duration } from './define/duration.ts'
 export { BusbarError, CallError, errorCodes, FinalError, RetryableError } from './errors.ts'
 export type { CallFailure, ErrorClass, ErrorCode, ErrorDetails } from './errors.ts'
 export { apiKey, basic, bearer, clientCredentials, sessionLogin } from './systems/http-auth.ts'
+export type { HttpAuth } from './systems/http-auth.ts'
 export { httpSystem } from './systems/http.ts'
+export type { HttpSystemOptions } from './systems/http.ts'
+export type { CallOptions, HttpCall, Query } from './systems/http-call.ts'
+export type { Classification, Classify, HttpAnswer } from './systems/http-classify.ts'
 export { githubSignature, hmacSignature, standardWebhooks, stripeSignature } from './ingress/signatures.ts'
 export { createHub } from './hub.ts'
 export type { Hub, HubOptions, Published, PublishOptions, Role } from './hub.ts'
+export type { Log, LogLevel } from './telemetry/log.ts'

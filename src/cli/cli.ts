@@ -87,7 +87,9 @@ function misuse({ exitCode: code, code: kind, message }: CommanderError): Busbar
 /** What went wrong: a sentence for people, the same as JSON for scripts; a trace only where busbar itself is at fault, not the disk or the network. */
 function tell(terminal: Terminal, error: unknown, json: boolean): void {
   const known = error instanceof BusbarError
-  const message = error instanceof Error ? error.message : String(error)
+  const said = error instanceof Error ? error.message : String(error)
+  const isKeyMissing = known && error.code === 'request.unauthorized'
+  const message = isKeyMissing ? `${said}; here it comes from BUSBAR_KEY or --key` : said
   if (json) terminal.err(JSON.stringify({ error: { code: known ? error.code : 'internal', message } }))
   else terminal.err(`${styled(terminal, 'red', 'error')} ${message}${known ? ` [${error.code}]` : ''}`)
   if (!known && error instanceof Error && !('syscall' in error) && !json) terminal.err(error.stack ?? '')

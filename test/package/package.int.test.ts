@@ -72,6 +72,13 @@ it('makes a project whose own test and types pass', async () => {
   expect(tested.code, tested.output).toBe(0)
   const typed = await run('npm', ['run', 'types'], project)
   expect(typed.code, typed.output).toBe(0)
+  // A project that is itself a library: every type that busbar's functions answer has a name that can be imported.
+  const declared = await run(
+    'npx',
+    ['tsc', '--noEmit', 'false', '--declaration', '--emitDeclarationOnly', '--outDir', 'types'],
+    project,
+  )
+  expect(declared.code, declared.output).toBe(0)
 }, 240_000)
 
 it('runs as its README says: an event by curl reaches the ERP', async () => {

@@ -103,6 +103,10 @@ it('publishes from the same process', async () => {
     code: 'event.conflict',
   })
   await expect.poll(() => got.length, { timeout: 5_000 }).toBe(1)
+  await hub.publish(placed, { number: 'SO-2' }, { id: 'p-1' })
+  const metrics = await (await request(`${hub.url}/metrics`)).body.text()
+  expect(metrics).toMatch(/^busbar_events_accepted_total 1$/m)
+  expect(metrics).toMatch(/^busbar_events_duplicate_total 1$/m)
 })
 
 it('asks for a key, and for one that may do it', async () => {

@@ -128,6 +128,7 @@ defineFlow('chain')
       same<typeof results.paid.data.sku, string>(true)
       same<typeof results.perhaps, EventOf<typeof stockChanged> | undefined>(true)
       same<typeof results.manager.by, string>(true)
+      return results.sale
     },
   })
 
