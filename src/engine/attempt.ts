@@ -50,7 +50,7 @@ export interface AttemptDeps {
  */
 export function idempotencyKey(hub: string, { run, step, keyNo }: StepRun): string {
   const { source, id } = run.event
-  const parts = [hub, run.flow.name, source, id, run.gen, step.definition.name, keyNo]
+  const parts = [hub, run.flow.name, source, id, run.keyGen, step.definition.name, keyNo]
   if (run.compensating) parts.push('undo')
   return hash('sha256', JSON.stringify(parts), 'hex').slice(0, 40)
 }

@@ -57,6 +57,8 @@ export interface Run {
   readonly flow: FlowRuntime
   readonly event: StoredEvent
   readonly gen: number
+  /** The generation whose idempotency keys it sends. */
+  readonly keyGen: number
   /** Lane key. */
   readonly key: string
   /** Place in the lane. */
@@ -132,7 +134,7 @@ export function isCall(stepRun: StepRun): stepRun is CallRun {
 }
 
 /** What the journal knows of a run that has a row. */
-export type KnownRun = Pick<Run, 'gen' | 'key' | 'lord' | 'crashes' | 'compensating'> &
+export type KnownRun = Pick<Run, 'gen' | 'keyGen' | 'key' | 'lord' | 'crashes' | 'compensating'> &
   Counters & { readonly steps: readonly KnownStep[] }
 type Counters = Pick<KnownStep, 'maybeAt' | 'firstAt' | 'tries' | 'attempts' | 'throttles' | 'conflicts'>
 
@@ -143,6 +145,7 @@ export function newRun(flow: FlowRuntime, event: StoredEvent, known?: KnownRun):
     flow,
     event,
     gen: known?.gen ?? 0,
+    keyGen: known?.keyGen ?? 0,
     key: known?.key ?? laneKey(flow, event),
     lord: known?.lord ?? event.seq,
     hasRow: known !== undefined,

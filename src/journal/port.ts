@@ -221,6 +221,29 @@ export interface ProblemRow {
   readonly title: string
 }
 
+/** A cross-reference that a step has given: the id that an object has in a system. */
+export interface LinkRow extends Pick<RunRow, 'flow' | 'seq' | 'gen'> {
+  readonly step: string
+  readonly kind: string
+  readonly id: string
+  readonly system: string
+  readonly external: string
+}
+
+/** A run of this lane waits for a cross-reference that is not there. */
+export interface LinkWait extends Pick<RunRow, 'key'> {
+  readonly kind: string
+  readonly id: string
+  readonly system: string
+}
+
+/** How far the sequence of a key has come: the number last dealt with, and the place of its event in the log. */
+export interface SequenceRow {
+  readonly key: string
+  readonly last: number
+  readonly seq: number
+}
+
 /** What an owner writes in one transaction, fenced by its epoch. */
 export interface Flush {
   readonly group: string
@@ -236,6 +259,9 @@ export interface Flush {
   readonly problems: readonly ProblemRow[]
   /** Keys of events that runs may wait for: those that wait in rows become due. */
   readonly signals: readonly string[]
+  readonly links: readonly LinkRow[]
+  readonly linkWaits: readonly LinkWait[]
+  readonly sequences: readonly SequenceRow[]
   /** New positions by flow; omitted when not due. */
   readonly positions: readonly {
     readonly flow: number
@@ -263,6 +289,8 @@ export interface ClaimedRun {
   readonly crashes: number
   readonly firstAt: number | null
   readonly compensating: boolean
+  /** The generation whose idempotency keys it sends. */
+  readonly keyGen: number
   /** Of its steps those that have rows. */
   readonly steps: readonly KnownStep[]
   readonly event: StoredEvent

@@ -104,8 +104,8 @@ async function fenced<T>(call: () => Promise<T>): Promise<T | 'lost'> {
 
 const flushText = `SELECT flush($1::text, $2::int, $3::bigint, $4::text,
   $5::smallint[], $6::bigint[], $7::smallint[], $8::int[], $9::double precision[], $10::int[], $11::smallint[],
-  $12::json, $13::json, $14::json, $15::json, $16::text[],
-  $17::smallint[], $18::int[], $19::bigint[], $20::bigint, $21::boolean, $22::double precision)`
+  $12::json, $13::json, $14::json, $15::json, $16::text[], $17::json, $18::json, $19::json,
+  $20::smallint[], $21::int[], $22::bigint[], $23::bigint, $24::boolean, $25::double precision)`
 
 /** Array literals of numbers are joined here: the driver would quote each element. */
 function flushValues(flush: Flush): unknown[] {
@@ -128,6 +128,9 @@ function flushValues(flush: Flush): unknown[] {
     jsonOrNull(flush.attempts),
     jsonOrNull(flush.problems),
     flush.signals,
+    jsonOrNull(flush.links),
+    jsonOrNull(flush.linkWaits),
+    jsonOrNull(flush.sequences),
     `{${positions.map((p) => p.flow).join(',')}}`,
     `{${positions.map((p) => p.version).join(',')}}`,
     `{${positions.map((p) => p.position).join(',')}}`,
@@ -155,6 +158,7 @@ interface ClaimRow {
   crashes: number
   first_at: number | null
   compensating: boolean
+  key_gen: number | null
   steps: readonly KnownStep[] | null
   seq: number
   source: string
@@ -183,6 +187,7 @@ function claimedRun(row: ClaimRow): ClaimedRun {
     crashes: row.crashes,
     firstAt: row.first_at,
     compensating: row.compensating,
+    keyGen: row.key_gen ?? row.gen,
     steps: row.steps ?? [],
     event: { seq, source, id, type, key: row.event_key, khash, receivedAt: row.received_at, data, ext },
   }

@@ -180,7 +180,18 @@ export function done(owned: Pick<Owned, 'flow' | 'system'>, { seq }: { seq: numb
 
 /** A flush of the owner, gathered when it is committed; nothing in it but what is given. */
 export function flushOf({ group, worker, lease }: Owned, more: Partial<Flush> = {}): Flush {
-  const nothing = { done: [], runs: [], steps: [], attempts: [], problems: [], signals: [], positions: [] }
+  const nothing = {
+    done: [],
+    runs: [],
+    steps: [],
+    attempts: [],
+    problems: [],
+    signals: [],
+    links: [],
+    linkWaits: [],
+    sequences: [],
+    positions: [],
+  }
   return {
     group,
     part: lease.part,

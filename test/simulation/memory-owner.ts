@@ -244,5 +244,5 @@ function claimed(
   const steps = store.knownSteps(flow, run.seq, gen, at)
   const lane = { key: run.key as string, lord: run.lord as number, ord: run.ord as number }
   const counts = { tries, attempts, throttles, conflicts, crashes }
-  return { flow, gen, ...lane, maybeAt, ...counts, firstAt, compensating, steps, event }
+  return { flow, gen, keyGen: gen, ...lane, maybeAt, ...counts, firstAt, compensating, steps, event }
 }
