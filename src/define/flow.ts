@@ -1,3 +1,4 @@
+import { BusbarError } from '../errors.ts'
 import type { Duration } from './duration.ts'
 import { durationMs } from './duration.ts'
 import type { AnyContract, EventOf } from './event.ts'
@@ -75,6 +76,7 @@ export interface FlowWithoutEvents {
 export function defineFlow(name: string, options: FlowOptions = {}): FlowWithoutEvents {
   checkFlowName(name)
   if (options.lane !== undefined) checkName('lane group name', options.lane)
+  checkFailure(name, options)
   const head = {
     kind: 'flow',
     name,
@@ -86,6 +88,15 @@ export function defineFlow(name: string, options: FlowOptions = {}): FlowWithout
     onFailure: onFailureOf(options.onFailure ?? 'park'),
   } as const
   return { on: (...contracts) => flowBuilder({ ...head, events: contracts }, []) }
+}
+
+/** What is parked and let pass holds no lane any more, and without a lane nobody looks at the clock for it. */
+function checkFailure(name: string, { onParked, onFailure }: FlowOptions): void {
+  if (onParked === 'continue' && typeof onFailure === 'object')
+    throw new BusbarError(
+      'config.conflict',
+      `flow "${name}": with onParked: 'continue' later runs pass a parked one, so it cannot be compensated later by itself: use onFailure: 'compensate' or 'park', or onParked: 'hold'`,
+    )
 }
 
 function onFailureOf(option: OnFailure): Flow['onFailure'] {

@@ -105,6 +105,7 @@ export class Group {
         log: journal,
         onError,
         observer: deps.observer,
+        severalStarts: new Set(flows.map((flow) => flow.gate)).size > 1,
         mayStart: () => this.#mayStart(),
         claimedTo: () => this.#claimedTo,
         onUnclaimed: (seq) => this.#claimMore(seq),

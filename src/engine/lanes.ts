@@ -12,7 +12,7 @@ import type { Verdict } from './retry.ts'
 import { ReadyQueue } from './ready-queue.ts'
 import type { RowChange } from './rows.ts'
 import { attemptRow, problemRow, runRow } from './rows.ts'
-import { Processes } from './process.ts'
+import { hasBegun, Processes } from './process.ts'
 import type { CallRun, Run, StepRun } from './run.ts'
 import { isCall } from './run.ts'
 
@@ -28,6 +28,8 @@ export interface LanesDeps extends Omit<AttemptsDeps, 'onEnded'> {
   readonly flusher: Flusher
   readonly log: Pick<EventLog, 'firstOf'>
   readonly onError: (error: unknown) => void
+  /** Whether flows of the group start with different systems, so that it is read on while one of them is closed. */
+  readonly severalStarts: boolean
   /** Whether anything of the group may start: lease, pause, backlog. */
   readonly mayStart: () => boolean
   /** No attempt above this seq unless it has a row. */
@@ -301,8 +303,10 @@ export class Lanes {
   #deferClosed(): void {
     for (const [gate, queue] of this.#ready) {
       if (gate.stand !== 'closed') continue
-      const several = this.#ready.size > 1
-      for (const call of queue.take(({ run }) => several || run.hasRow)) this.#withdraw(call)
+      const { severalStarts } = this.#deps
+      const mustLeave = ({ run }: CallRun) =>
+        severalStarts || run.hasRow || (!run.flow.single && hasBegun(run))
+      for (const call of queue.take(mustLeave)) this.#withdraw(call)
     }
   }
 

@@ -29,7 +29,8 @@ export class Pauses {
 
   /** Begins a wait, or looks whether it is over. */
   take(stepRun: StepRun): void {
-    if (stepRun.phase === 'pending') this.#begin(stepRun)
+    // A person's retry begins the wait anew: its limit has passed.
+    if (stepRun.phase === 'pending' || stepRun.phase === 'retrying') this.#begin(stepRun)
     const { definition } = stepRun.step
     if (definition.kind === 'waitFor') void this.#look(stepRun)
     else if (stepRun.dueAt === null || stepRun.dueAt > this.#deps.clock.monotonic())

@@ -124,8 +124,9 @@ export class Processes {
     this.#write(run)
   }
 
-  /** A call was taken out of its gate's queue before it began. */
+  /** A call was taken out of its gate's queue before it began, since its system is closed: the run waits in a row that says so. */
   withdrawn(stepRun: CallRun): void {
+    stepRun.run.waitsInRow = true
     this.#later(stepRun, 0)
     this.#goOn(stepRun.run)
   }
@@ -157,8 +158,9 @@ export class Processes {
       this.#pauses.take(stepRun)
       return undefined
     }
-    // A run that has not begun may wait in memory: reading stops for its flow.
-    if (stepRun.step.gate.stand === 'closed' && (run.hasRow || hasBegun(run))) return stepRun
+    // A run that has not begun may wait in memory where reading stops for its flow.
+    const mayStay = !run.waitsInRow && !run.hasRow && !hasBegun(run)
+    if (stepRun.step.gate.stand === 'closed' && !mayStay) return stepRun
     this.#call(stepRun)
     return undefined
   }

@@ -161,6 +161,28 @@ describe('a flow of several steps', () => {
     expect(await world.states()).toEqual({ succeeded: 2 })
     expect(world.calls(logistics).map(({ body }) => body)).toEqual([{ checked: false }, { checked: true }])
   })
+
+  it('A7: waits in a row for its closed system where the group goes on with others, and in the log where not', async () => {
+    const flow = (name: string, lane: string, first: typeof erp) =>
+      defineFlow(name, { lane })
+        .on(orderPlaced)
+        .step('first', first, { run: ({ call }) => call.post('/first', {}) })
+        .step('second', accounting, { after: ['first'], run: ({ call }) => call.post('/second', {}) })
+    await using world = await startWorld({
+      flows: [flow('a', 'shared', erp), flow('b', 'shared', logistics), flow('c', 'alone', erp)],
+    })
+    await world.pause(erp)
+    for (const number of ['SO-1', 'SO-2', 'SO-3']) await world.publish(orderPlaced, { number })
+    await world.advance('3s')
+    const byFlow = Map.groupBy(await world.runs(), ({ flow: name }) => name)
+    expect(byFlow.get('a')!.map(({ state }) => state)).toEqual(['waiting', 'waiting', 'waiting'])
+    expect(byFlow.get('b')!.map(({ state }) => state)).toEqual(['waiting', 'waiting', 'waiting'])
+    expect(byFlow.get('c')).toBeUndefined()
+    await world.pause(erp, false)
+    await world.untilIdle()
+    expect(await world.states()).toEqual({ succeeded: 9 })
+    expect(world.calls(erp)).toHaveLength(6)
+  })
 })
 
 describe('waiting inside a flow', () => {
@@ -212,6 +234,19 @@ describe('waiting inside a flow', () => {
     await world.untilIdle()
     expect(await world.states()).toEqual({ succeeded: 1 })
     expect(world.calls(logistics)).toHaveLength(1)
+  })
+
+  it('waits anew when a person retries what has not come in time', async () => {
+    await using world = await startWorld({ flows: [paid({ timeout: '7d' })] })
+    await world.publish(orderPlaced, { number: 'SO-1' })
+    await world.untilIdle()
+    expect(await world.states()).toEqual({ parked: 1 })
+    await world.act('retry', { flow: 'paid-first', seq: 1 })
+    await world.advance('6d')
+    expect(await world.states()).toEqual({ waiting: 1 })
+    await world.publish(paymentCaptured, { order: 'SO-1', amount: 5 })
+    await world.untilIdle()
+    expect(await world.states()).toEqual({ succeeded: 1 })
   })
 
   it('is parked, or goes on without a result, when the event does not come in time', async () => {
