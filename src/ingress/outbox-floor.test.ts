@@ -29,7 +29,10 @@ it('never passes a row that shows up later, however transactions overlap', () =>
     { weight: 4, arbitrary: fc.record({ kind: fc.constant('begin' as const) }) },
     { weight: 4, arbitrary: fc.record({ kind: fc.constant('insert' as const), which: fc.nat(20) }) },
     { weight: 4, arbitrary: fc.record({ kind: fc.constant('end' as const), which: fc.nat(20) }) },
-    { weight: 3, arbitrary: fc.record({ kind: fc.constant('read' as const), rows: fc.integer({ min: 0, max: 3 }) }) },
+    {
+      weight: 3,
+      arbitrary: fc.record({ kind: fc.constant('read' as const), rows: fc.integer({ min: 0, max: 3 }) }),
+    },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant('observe' as const) }) },
   )
   fc.assert(
