@@ -82,7 +82,7 @@ describe('answers', () => {
       changeProblem: { fingerprint, note: 'seen' },
       readOutbox: { code: 'event.invalid', type: 'order.placed' },
       getRejected: { id: mended! },
-      retryRejected: { id: mended!, data: { number: 'A', revision: 9 }, reason: 'typing error' },
+      retryRejected: { id: mended!, data: '{"number":"A"}', reason: 'typing error' },
       discardRejected: { id: dropped!, reason: 'a test order' },
       retryManyRejected: { type: 'order.placed' },
       listWorkers: {},

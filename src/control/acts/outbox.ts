@@ -6,8 +6,8 @@ import type { RejectedActed, RejectedRetried, RetryManyRejectedBody } from '../s
 export interface RejectedAct {
   readonly id: number
   readonly verb: 'retry' | 'discard'
-  /** Other data, for a retry. */
-  readonly data?: unknown
+  /** Other data for a retry, JSON text. */
+  readonly data?: string | undefined
   /** Stands in the audit trail. */
   readonly actor: string
   readonly reason: string | null
@@ -21,7 +21,7 @@ export async function actOnRejected(database: Database, act: RejectedAct): Promi
   const { id, verb, data, actor, reason } = act
   const [row] = await database.query<{ done: boolean }>({
     text: 'SELECT act_on_rejected($1, $2, $3, $4, $5) AS done',
-    values: [id, verb, data === undefined ? null : JSON.stringify(data), actor, reason],
+    values: [id, verb, data ?? null, actor, reason],
   })
   if (!row?.done) throw missingRejected(id)
   return { id, state: verb === 'retry' ? 'waiting' : 'discarded' }
@@ -30,12 +30,12 @@ export async function actOnRejected(database: Database, act: RejectedAct): Promi
 /** Puts back the rejected rows of a type, of a code, or all, oldest first, each with its audit row, in one transaction. */
 export async function retryManyRejected(
   database: Database,
-  { type, code, limit, reason }: RetryManyRejectedBody,
+  { type, code, upTo, limit, reason }: RetryManyRejectedBody,
   actor: string,
 ): Promise<RejectedRetried> {
   const [row] = await database.query<RejectedRetried>({
-    text: 'SELECT retry_rejected($1, $2, $3, $4, $5) AS retried',
-    values: [type ?? null, code ?? null, limit, actor, reason ?? null],
+    text: 'SELECT retry_rejected($1, $2, $3, $4, $5, $6) AS retried',
+    values: [type ?? null, code ?? null, upTo, limit, actor, reason ?? null],
   })
   return { retried: row?.retried ?? 0 }
 }

@@ -61,11 +61,15 @@ export const RejectedPath = z.object({
   id: z.coerce.number<number>().int().positive().max(Number.MAX_SAFE_INTEGER),
 })
 
-/** A retry, with other data where `data` is given. */
-export const RetryRejectedBody = Because.extend({ data: z.unknown().optional() })
+/** A retry, with other data where `data` is given: JSON as text, so that every digit stays as it was written. */
+export const RetryRejectedBody = Because.extend({
+  data: z.string().min(1).max(60_000).refine(isJson, 'must be JSON, as text').optional(),
+})
 
 /** Which rejected rows to put back, at most how many, oldest first. */
 export const RetryManyRejectedBody = Filter.extend({
+  /** No row after this one: what is set aside anew meanwhile is not put back again. */
+  upTo: z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER).default(Number.MAX_SAFE_INTEGER),
   limit: z.number().int().min(1).max(1_000).default(1_000),
   reason: Reason.optional(),
 })
@@ -86,3 +90,12 @@ export const RejectedRetried = named(
   z.object({ retried: Count }),
 )
 export type RejectedRetried = z.infer<typeof RejectedRetried>
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}

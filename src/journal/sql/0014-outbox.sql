@@ -252,7 +252,7 @@ BEGIN
 END $$;
 
 -- Puts back many rejected rows, oldest first, by what is known of them; answers how many.
-CREATE FUNCTION retry_rejected(p_type text, p_code text, p_limit integer, p_actor text, p_reason text)
+CREATE FUNCTION retry_rejected(p_type text, p_code text, p_upto bigint, p_limit integer, p_actor text, p_reason text)
 RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
   v_id bigint;
@@ -260,7 +260,7 @@ DECLARE
 BEGIN
   FOR v_id IN
     SELECT r.id FROM outbox_rejected r
-    WHERE (p_type IS NULL OR r.type = p_type) AND (p_code IS NULL OR r.code = p_code) ORDER BY r.id LIMIT p_limit
+    WHERE r.id <= p_upto AND (p_type IS NULL OR r.type = p_type) AND (p_code IS NULL OR r.code = p_code) ORDER BY r.id LIMIT p_limit
   LOOP
     IF act_on_rejected(v_id, 'retry', NULL, p_actor, p_reason) THEN v_done := v_done + 1; END IF;
   END LOOP;
