@@ -87,6 +87,10 @@ it('a row that was set aside is seen, mended and retried, and its problem is res
   const shown = await busbar('outbox', 'list', String(id))
   expect(shown.out).toContain('{"number":"SO-2","total":"ten"}')
   const client = createControlClient({ url: hub.url })
+  expect(await busbar('status')).toMatchObject({
+    code: 1,
+    out: expect.stringMatching(/^1 outbox row needs a person\./) as string,
+  })
   expect((await client.listProblems({})).items).toMatchObject([
     { system: 'outbox', code: 'event.invalid', state: 'open', open: 1, parked: 1 },
   ])
@@ -176,6 +180,10 @@ it('more than 10,000 waiting rows are estimated', async () => {
   const full = await client.readOutbox({})
   expect(full).toMatchObject({ waiting: 10_050, exact: false })
   expect(full.oldestMs).toBeGreaterThan(0)
+  await app.query(
+    `UPDATE ${schema}.outbox SET at = at - interval '2 minutes' WHERE id = (SELECT min(id) FROM ${schema}.outbox)`,
+  )
+  expect((await busbar('status')).out).toMatch(/10,050 outbox rows not moved yet, the oldest published /)
   await app.query(`DELETE FROM ${schema}.outbox WHERE id > (SELECT min(id) + 99 FROM ${schema}.outbox)`)
   expect(await client.readOutbox({})).toMatchObject({ waiting: 100, exact: true })
 })
