@@ -3,7 +3,8 @@ import type { OutboxHorizon } from '../journal/port-outbox.ts'
 /**
  * Below which id no row can ever show again, so that a read need not pass the remains of a million deleted rows that vacuum
  * has not removed yet. Rows commit out of id order, so an id counts as past only when each transaction that could hold a
- * smaller one has ended (see `outbox_horizon`) *and* a read that began after that has found nothing there.
+ * smaller one has ended (see `outbox_horizon`) *and* a read that began after that has found nothing there. Measured while
+ * a report held back vacuum: after 150,000 moved rows a read of 500 took 8.6 ms from the start and rising, 1.2 ms from here.
  */
 export class OutboxFloor {
   #after = 0

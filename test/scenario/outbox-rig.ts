@@ -30,7 +30,7 @@ export interface TestRelay {
   readonly appended: StoredEvent[]
   readonly errors: unknown[]
   /** Batch after batch until nothing is there; answers how many rows it has read. */
-  drain(): Promise<number>
+  readonly drain: () => Promise<number>
 }
 
 export interface OutboxRig extends Rig {
@@ -119,10 +119,7 @@ export async function openOutboxRig(): Promise<OutboxRig> {
         )
       ).map(({ name }) => name),
     waiting: () => count('outbox'),
-    rejected: () =>
-      rig.sql('SELECT type, code, message, key FROM outbox_rejected ORDER BY id') as ReturnType<
-        OutboxRig['rejected']
-      >,
+    rejected: () => rig.sql('SELECT type, code, message, key FROM outbox_rejected ORDER BY id'),
     async close() {
       for (const relay of relays) await relay.stop()
       for (const client of clients) await client.end()

@@ -57,7 +57,7 @@ const withDrizzle: Library = (work) => drizzle(pool).transaction((tx) => work(tx
 const withPrismaShape: Library = async (work) => {
   const client = await pool.connect()
   const $queryRawUnsafe = async (text: string, ...values: unknown[]) =>
-    (await client.query(text, values)).rows
+    (await client.query<object>(text, values)).rows
   try {
     await client.query('BEGIN')
     const tx = { $queryRawUnsafe, $transaction: async () => undefined }
