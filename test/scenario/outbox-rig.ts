@@ -59,7 +59,7 @@ export async function openOutboxRig(): Promise<OutboxRig> {
     const database = openDatabase({
       url: databaseUrl,
       schema: rig.schema,
-      applicationName: 'outbox-test',
+      applicationName: `outbox-${rig.schema}`,
       maxConnections: 1,
       indexPlansOnly: true,
     })

@@ -41,7 +41,7 @@ CREATE TABLE outbox_relay (
 INSERT INTO outbox_relay DEFAULT VALUES;
 
 -- Why this cannot be an attribute that is kept as a name; null when it can. As the HTTP door says it.
-CREATE FUNCTION name_fault(p_text text, p_most integer) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+CREATE FUNCTION outbox_name_fault(p_text text, p_most integer) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE
     WHEN p_text = '' THEN 'must not be empty'
     WHEN octet_length(p_text) > p_most THEN 'must not be longer than ' || p_most || ' bytes'
@@ -61,12 +61,13 @@ DECLARE
   v_fault text;
 BEGIN
   SELECT f.name || ' ' || f.fault INTO v_fault
-  FROM (VALUES (1, 'type', coalesce(name_fault(p_type, 255), CASE WHEN p_type IS NULL THEN 'must not be null' END)),
-               (2, 'key', name_fault(v_key, 255)),
-               (3, 'id', name_fault(v_id, 255)),
-               (4, 'source', coalesce(name_fault(p_source, 255), CASE WHEN p_source IS NULL THEN 'must not be null' END)),
+  FROM (VALUES (1, 'type', coalesce(outbox_name_fault(p_type, 255), CASE WHEN p_type IS NULL THEN 'must not be null' END)),
+               (2, 'key', outbox_name_fault(v_key, 255)),
+               (3, 'id', outbox_name_fault(v_id, 255)),
+               (4, 'source', coalesce(outbox_name_fault(p_source, 255), CASE WHEN p_source IS NULL THEN 'must not be null' END)),
                (5, 'data', CASE WHEN p_data IS NULL THEN 'must not be null (the JSON null is ''null'')' END),
-               (6, 'attributes', CASE WHEN jsonb_typeof(v_attributes) <> 'object' THEN 'must be a JSON object' END)
+               (6, 'attributes', CASE WHEN jsonb_typeof(v_attributes) <> 'object' THEN 'must be a JSON object'
+                                      WHEN octet_length(v_attributes::text) > 8192 THEN 'must not be larger than 8 KiB' END)
        ) AS f (place, name, fault)
   WHERE f.fault IS NOT NULL ORDER BY f.place LIMIT 1;
   IF v_fault IS NULL AND v_attributes <> '{}' THEN
@@ -164,22 +165,27 @@ BEGIN
 END $$;
 
 -- Whether two texts are the same JSON; not, when one of them is too odd to tell.
-CREATE FUNCTION same_json(p_one text, p_other text) RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE FUNCTION outbox_same_data(p_one text, p_other text) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
   RETURN p_one = p_other OR p_one::jsonb = p_other::jsonb;
 EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
   RETURN false;
 END $$;
 
+-- The problem of a rejected row. Short enough for the path of the control API, whatever the type.
+CREATE FUNCTION outbox_fingerprint(p_type text, p_code text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT 'outbox:' || left(p_type, 180) || ':' || p_code
+$$;
+
 -- Copies rows of the outbox among the rejected ones and opens their problems, in the order in which flush() locks them.
 CREATE FUNCTION reject_outbox(p_ids bigint[], p_code text[], p_message text[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO outbox_rejected (source, event_id, type, key, data, ext, at, code, message, fp)
-  SELECT o.source, o.event_id, o.type, o.key, o.data, o.ext, o.at, r.code, r.message, 'outbox:' || o.type || ':' || r.code
+  SELECT o.source, o.event_id, o.type, o.key, o.data, o.ext, o.at, r.code, r.message, outbox_fingerprint(o.type, r.code)
   FROM unnest(p_ids, p_code, p_message) AS r (id, code, message) JOIN outbox o ON o.id = r.id ORDER BY o.id;
   INSERT INTO problems AS t (fp, system, code, title)
   SELECT DISTINCT ON (n.fp) n.fp, 'outbox', n.code, n.title
-  FROM (SELECT ('outbox:' || o.type || ':' || r.code) COLLATE "C" AS fp, r.code, o.type || ': ' || r.message AS title, o.id
+  FROM (SELECT outbox_fingerprint(o.type, r.code) COLLATE "C" AS fp, r.code, o.type || ': ' || r.message AS title, o.id
         FROM unnest(p_ids, p_code, p_message) AS r (id, code, message) JOIN outbox o ON o.id = r.id) n
   ORDER BY n.fp, n.id
   ON CONFLICT (fp) DO UPDATE SET last_seen = clock_timestamp(),
@@ -214,7 +220,7 @@ BEGIN
     FROM unnest(dup, v_dup_seq, v_dup_same) AS d (ord, seq, same)
     JOIN outbox o ON o.id = p_ids[d.ord] JOIN events e ON e.seq = d.seq
     WHERE NOT d.same AND NOT (e.type = o.type AND e.key IS NOT DISTINCT FROM
-            (string_to_array(p_key, U&'\001E', U&'\001F'))[d.ord] AND same_json(e.data, o.data));
+            (string_to_array(p_key, U&'\001E', U&'\001F'))[d.ord] AND outbox_same_data(e.data, o.data));
     INSERT INTO refusals (source, id, type, code, seq)
     SELECT o.source, o.event_id, o.type, 'event.conflict', e.seq
     FROM unnest(conflict) c (ord) JOIN outbox o ON o.id = p_ids[c.ord]
@@ -258,6 +264,10 @@ DECLARE
   v_id bigint;
   v_done integer := 0;
 BEGIN
+  -- In the order in which reject_outbox() locks them.
+  PERFORM FROM problems p
+  WHERE p.fp IN (SELECT r.fp FROM outbox_rejected r WHERE (p_type IS NULL OR r.type = p_type) AND (p_code IS NULL OR r.code = p_code))
+  ORDER BY p.fp FOR UPDATE;
   FOR v_id IN
     SELECT r.id FROM outbox_rejected r
     WHERE r.id <= p_upto AND (p_type IS NULL OR r.type = p_type) AND (p_code IS NULL OR r.code = p_code) ORDER BY r.id LIMIT p_limit
