@@ -9,11 +9,15 @@ import { openHome } from './hub/home.ts'
 import type { Home } from './hub/home.ts'
 import { journalFigures } from './hub/figures.ts'
 import { Opened } from './hub/opened.ts'
+import { openOutboxRelay } from './hub/outbox.ts'
+import type { OpenedRelay } from './hub/outbox.ts'
 import { createServer, listen } from './hub/server.ts'
 import { Session } from './hub/session.ts'
 import { Appender } from './ingress/appender.ts'
 import type { Published, PublishOptions } from './ingress/publish.ts'
 import { publishEvent } from './ingress/publish.ts'
+import type { PublishedInTransaction, TransactionOptions } from './ingress/publish-in-transaction.ts'
+import { publishInTransaction } from './ingress/publish-in-transaction.ts'
 import type { Log, LogLevel } from './telemetry/log.ts'
 import { createLog } from './telemetry/log.ts'
 import type { Metrics } from './telemetry/metrics.ts'
@@ -46,6 +50,15 @@ export interface Hub {
   stop(options?: { readonly graceMs?: number }): Promise<void>
   /** Where it serves HTTP, without a slash at the end; known after `start`. */
   readonly url: string
+  /**
+   * Publishes an event with the caller's own transaction on the journal's PostgreSQL: it becomes real when `tx` commits,
+   * and never when it rolls back. See `publishInTransaction`, which needs no hub.
+   */
+  publish<Type extends string, In, Out>(
+    contract: EventContract<Type, In, Out>,
+    data: In,
+    options: PublishOptions & TransactionOptions,
+  ): Promise<PublishedInTransaction>
   /** Publishes an event; resolves after its commit. See `PublishOptions` for its identity. */
   publish<Type extends string, In, Out>(
     contract: EventContract<Type, In, Out>,
@@ -80,6 +93,7 @@ class RunningHub implements Hub {
   #graceMs = defaults.graceMs
   #stopping = false
   #appender: Appender | undefined
+  #relay: OpenedRelay | undefined
   #metrics: Pick<Metrics, 'accepted'> = { accepted: () => undefined }
   #url: string | undefined
 
@@ -114,16 +128,51 @@ class RunningHub implements Hub {
     return this.#stopped
   }
 
+  publish<Type extends string, In, Out>(
+    contract: EventContract<Type, In, Out>,
+    data: In,
+    options: PublishOptions & TransactionOptions,
+  ): Promise<PublishedInTransaction>
+  publish<Type extends string, In, Out>(
+    contract: EventContract<Type, In, Out>,
+    data: In,
+    options?: PublishOptions,
+  ): Promise<Published>
   async publish<Type extends string, In, Out>(
     contract: EventContract<Type, In, Out>,
     data: In,
-    options: PublishOptions = {},
-  ): Promise<Published> {
+    options: PublishOptions & Partial<TransactionOptions> = {},
+  ): Promise<Published | PublishedInTransaction> {
+    if ('tx' in options)
+      return this.#publishWith(contract, data, options as PublishOptions & TransactionOptions)
     const appender = this.#appender
     if (!appender) throw new BusbarError('journal.unavailable', 'the hub has not started')
     const append = appender.append.bind(appender)
     const published = await publishEvent({ contract, data, options }, { config: this.#config, append })
     this.#metrics.accepted(published.duplicate ? 0 : 1, published.duplicate ? 1 : 0)
+    return published
+  }
+
+  /** Needs no running hub; but where this process moves the rows, its relay looks soon. */
+  async #publishWith<Type extends string, In, Out>(
+    contract: EventContract<Type, In, Out>,
+    data: In,
+    options: PublishOptions & TransactionOptions,
+  ): Promise<PublishedInTransaction> {
+    const { name, http, journal } = this.#config
+    if (journal.kind !== 'postgres')
+      throw new BusbarError(
+        'config.invalid',
+        'publish with { tx } needs a journal in the PostgreSQL of that transaction: journal: postgres({ url })',
+      )
+    const published = await publishInTransaction(contract, data, {
+      source: `urn:busbar:hub:${name}`,
+      schema: journal.schema,
+      maxDataBytes: http.maxBodyBytes,
+      maxDepth: http.maxDepth,
+      ...options,
+    })
+    this.#relay?.expect()
     return published
   }
 
@@ -143,6 +192,9 @@ class RunningHub implements Hub {
     })
     this.#opened.add(() => appender.stop())
     this.#appender = appender
+    const relay = openOutboxRelay({ home, session, metrics, config: this.#config, log: this.#log })
+    this.#opened.add(async () => relay?.close())
+    this.#relay = relay
     await this.#serve({ session, appender, metrics, control })
     this.#log.info({ url: this.#url, flows: this.#config.flows.length }, 'busbar is running')
   }

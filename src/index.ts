@@ -38,6 +38,7 @@ export type {
 export { defineConfig } from './define/config.ts'
 export type { Config, ConfigOptions } from './define/config.ts'
 export type { HttpConfig } from './define/http-config.ts'
+export type { OutboxConfig } from './define/outbox-config.ts'
 export { embedded, postgres } from './define/journal-config.ts'
 export type { JournalConfig } from './define/journal-config.ts'
 export type { Duration } from './define/duration.ts'
@@ -50,6 +51,19 @@ export type { HttpSystemOptions } from './systems/http.ts'
 export type { CallOptions, HttpCall, Query } from './systems/http-call.ts'
 export type { Classification, Classify, HttpAnswer } from './systems/http-classify.ts'
 export { githubSignature, hmacSignature, standardWebhooks, stripeSignature } from './ingress/signatures.ts'
+export { publishInTransaction } from './ingress/publish-in-transaction.ts'
+export type {
+  PublishedInTransaction,
+  PublishInTransactionOptions,
+  TransactionOptions,
+} from './ingress/publish-in-transaction.ts'
+export type {
+  DrizzleTransaction,
+  KyselyTransaction,
+  PgTransaction,
+  PrismaTransaction,
+  Transaction,
+} from './ingress/transaction.ts'
 export { createHub } from './hub.ts'
 export type { Hub, HubOptions, Published, PublishOptions, Role } from './hub.ts'
 export type { Log, LogLevel } from './telemetry/log.ts'

@@ -37,10 +37,28 @@ async function someRuns(): Promise<{ erp: StubSystem; parked: number; done: numb
   return { erp, parked: parked!, done: done! }
 }
 
+/** Rows of the outbox as a relay leaves them; answers their ids. */
+async function someRejected(count: number): Promise<number[]> {
+  const rows = await rig.sql<{ id: number }>(
+    `WITH published AS (SELECT publish('order.placed', 'A', jsonb_build_object('number', i)) FROM generate_series(1, $1::int) i)
+     SELECT count(*) FROM published`,
+    [count],
+  )
+  expect(rows).toHaveLength(1)
+  await rig.sql(
+    `SELECT move_outbox('{}', '', '', '', '', '{}', '', '', array_agg(id), array_agg('event.invalid'::text), array_agg('/data/number must be text'::text))
+     FROM outbox`,
+  )
+  return (await rig.sql<{ id: number }>('SELECT id::int FROM outbox_rejected ORDER BY id')).map(
+    ({ id }) => id,
+  )
+}
+
 describe('answers', () => {
   it('of every operation are what its schema says', async () => {
     const { parked, done } = await someRuns()
     const { fingerprint } = (await rig.ask('listProblems')).items[0]!
+    const [mended, dropped] = await someRejected(2)
     const inputs: { [Id in RouteId]: Parameters<typeof rig.ask<Id>>[1] } = {
       status: {},
       listEvents: { type: 'order.placed' },
@@ -62,6 +80,11 @@ describe('answers', () => {
       listProblems: {},
       getProblem: { fingerprint },
       changeProblem: { fingerprint, note: 'seen' },
+      readOutbox: { code: 'event.invalid', type: 'order.placed' },
+      getRejected: { id: mended! },
+      retryRejected: { id: mended!, data: '{"number":"A"}', reason: 'typing error' },
+      discardRejected: { id: dropped!, reason: 'a test order' },
+      retryManyRejected: { type: 'order.placed' },
       listWorkers: {},
       stats: { minutes: 600 },
       listAudit: {},

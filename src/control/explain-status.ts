@@ -14,6 +14,12 @@ export interface StatusFacts {
   readonly systems: readonly Pick<System, 'name' | 'standing' | 'why'>[]
   readonly liveWorkers: number
   readonly pausedGroups: readonly string[]
+  readonly outbox: {
+    readonly waiting: number
+    readonly oldestAt: string | null
+    readonly oldestMs: number | null
+    readonly rejectedCount: number
+  }
 }
 
 /** Named one by one up to here. */
@@ -30,10 +36,13 @@ export function explainStatus(facts: StatusFacts): { readonly ok: boolean; reado
   return { ok: true, sentence: sentences([say`All is well: ${connected}, ${work}`]) }
 }
 
-function people({ parked, maxCounted }: StatusFacts): Sentence[] {
-  if (parked === 0) return []
-  const runs = parked >= maxCounted ? `At least ${count(parked, 'run')}` : count(parked, 'run')
-  return [say`${runs} ${parked === 1 ? 'needs' : 'need'} a person`]
+function people({ parked, maxCounted, outbox: { rejectedCount } }: StatusFacts): Sentence[] {
+  const needs = (many: number, what: string) =>
+    say`${many >= maxCounted ? 'At least ' : ''}${count(many, what)} ${many === 1 ? 'needs' : 'need'} a person`
+  return [
+    ...(parked > 0 ? [needs(parked, 'run')] : []),
+    ...(rejectedCount > 0 ? [needs(rejectedCount, 'outbox row')] : []),
+  ]
 }
 
 function standstills({ flows, liveWorkers, systems, pausedGroups }: StatusFacts): Sentence[] {
@@ -50,9 +59,17 @@ function standstills({ flows, liveWorkers, systems, pausedGroups }: StatusFacts)
 }
 
 function lateness(facts: StatusFacts): Sentence[] {
-  const { oldestPendingAt, oldestPendingMs } = facts
-  if (oldestPendingAt === null || (oldestPendingMs ?? 0) < lateMs) return []
-  return [say`${count(facts.pending, 'event')} not reached yet, the oldest accepted ${time(oldestPendingAt)}`]
+  const { oldestPendingAt, oldestPendingMs, outbox } = facts
+  const faults: Sentence[] = []
+  if (oldestPendingAt !== null && (oldestPendingMs ?? 0) >= lateMs)
+    faults.push(
+      say`${count(facts.pending, 'event')} not reached yet, the oldest accepted ${time(oldestPendingAt)}`,
+    )
+  if (outbox.oldestAt !== null && (outbox.oldestMs ?? 0) >= lateMs)
+    faults.push(
+      say`${count(outbox.waiting, 'outbox row')} not moved yet, the oldest published ${time(outbox.oldestAt)}`,
+    )
+  return faults
 }
 
 function underWay({ pending, retrying }: StatusFacts): string {

@@ -2,6 +2,7 @@ import { BusbarError } from '../errors.ts'
 import type { Database } from '../journal/database.ts'
 import { actOnRun } from './acts/act-on-run.ts'
 import { changeProblem } from './acts/change-problem.ts'
+import { actOnRejected, missingRejected, retryManyRejected } from './acts/outbox.ts'
 import { changePause } from './acts/pause.ts'
 import { retryRuns } from './acts/retry-runs.ts'
 import { listAudit } from './queries/audit.ts'
@@ -9,6 +10,7 @@ import { findEvent, listEvents, seqOfEvent } from './queries/events.ts'
 import { listFlows } from './queries/flows.ts'
 import { listGroups } from './queries/groups.ts'
 import { missingRun } from './queries/missing-run.ts'
+import { findRejected, readOutbox } from './queries/outbox.ts'
 import { findProblem, listProblems } from './queries/problems.ts'
 import { findRun, listRuns } from './queries/runs.ts'
 import { readStats } from './queries/stats.ts'
@@ -66,6 +68,17 @@ export const handlers: Handlers = {
     there(await findProblem(database, fingerprint), `there is no problem ${fingerprint}`),
   changeProblem: ({ database, actor }, { fingerprint, ...change }) =>
     changeProblem(database, { fingerprint, change, actor }),
+  readOutbox: ({ database }, query) => readOutbox(database, query),
+  async getRejected({ database }, { id }) {
+    const row = await findRejected(database, id)
+    if (!row) throw missingRejected(id)
+    return row
+  },
+  retryRejected: ({ database, actor }, { id, data, reason = null }) =>
+    actOnRejected(database, { verb: 'retry', id, data, actor, reason }),
+  discardRejected: ({ database, actor }, { id, reason }) =>
+    actOnRejected(database, { verb: 'discard', id, actor, reason }),
+  retryManyRejected: ({ database, actor }, body) => retryManyRejected(database, body, actor),
   listWorkers: async ({ database }) => ({ items: await listWorkers(database) }),
   stats: ({ database }, query) => readStats(database, query),
   listAudit: ({ database }, query) => listAudit(database, query),

@@ -25,6 +25,16 @@ import {
   StatsQuery,
   Status,
 } from './schema/overview.ts'
+import {
+  Outbox,
+  OutboxQuery,
+  RejectedActed,
+  RejectedPath,
+  RejectedRetried,
+  RejectedRow,
+  RetryManyRejectedBody,
+  RetryRejectedBody,
+} from './schema/outbox.ts'
 import { ActResult, RunDetail, RunPage, RunsQuery } from './schema/run.ts'
 import { GroupList, Paused, SystemDetail, SystemList, WorkerList } from './schema/system.ts'
 
@@ -198,6 +208,49 @@ export const routes = {
     params: ProblemPath,
     body: ProblemChange,
     answer: Problem,
+  }),
+  readOutbox: defineRoute({
+    ...read,
+    path: '/outbox',
+    tag: 'outbox',
+    summary: 'How many rows wait in the outbox and since when; those that were set aside, newest first',
+    query: OutboxQuery,
+    answer: Outbox,
+  }),
+  getRejected: defineRoute({
+    ...read,
+    path: '/outbox/rejected/{id}',
+    tag: 'outbox',
+    summary: 'A row that was set aside, with all of its data',
+    params: RejectedPath,
+    answer: RejectedRow,
+  }),
+  retryRejected: defineRoute({
+    ...act,
+    path: '/outbox/rejected/{id}/retry',
+    tag: 'outbox',
+    summary: 'Put a row that was set aside back into the outbox, with other data where they are given',
+    params: RejectedPath,
+    body: RetryRejectedBody,
+    answer: RejectedActed,
+  }),
+  discardRejected: defineRoute({
+    ...act,
+    path: '/outbox/rejected/{id}/discard',
+    tag: 'outbox',
+    summary: 'End a row that was set aside for good; the audit trail keeps its data',
+    params: RejectedPath,
+    body: SkipBody,
+    answer: RejectedActed,
+  }),
+  retryManyRejected: defineRoute({
+    ...act,
+    path: '/outbox/rejected/retry',
+    tag: 'outbox',
+    summary:
+      'Put the rows that were set aside back, oldest first, all or by type and code, up to 1,000 at a time',
+    body: RetryManyRejectedBody,
+    answer: RejectedRetried,
   }),
   listWorkers: defineRoute({
     ...read,

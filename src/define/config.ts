@@ -7,6 +7,8 @@ import { httpSettings } from './http-config.ts'
 import type { JournalConfig } from './journal-config.ts'
 import { embedded } from './journal-config.ts'
 import { checkName } from './name.ts'
+import type { OutboxConfig, OutboxSettings } from './outbox-config.ts'
+import { outboxSettings } from './outbox-config.ts'
 import type { WebhookSource } from './source.ts'
 import type { System } from './system.ts'
 
@@ -23,6 +25,8 @@ export interface ConfigOptions {
   /** Accept events of types that no contract declares; default false. */
   readonly allowUnknownTypes?: boolean
   readonly http?: HttpConfig
+  /** Moves events that applications publish inside their own transactions into the log; default true. */
+  readonly outbox?: boolean | OutboxConfig
   /** Header and field names whose values never enter the record, beside the built-in list. */
   readonly redact?: readonly string[]
 }
@@ -37,6 +41,8 @@ export interface Config {
   readonly systems: ReadonlyMap<string, System>
   readonly allowUnknownTypes: boolean
   readonly http: HttpSettings
+  /** Undefined: this hub moves no rows of the outbox. */
+  readonly outbox: OutboxSettings | undefined
   readonly redact: readonly string[]
 }
 
@@ -58,6 +64,7 @@ export function defineConfig(options: ConfigOptions): Config {
     systems: systemsOf(options.flows),
     allowUnknownTypes: options.allowUnknownTypes ?? false,
     http: httpSettings(options.http),
+    outbox: outboxSettings(options.outbox),
     redact: options.redact ?? [],
   }
 }

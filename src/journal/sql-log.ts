@@ -33,7 +33,7 @@ export function sqlLog(database: Database, appends: Database): EventLog {
         name: 'append',
         text: `SELECT prev, head, extract(epoch FROM at)::double precision * 1000 AS at, dup_ord, dup_seq, dup_same
                FROM append($1::int, $2::text, $3::text, $4::text, $5::text, $6::int[], $7::text, $8::text)`,
-        values: appendValues(events),
+        values: [events.length, ...appendColumns(events)],
       })
       return appendResult(row as AppendRow, events)
     },
@@ -110,10 +110,10 @@ export function sqlLog(database: Database, appends: Database): EventLog {
   return log
 }
 
-function appendValues(events: readonly NewEvent[]): unknown[] {
+/** The columns of events as `append` takes them. */
+export function appendColumns(events: readonly NewEvent[]): readonly string[] {
   const join = (pick: (event: NewEvent) => string) => events.map(pick).join(separator)
   return [
-    events.length,
     join((event) => event.source),
     join((event) => event.id),
     join((event) => event.type),

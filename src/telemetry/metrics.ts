@@ -9,6 +9,7 @@ export interface JournalFigures {
   }[]
   readonly systems: readonly { readonly system: string; readonly breaker: 'closed' | 'probing' | 'open' }[]
   readonly parked: readonly { readonly flow: string; readonly count: number }[]
+  readonly outbox: { readonly waiting: number; readonly oldestSeconds: number; readonly rejected: number }
 }
 
 /** The metrics of one process, in Prometheus' text format; names and meanings are listed in docs/metrics.md. */
@@ -23,6 +24,8 @@ export interface Metrics {
     readonly ms: number
   }): void
   run(run: { readonly flow: string; readonly outcome: string }): void
+  /** The relay of this process has moved rows, and set others aside, by the code of each. */
+  outbox(move: { readonly moved: number; readonly rejected: readonly string[] }): void
   /** The exposition; asks `figures` first. When they cannot be had, the process's own metrics are still answered. */
   text(): Promise<string>
   readonly contentType: string
@@ -42,14 +45,17 @@ export function createMetrics(figures: () => Promise<JournalFigures>): Metrics {
   const ingress = ingressMetrics(registry)
   const engine = engineMetrics(registry)
   const journal = journalMetrics(registry)
+  const outbox = outboxMetrics(registry)
   return {
     ...ingress,
     ...engine,
+    outbox: outbox.moved,
     contentType: registry.contentType,
     async text() {
       const known = await figures().catch(() => undefined)
       up.set(known ? 1 : 0)
       journal(known ?? { groups: [], systems: [], parked: [] })
+      outbox.figures(known?.outbox)
       return registry.metrics()
     },
   }
@@ -132,7 +138,7 @@ function engineMetrics(registry: Registry): Pick<Metrics, 'attempt' | 'run'> {
   }
 }
 
-function journalMetrics(registry: Registry): (figures: JournalFigures) => void {
+function journalMetrics(registry: Registry): (figures: Omit<JournalFigures, 'outbox'>) => void {
   const gauge = (name: string, help: string, label: string) =>
     new Gauge({ name, help, labelNames: [label], registers: [registry] })
   const pending = gauge('busbar_pending_events', 'Events a lane group has not reached yet', 'group')
@@ -147,5 +153,40 @@ function journalMetrics(registry: Registry): (figures: JournalFigures) => void {
     }
     for (const { system, breaker: state } of figures.systems) breaker.set({ system }, breakerValue[state])
     for (const { flow, count } of figures.parked) parked.set({ flow }, count)
+  }
+}
+
+function outboxMetrics(registry: Registry): {
+  readonly moved: Metrics['outbox']
+  readonly figures: (figures: JournalFigures['outbox'] | undefined) => void
+} {
+  const registers = [registry]
+  const moved = new Counter({
+    name: 'busbar_outbox_moved_total',
+    help: 'Rows of the outbox that became events',
+    registers,
+  })
+  const rejected = new Counter({
+    name: 'busbar_outbox_rejected_total',
+    help: 'Rows of the outbox that were set aside, by error code',
+    labelNames: ['code'],
+    registers,
+  })
+  const gauge = (name: string, help: string) => new Gauge({ name, help, registers })
+  const waiting = gauge('busbar_outbox_waiting', 'Rows that wait in the outbox; above 10,000 an estimate')
+  const oldest = gauge('busbar_outbox_oldest_seconds', 'Age of the oldest of them')
+  const aside = gauge('busbar_outbox_rejected', 'Rows that are set aside and need a person, up to 10,000')
+  return {
+    moved(move) {
+      moved.inc(move.moved)
+      for (const code of move.rejected) rejected.inc({ code })
+    },
+    figures(figures) {
+      for (const each of [waiting, oldest, aside]) if (figures === undefined) each.remove()
+      if (figures === undefined) return
+      waiting.set(figures.waiting)
+      oldest.set(figures.oldestSeconds)
+      aside.set(figures.rejected)
+    },
   }
 }

@@ -9,10 +9,12 @@ it('docs/metrics.md lists each metric with its type and labels, and no other', a
     groups: [{ group: 'g', pending: 1, oldestSeconds: 1 }],
     systems: [{ system: 's', breaker: 'open' }],
     parked: [{ flow: 'f', count: 1 }],
+    outbox: { waiting: 1, oldestSeconds: 1, rejected: 1 },
   }))
   metrics.attempt({ flow: 'f', system: 's', outcome: 'succeeded', ms: 1 })
   metrics.run({ flow: 'f', outcome: 'succeeded' })
   metrics.refused('event.invalid')
+  metrics.outbox({ moved: 1, rejected: ['event.invalid'] })
   const exposed = await metrics.text()
   const actual = [...exposed.matchAll(/^# TYPE (busbar_\S+) (\S+)/gm)].map(([, name = '', type = '']) => {
     const sample = new RegExp(`^${name}(?:_bucket|_count|_sum)?\\{([^}]*)\\}`, 'm').exec(exposed)?.[1] ?? ''

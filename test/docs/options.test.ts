@@ -22,6 +22,7 @@ function membersOf(file: string, name: string): string[] {
 it.each([
   ['src/define/config.ts', 'ConfigOptions'],
   ['src/define/http-config.ts', 'HttpConfig'],
+  ['src/define/outbox-config.ts', 'OutboxConfig'],
   ['src/define/flow.ts', 'FlowOptions'],
   ['src/define/step.ts', 'StepOptions'],
   ['src/define/step.ts', 'StepConditions'],
@@ -37,6 +38,8 @@ it.each([
   ['src/systems/http.ts', 'HttpSystemOptions'],
   ['src/hub.ts', 'HubOptions'],
   ['src/ingress/publish.ts', 'PublishOptions'],
+  ['src/ingress/publish-in-transaction.ts', 'TransactionOptions'],
+  ['src/ingress/publish-in-transaction.ts', 'PublishInTransactionOptions'],
 ])('docs/configuration.md names every member of %s %s', (file, name) => {
   const members = membersOf(file, name)
   expect(members.length).toBeGreaterThan(0)

@@ -12,7 +12,7 @@ export interface Text {
   readonly text: string
 }
 
-const folders = ['', 'docs/', 'docs/decisions/', 'examples/order-to-cash/']
+const folders = ['', 'docs/', 'docs/decisions/', 'examples/order-to-cash/', 'examples/legacy-trigger/']
 
 /** Every Markdown file of the repository, and the README of a new project. */
 export const texts: readonly Text[] = [

@@ -90,7 +90,8 @@ async function publishOne(context: Context, id: string, body: string): Promise<A
   }
 }
 
-async function dataText(given: string): Promise<string> {
+/** JSON text as an argument gives it: itself, `@file`, or `-` for stdin. Throws `config.invalid` when it is none. */
+export async function dataText(given: string): Promise<string> {
   const text =
     given === '-' ? await readStdin() : given.startsWith('@') ? await readNamed(given.slice(1)) : given
   try {

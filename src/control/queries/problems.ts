@@ -4,14 +4,19 @@ import type { DatabaseTime } from '../moment.ts'
 import type { Problem, ProblemPage, ProblemsQuery } from '../schema/overview.ts'
 import { maxCounted } from './open-counts.ts'
 
-// Open runs are counted on runs_open_by_problem, each problem's up to $1.
+// Open runs are counted on runs_open_by_problem, rejected rows of the outbox on outbox_rejected_by_problem, each problem's
+// up to $1. A rejected row needs a person as a parked run does.
 const withCounts = `
 SELECT p.fp AS fingerprint, p.system, p.code, p.title, p.state, p.first_seen, p.last_seen, p.last_seen::text AS place,
        p.owner, p.note, c.open, c.parked
 FROM chosen p
 CROSS JOIN LATERAL (
   SELECT count(*) AS open, count(*) FILTER (WHERE o.state = 4) AS parked
-  FROM (SELECT r.state FROM runs r WHERE r.fp = p.fp AND r.fp IS NOT NULL AND r.state < 10 LIMIT $1::int) o
+  FROM (
+    (SELECT r.state FROM runs r WHERE r.fp = p.fp AND r.fp IS NOT NULL AND r.state < 10 LIMIT $1::int)
+    UNION ALL
+    (SELECT 4::smallint FROM outbox_rejected b WHERE b.fp = p.fp LIMIT $1::int)
+  ) o
 ) c
 ORDER BY p.last_seen DESC, p.fp DESC`
 

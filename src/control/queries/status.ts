@@ -4,14 +4,16 @@ import type { Status } from '../schema/overview.ts'
 import { backlogs, together } from './backlog.ts'
 import { statusesOf } from './flows.ts'
 import { maxCounted, openByFlow, sumOf } from './open-counts.ts'
+import { outboxFacts } from './outbox.ts'
 import { listSystems } from './systems.ts'
 
-/** What is true now. Four bounded queries, one after another: not one snapshot, but of the same second. */
+/** What is true now. Five bounded queries, one after another: not one snapshot, but of the same second. */
 export async function readStatus(database: Database): Promise<Status> {
   const now = await moment(database)
   const behind = await backlogs(database)
   const open = sumOf((await openByFlow(database)).values())
   const systems = await listSystems(database)
+  const outbox = await outboxFacts(database)
   const flows = statusesOf(behind)
   const { pending, oldestPendingAt, oldestPendingMs } = together(behind)
   const facts = {
@@ -21,6 +23,7 @@ export async function readStatus(database: Database): Promise<Status> {
     systems,
     maxCounted,
     pausedGroups: now.pausedGroups,
+    outbox,
   }
   return {
     ...explainStatus({
