@@ -487,7 +487,8 @@ export interface StatsJournal {
 }
 
 /** All roles in one; what an adapter provides. */
-export interface Journal extends EventLog, OwnerJournal, SequenceJournal, Cluster, SystemsJournal, StatsJournal {
+export interface Journal
+  extends EventLog, OwnerJournal, SequenceJournal, Cluster, SystemsJournal, StatsJournal {
   /** Ends connections. Safe to call twice. */
   close(): Promise<void>
 }

@@ -175,6 +175,7 @@ function register(store: MemoryStore, flow: FlowRegistration): MemoryFlow {
     ord: flow.ord,
     version: old.version + 1,
     types: flow.types,
+    ordering: flow.ordering,
     typeAfter: flow.types.map((type) => after.get(type) ?? store.head),
     declaration: exact,
   })
@@ -198,6 +199,7 @@ function addFlow(
     types,
     typeAfter: types.map(() => from),
     declaration: exact,
+    ordering: flow.ordering,
     fromSeq: from,
     positions: new Map(partsOf(store, group).map(({ part }) => [part, from])),
     openRuns: 0,
