@@ -99,7 +99,7 @@ export function defineFlow<Data = unknown>(
       'config.invalid',
       `flow "${name}": leave out onParked: with ordering 'latest' a newer snapshot takes the place of a parked one`,
     )
-  return { on: (...contracts) => flowBuilder({ ...head, events: contracts }, []) as never }
+  return { on: (...contracts) => flowBuilder({ ...head, events: contracts }, []) }
 }
 
 function onFailureOf(option: OnFailure): Flow['onFailure'] {
