@@ -107,6 +107,7 @@ function freeRunning(
         state: runState.retrying,
         nextAt: now,
         maybeAt: lease,
+        firstAt: run.firstAt ?? run.claimedAt,
         crashes: run.crashes + run.phase,
         phase: 0,
         reason: 'its worker ended; the outcome of its last attempt is not known',

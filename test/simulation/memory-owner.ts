@@ -163,6 +163,7 @@ const nothing = {
   throttles: 0,
   conflicts: 0,
   crashes: 0,
+  claimedAt: null,
   maybeAt: null,
   nextAt: null,
   code: null,
@@ -195,6 +196,7 @@ function upsert(store: MemoryStore, row: RunRow, { group, now }: { group: string
   const fresh: MemoryRun = {
     ...rest,
     group,
+    claimedAt: known?.claimedAt ?? null,
     firstAt: known?.firstAt ?? firstAt,
     endedAt: row.state >= succeeded ? now : null,
     nextAt: nextAtOf(row, now),
@@ -235,7 +237,12 @@ function claimLane(
   }
   for (const { flow, gen, event } of picked) {
     const run = store.run(flow, event.seq, gen) as MemoryRun
-    store.change(run, { state: running, reason: null, awaits: run.awaits === 'gap' ? 'gap' : null })
+    store.change(run, {
+      state: running,
+      claimedAt: claim.at,
+      reason: null,
+      awaits: run.awaits === 'gap' ? 'gap' : null,
+    })
   }
   store.settle(claim.group, lane.key, claim.at)
   return picked

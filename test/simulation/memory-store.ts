@@ -34,6 +34,8 @@ export interface MemoryRun {
   endedAt: number | null
   ms: number | null
   status: number | null
+  /** When its owner took it last. */
+  claimedAt: number | null
   maybeAt: number | null
   nextAt: number | null
   code: string | null

@@ -11,6 +11,9 @@ CREATE TABLE sequences (
   PRIMARY KEY (grp, key)
 ) WITH (fillfactor = 70);
 
+-- When its owner took it last.
+ALTER TABLE runs ADD COLUMN claimed_at timestamptz;
+
 -- Runs that wait for numbers before theirs, or were parked for want of them: few, mostly none.
 CREATE INDEX runs_at_gap ON runs (grp, key) WHERE state < 10 AND (awaits = 'gap' OR code = 'sequence.gap');
 
@@ -213,7 +216,7 @@ BEGIN
     ) w
     WHERE NOT w.blocked AND (w.place = 1 OR w.bytes <= p_max_bytes)
   ), taken AS (
-    UPDATE runs r SET state = 3, reason = NULL, awaits = CASE r.awaits WHEN 'gap' THEN 'gap' END FROM picked p
+    UPDATE runs r SET state = 3, claimed_at = clock_timestamp(), reason = NULL, awaits = CASE r.awaits WHEN 'gap' THEN 'gap' END FROM picked p
     WHERE r.flow = p.flow AND r.seq = p.seq AND r.gen = p.gen
     RETURNING r.*
   )
@@ -224,6 +227,28 @@ BEGIN
   FROM taken t JOIN events e ON e.seq = t.seq LEFT JOIN sequences s ON s.grp = t.grp AND s.key = t.key
   ORDER BY t.key, t.lord, t.seq, t.ord;
   PERFORM settle_lanes(p_grp, v_due);
+END $$;
+
+-- As in 0004, and now the life of an idempotency key runs from the claim at the latest: the attempt came after it, and the row
+-- says nothing of that.
+-- Runs that were running when their owner ended: due again, their effect in doubt. Only a run that was inside the
+-- user's code counts a crash: one that merely waited for an answer may have been killed along with its worker.
+CREATE OR REPLACE FUNCTION free_running(p_grp text, p_part integer, p_parts integer, p_sent_by timestamptz) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  v_keys text[];
+  v_khash integer[];
+BEGIN
+  SELECT array_agg(k.key), array_agg(k.khash) INTO v_keys, v_khash FROM (
+    SELECT r.key, min(r.khash) AS khash FROM runs r       -- runs_running_by_lane
+    WHERE r.state = 3 AND r.grp = p_grp AND r.khash % p_parts = p_part GROUP BY r.key
+  ) k;
+  IF v_keys IS NULL THEN RETURN; END IF;
+  PERFORM lock_lanes(p_grp, v_keys, v_khash);
+  UPDATE runs r
+  SET state = 2, next_at = clock_timestamp(), maybe_at = p_sent_by, first_at = coalesce(r.first_at, r.claimed_at), crashes = r.crashes + r.phase, phase = 0,
+      reason = 'its worker ended; the outcome of its last attempt is not known'
+  WHERE r.state = 3 AND r.grp = p_grp AND r.key = ANY (v_keys);
+  PERFORM settle_lanes(p_grp, v_keys);
 END $$;
 
 -- What an act means for the sequence of the run's key; p_run is as it was before, its lane locked. Skipped: its number is
