@@ -59,6 +59,8 @@ export function explainRun(facts: RunFacts): Explanation {
     case runState.running:
       return explainRunning(facts)
     case runState.parked:
+      if (facts.awaits === 'settle' && facts.reason !== null)
+        return { why: say`${explainParked(facts)}; ${facts.reason}`, until: facts.nextAt }
       return { why: explainParked(facts), until: null }
     default:
       return { why: explainEnded(facts), until: null }

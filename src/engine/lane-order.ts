@@ -107,7 +107,8 @@ export class LaneOrder {
     if (goesOn) {
       // That it is passed over is committed before the run goes on: a crash must not let the missing one run after it.
       this.#moveTo(lane, { last: number - 1, seq: 0 })
-      this.#deps.defer(lane, { state: runState.waiting, reason: `goes on without ${missing}` })
+      // It belongs to the problem until it has ended.
+      this.#deps.defer(lane, { state: runState.waiting, reason: `goes on without ${missing}`, ...failure })
     } else {
       this.#deps.observer.became(run, 'parked', failure.code)
       this.#deps.defer(lane, { state: runState.parked, awaits: 'gap', system: noSystem, ...failure })

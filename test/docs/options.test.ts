@@ -23,6 +23,7 @@ it.each([
   ['src/define/config.ts', 'ConfigOptions'],
   ['src/define/http-config.ts', 'HttpConfig'],
   ['src/define/flow.ts', 'FlowOptions'],
+  ['src/define/ordering.ts', 'SequenceOrdering'],
   ['src/define/step.ts', 'StepOptions'],
   ['src/define/step.ts', 'StepConditions'],
   ['src/define/step.ts', 'StepInput'],
