@@ -9,6 +9,8 @@ import { isSequenceNumber, parseSequence } from './sequence.ts'
  * and what is being undone stand outside of the sequence, and so do events without a key.
  */
 export async function numberRuns(runs: readonly Run[]): Promise<void> {
+  // The flows of a lane group order alike.
+  if (!runs[0]?.flow.sequence) return
   for (const run of runs) {
     const { sequence } = run.flow
     if (!sequence || run.event.key === null || run.gen > 0 || run.compensating) continue

@@ -153,10 +153,10 @@ export class Reading {
     const known = await this.#existing(readTo)
     const steps = await this.#begunSteps(readTo)
     await numberRuns(runs)
-    this.#markedMeanwhile = new Map()
     const marks = await this.#marks(runs)
     const slow = await this.#slowKeys(runs)
-    for (const [key, mark] of this.#markedMeanwhile) marks.set(key, furthest(marks.get(key), mark) ?? mark)
+    for (const [key, mark] of this.#markedMeanwhile ?? [])
+      marks.set(key, furthest(marks.get(key), mark) ?? mark)
     this.#markedMeanwhile = undefined
     if (this.#stopped) return
     for (const run of runs) {
@@ -223,6 +223,7 @@ export class Reading {
   async #marks(runs: readonly Run[]): Promise<Map<string, SequenceMark>> {
     const keys = new Set(runs.filter(({ number }) => number !== null).map(({ key }) => key))
     if (keys.size === 0) return new Map()
+    this.#markedMeanwhile = new Map()
     const { journal, lease } = this.#deps
     const rows = await journal.sequences(lease.group, [...keys])
     return new Map(rows.map((row) => [row.key, row]))

@@ -169,6 +169,7 @@ BEGIN
     crashes = excluded.crashes, code = excluded.code, message = excluded.message, fp = excluded.fp, reason = excluded.reason,
     compensating = excluded.compensating, awaits = excluded.awaits, lord = excluded.lord
   WHERE t.state = 3;
+  IF position('"settleMs"' IN p_runs::text) = 0 THEN RETURN; END IF;   -- most flows: spares them reading all rows again
   PERFORM supersede_older(p_grp, n.key, n.flow, n.settle)
   FROM (SELECT r.key, r.flow, max(r."settleMs") AS settle
         FROM json_to_recordset(p_runs) AS r (key text, flow smallint, "settleMs" double precision)
