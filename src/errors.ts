@@ -42,6 +42,8 @@ export const errorCodes = [
   'step.refused',
   'step.undo-unknown',
   'flow.changed',
+  'sequence.missing',
+  'sequence.gap',
   'run.poisoned',
   'run.exhausted',
   'run.key-expired',

@@ -14,7 +14,8 @@ export type {
   SystemOptions,
 } from './define/system.ts'
 export { defineFlow } from './define/flow.ts'
-export type { Flow, FlowOptions, FlowStart, FlowWithoutEvents, OnFailure, Ordering } from './define/flow.ts'
+export type { Flow, FlowOptions, FlowStart, FlowWithoutEvents, OnFailure } from './define/flow.ts'
+export type { Ordering, OrderingName, SequenceOrdering, SequenceRules } from './define/ordering.ts'
 export type { FirstStep, FlowBuilder, ResultsOf } from './define/flow-builder.ts'
 export type { RetryOptions } from './define/retry-policy.ts'
 export type {

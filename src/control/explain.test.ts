@@ -59,7 +59,7 @@ const said = (given: Partial<RunFacts>) => {
 const before = (state: number, nextAt: string | null = null) => ({ ...head, seq: 5, state, nextAt })
 
 describe('promise 10: a run says where it is, why it waits and until when', () => {
-  const { waiting, retrying, running, parked, succeeded, skipped } = runState
+  const { waiting, retrying, running, parked, succeeded, skipped, superseded } = runState
   const cutOffWhy = 'erp is cut off since 12:04: it does not answer; next try 12:06'
   const cases: readonly [Partial<RunFacts>, string, string | null][] = [
     [{ state: null, position: 4 }, 'not reached yet: book has come to 4 in the log and works on', null],
@@ -88,6 +88,21 @@ describe('promise 10: a run says where it is, why it waits and until when', () =
     [
       { state: retrying, nextAt: at(8), system: { ...erp, paused: true } },
       'erp is paused since 12:00, until somebody resumes it',
+      null,
+    ],
+    [
+      { state: waiting, awaits: 'gap', reason: 'waits for number 6, has 7', nextAt: at(20), system: null },
+      'waits for number 6, has 7',
+      at(20),
+    ],
+    [
+      { state: parked, awaits: 'settle', message: 'no answer', reason: 'a newer one follows', nextAt: at(6) },
+      'needs a person: no answer; a newer one follows',
+      at(6),
+    ],
+    [
+      { state: superseded, endedAt: at(4), reason: 'number 5 came after 7 was dealt with' },
+      'superseded 12:04: number 5 came after 7 was dealt with',
       null,
     ],
     [{ state: running }, 'is being worked on since 12:03 by worker w1', null],

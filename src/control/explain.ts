@@ -59,6 +59,8 @@ export function explainRun(facts: RunFacts): Explanation {
     case runState.running:
       return explainRunning(facts)
     case runState.parked:
+      if (facts.awaits === 'settle' && facts.reason !== null)
+        return { why: say`${explainParked(facts)}; ${facts.reason}`, until: facts.nextAt }
       return { why: explainParked(facts), until: null }
     default:
       return { why: explainEnded(facts), until: null }
@@ -107,6 +109,8 @@ function explainRunning(facts: RunFacts): Explanation {
 }
 
 function explainWaiting(facts: RunFacts): Explanation {
+  if (facts.awaits === 'gap' && facts.reason !== null)
+    return { why: [text(facts.reason)], until: facts.nextAt }
   if (facts.awaits !== null) return { why: say`waits for ${facts.awaits}`, until: facts.nextAt }
   if (facts.nextAt !== null && facts.nextAt > facts.nowAt)
     return { why: say`waits until ${time(facts.nextAt)}${because(facts.reason)}`, until: facts.nextAt }
@@ -127,7 +131,8 @@ function explainParked(facts: RunFacts): Sentence {
 }
 
 function explainEnded(facts: RunFacts): Sentence {
-  if (facts.state === runState.skipped) return say`skipped ${since(facts.endedAt)}${because(facts.reason)}`
+  if (facts.state === runState.skipped || facts.state === runState.superseded)
+    return say`${stateWord(facts.state)} ${since(facts.endedAt)}${because(facts.reason)}`
   const done = say`${stateWord(facts.state)} ${since(facts.endedAt)}`
   return facts.attempts > 1 ? say`${done} after ${facts.attempts} attempts` : done
 }

@@ -9,6 +9,7 @@ import { embedded } from './journal-config.ts'
 import { checkName } from './name.ts'
 import type { OutboxConfig, OutboxSettings } from './outbox-config.ts'
 import { outboxSettings } from './outbox-config.ts'
+import { sameOrdering } from './ordering.ts'
 import type { WebhookSource } from './source.ts'
 import type { System } from './system.ts'
 
@@ -105,7 +106,7 @@ function uniqueFlows(flows: readonly Flow[]): readonly Flow[] {
   for (const flow of uniqueByName('flows', flows)) {
     const first = groups.get(flow.lane) ?? flow
     groups.set(flow.lane, first)
-    if (first.ordering !== flow.ordering || first.onParked !== flow.onParked)
+    if (!sameOrdering(first, flow) || first.onParked !== flow.onParked)
       conflict(
         `flows "${first.name}" and "${flow.name}" share lane group "${flow.lane}" but differ in ordering or onParked`,
       )

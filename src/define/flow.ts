@@ -1,24 +1,23 @@
 import { BusbarError } from '../errors.ts'
 import type { Duration } from './duration.ts'
 import { durationMs } from './duration.ts'
-import type { AnyContract, EventOf } from './event.ts'
+import type { AnyContract, EventContract, EventOf } from './event.ts'
 import type { FirstStep } from './flow-builder.ts'
 import { flowBuilder } from './flow-builder.ts'
 import { checkFlowName, checkName } from './name.ts'
+import type { Ordering, OrderingName, SequenceRules } from './ordering.ts'
+import { orderingOf } from './ordering.ts'
 import type { StepDefinition } from './step.ts'
-
-/** How the runs of one key follow each other: in log order, or not at all. */
-export type Ordering = 'arrival' | 'none'
 
 /** Where a flow that busbar has not seen before starts in the log. */
 export type FlowStart = 'now' | 'beginning' | { readonly at: Date }
 
-/** Options of a flow. */
-export interface FlowOptions {
+/** Options of a flow; `Data` is what its events carry, where `ordering` looks into it. */
+export interface FlowOptions<Data = unknown> {
   /** Lane group: flows that name the same one share one order per key. Default: the flow's own name. */
   readonly lane?: string
   /** Default `'arrival'`. */
-  readonly ordering?: Ordering
+  readonly ordering?: Ordering<Data>
   /** What a parked run does to later runs of its lane: `'hold'` them (default) or let them `'continue'`. */
   readonly onParked?: 'hold' | 'continue'
   /** Default `'now'`. Only matters when the flow is first registered. */
@@ -40,7 +39,9 @@ export interface Flow {
   readonly kind: 'flow'
   readonly name: string
   readonly lane: string
-  readonly ordering: Ordering
+  readonly ordering: OrderingName
+  /** For `ordering: 'sequence'`. */
+  readonly sequence: SequenceRules | undefined
   readonly onParked: 'hold' | 'continue'
   readonly start: FlowStart
   readonly capture: boolean
@@ -49,10 +50,14 @@ export interface Flow {
   readonly steps: readonly StepDefinition[]
 }
 
+/** A contract whose events carry such data. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- contracts are invariant in what publishers give
+type ContractOf<Data> = unknown extends Data ? AnyContract : EventContract<string, any, Data>
+
 /** A flow that still lacks its events. */
-export interface FlowWithoutEvents {
+export interface FlowWithoutEvents<Data = unknown> {
   /** The events that start a run. */
-  on<const Contracts extends readonly [AnyContract, ...AnyContract[]]>(
+  on<const Contracts extends readonly [ContractOf<Data>, ...ContractOf<Data>[]]>(
     ...contracts: Contracts
   ): FirstStep<EventOf<Contracts[number]>>
 }
@@ -73,7 +78,10 @@ export interface FlowWithoutEvents {
  *     run: ({ results, call }) => call.post('/invoices', { sale: results.sale.id }),
  *   })
  */
-export function defineFlow(name: string, options: FlowOptions = {}): FlowWithoutEvents {
+export function defineFlow<Data = unknown>(
+  name: string,
+  options: FlowOptions<Data> = {},
+): FlowWithoutEvents<Data> {
   checkFlowName(name)
   if (options.lane !== undefined) checkName('lane group name', options.lane)
   checkFailure(name, options)
@@ -81,17 +89,22 @@ export function defineFlow(name: string, options: FlowOptions = {}): FlowWithout
     kind: 'flow',
     name,
     lane: options.lane ?? name,
-    ordering: options.ordering ?? 'arrival',
+    ...orderingOf(name, options.ordering),
     onParked: options.onParked ?? 'hold',
     start: options.start ?? 'now',
     capture: options.capture ?? false,
     onFailure: onFailureOf(options.onFailure ?? 'park'),
   } as const
+  if (head.ordering === 'latest' && head.onParked === 'continue')
+    throw new BusbarError(
+      'config.invalid',
+      `flow "${name}": leave out onParked: with ordering 'latest' a newer snapshot takes the place of a parked one`,
+    )
   return { on: (...contracts) => flowBuilder({ ...head, events: contracts }, []) }
 }
 
 /** What is parked and let pass holds no lane any more, and without a lane nobody looks at the clock for it. */
-function checkFailure(name: string, { onParked, onFailure }: FlowOptions): void {
+function checkFailure<Data>(name: string, { onParked, onFailure }: FlowOptions<Data>): void {
   if (onParked === 'continue' && typeof onFailure === 'object')
     throw new BusbarError(
       'config.conflict',

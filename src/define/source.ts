@@ -34,6 +34,8 @@ export interface MappedEvent {
   readonly subject?: string
   /** RFC 3339. */
   readonly time?: string
+  /** CloudEvents extensions, such as `sequence`; they go before what the delivery's headers say. */
+  readonly extensions?: Readonly<Record<string, string>>
 }
 
 /** A declared source of signed webhooks, served at `/in/<name>`. */
@@ -94,11 +96,11 @@ export function webhookSource(spec: {
   }
 }
 
-/** A typed mapping result: the contract, its data, and optionally subject, time or an id of its own. */
+/** A typed mapping result: the contract, its data, and optionally subject, time, CloudEvents extensions or an id of its own. */
 export function toEvent<Type extends string, In, Out>(
   event: EventContract<Type, In, Out>,
   data: In,
-  attributes: { readonly id?: string; readonly subject?: string; readonly time?: string } = {},
+  attributes: Omit<MappedEvent, 'event' | 'data'> = {},
 ): MappedEvent {
   return { event, data, ...attributes }
 }

@@ -7,6 +7,7 @@ import type {
   OwnerJournal,
   ProblemRow,
   RunRow,
+  SequenceRow,
   StepRow,
 } from '../journal/port.ts'
 import type { Cancel, Clock } from './clock.ts'
@@ -56,6 +57,7 @@ export class Flusher {
   #rows = new Map<Run, RunRow>()
   #steps = new Map<Run, StepRow[]>()
   #signals = new Set<string>()
+  #sequences = new Map<string, SequenceRow>()
   #attempts: AttemptRow[] = []
   #problems = new Map<string, ProblemRow>()
   readonly #problemSeen = new Map<string, number>()
@@ -117,6 +119,12 @@ export class Flusher {
     this.#signals.add(key)
     this.#urgent = true
     this.#soon()
+  }
+
+  /** How far a key has come, with the row of the run that has moved it: given in the same turn. */
+  sequence(row: SequenceRow): void {
+    const known = this.#sequences.get(row.key)
+    if (!known || known.last < row.last) this.#sequences.set(row.key, row)
   }
 
   attempt(row: AttemptRow): void {
@@ -191,7 +199,7 @@ export class Flusher {
       signals: [...this.#signals],
       links: [],
       linkWaits: [],
-      sequences: [],
+      sequences: [...this.#sequences.values()],
       attempts: this.#attempts,
       problems: [...this.#problems.values()],
       positions: progress?.positions ?? [],
@@ -202,6 +210,7 @@ export class Flusher {
     this.#rows = new Map()
     this.#steps = new Map()
     this.#signals = new Set()
+    this.#sequences = new Map()
     this.#attempts = []
     this.#problems = new Map()
     this.#inFlight = done.size + rows.size

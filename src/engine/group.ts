@@ -116,6 +116,7 @@ export class Group {
           this.#reading.slowed(key)
           this.#slowPath.ring()
         },
+        onMarkGone: (key, mark) => this.#reading.marked(key, mark),
         onGate: () => this.#gateChanged(),
       },
       gates,
@@ -131,7 +132,7 @@ export class Group {
       room: () => this.#room(),
       maxBytes: Math.max(65_536, Math.floor(deps.maxBytes / 2)),
       maySlow: () => this.#slowPath.mayHave,
-      admit: (run, slow) => this.#admit(run, slow),
+      admit: (run, lane) => this.#admit(run, lane),
       signal: (key) => {
         this.#flusher.signal(key)
         this.#lanes.signalled(key)
@@ -148,7 +149,7 @@ export class Group {
       careful: () => this.#lanes.careful,
       isFree: (key) => this.#lanes.isFree(key),
       beginClaim: (key) => this.#lanes.beginClaim(key),
-      endClaim: (key, runs) => this.#lanes.endClaim(key, runs),
+      endClaim: (key, runs, mark) => this.#lanes.endClaim(key, runs, mark),
       onLost,
       onError,
     })
@@ -240,11 +241,11 @@ export class Group {
     return stands.includes('probe') && this.#unfinished === 0 ? 1 : 0
   }
 
-  #admit(run: Run, slow: boolean): void {
+  #admit(run: Run, lane: Parameters<Lanes['place']>[1]): void {
     this.#positions.track(run)
     this.#unfinished++
     this.#bytes += run.event.data.length
-    this.#lanes.place(run, slow)
+    this.#lanes.place(run, lane)
   }
 
   #committed(committed: Committed, progress: Progress | undefined): void {

@@ -1,3 +1,4 @@
+import type { SequenceMark } from '../journal/port.ts'
 import type { Run } from './run.ts'
 
 /**
@@ -10,6 +11,8 @@ export interface Lane {
   readonly key: string
   readonly queue: Run[]
   slow: boolean
+  /** How far its key has come, where runs follow each other by number. */
+  mark: SequenceMark | undefined
   /** Rows given to the flusher and not committed. */
   rowsUnderWay: number
   /** It is being claimed. */
@@ -24,6 +27,7 @@ export function newLane(key: string, slow: boolean): Lane {
     key,
     queue: [],
     slow,
+    mark: undefined,
     rowsUnderWay: 0,
     claiming: false,
     arrivals: [],

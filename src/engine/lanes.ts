@@ -1,4 +1,4 @@
-import type { EventLog } from '../journal/port.ts'
+import type { EventLog, SequenceMark } from '../journal/port.ts'
 import { runState } from '../journal/port.ts'
 import type { AttemptReport } from './attempt.ts'
 import type { AttemptsDeps } from './attempts.ts'
@@ -7,6 +7,7 @@ import type { Committed, Flusher } from './flusher.ts'
 import type { SystemGate } from './gate.ts'
 import type { Lane } from './lane.ts'
 import { isIdle, newLane } from './lane.ts'
+import { LaneOrder, isBefore } from './lane-order.ts'
 import { holdOf } from './doubt.ts'
 import type { Verdict } from './retry.ts'
 import { ReadyQueue } from './ready-queue.ts'
@@ -15,6 +16,7 @@ import { attemptRow, problemRow, runRow } from './rows.ts'
 import { hasBegun, Processes } from './process.ts'
 import type { CallRun, Run, StepRun } from './run.ts'
 import { isCall } from './run.ts'
+import { furthest } from './sequence.ts'
 
 /** An attempt that takes longer is shown as running, and its lane leaves the fast path, so that the position can move on. */
 const surfaceMs = 1_000
@@ -38,6 +40,8 @@ export interface LanesDeps extends Omit<AttemptsDeps, 'onEnded'> {
   readonly onUnclaimed: (seq: number) => void
   /** A slow lane has left memory: its rows say all. */
   readonly onSlowLaneGone: (key: string) => void
+  /** A lane has left memory that knew how far its key has come: the journal says so now. */
+  readonly onMarkGone: (key: string, mark: SequenceMark) => void
   /** A gate opened or closed. */
   readonly onGate: () => void
 }
@@ -51,6 +55,7 @@ export class Lanes {
   readonly #lanes = new Map<string, Lane>()
   readonly #attempts: Attempts
   readonly #processes: Processes
+  readonly #order: LaneOrder
   readonly #ready = new Map<SystemGate, ReadyQueue>()
   #unclaimed: CallRun[] = []
   #gone = false
@@ -69,6 +74,11 @@ export class Lanes {
       leave: (run, change, of) => this.#withLane(run, (lane) => this.#defer(lane, change, of)),
       park: (run, change, of) => this.#withLane(run, (lane) => this.#parkRow(lane, change, of)),
       end: (run, change, of) => this.#withLane(run, (lane) => this.#end(lane, change, of)),
+    })
+    this.#order = new LaneOrder({
+      ...deps,
+      write: (lane, run, change) => this.#write(lane, run, change),
+      defer: (lane, change) => this.#defer(lane, change),
     })
     for (const gate of new Set(gates)) {
       const queue = new ReadyQueue({
@@ -100,14 +110,22 @@ export class Lanes {
     return !this.#lanes.has(key)
   }
 
-  /** A run that was read from the log; `slowInJournal` when its lane has a row there. */
-  place(run: Run, slowInJournal: boolean): void {
-    const lane = this.#lanes.get(run.key) ?? this.#open(run.key, slowInJournal)
+  /** A run that was read from the log; `slow` when its lane has a row there, `mark` says how far its key has come. */
+  place(
+    run: Run,
+    { slow, mark }: { readonly slow: boolean; readonly mark?: SequenceMark | undefined },
+  ): void {
+    const lane = this.#lanes.get(run.key) ?? this.#open(run.key, slow)
+    lane.mark = furthest(lane.mark, mark)
+    if (this.#order.setAside(lane, run)) return
     if (lane.claiming) return void lane.arrivals.push(run)
     if (lane.queue.length >= maxQueue) this.#spill(lane)
     if (lane.slow) return this.#write(lane, run, { state: runState.waiting })
-    lane.queue.push(run)
-    if (lane.queue.length === 1) this.#offer(lane)
+    const head = lane.queue[0]
+    this.#order.enter(lane, run)
+    if (lane.queue[0] === head) return
+    if (run.flow.latest) this.#offerSoon(lane)
+    else this.#offer(lane)
   }
 
   /**
@@ -119,20 +137,23 @@ export class Lanes {
   }
 
   /** The runs that were claimed for a key, possibly none. */
-  endClaim(key: string, runs: readonly Run[]): void {
+  endClaim(key: string, runs: readonly Run[], mark?: SequenceMark): void {
     const lane = this.#lanes.get(key)
     if (!lane) return
     lane.claiming = false
-    lane.queue.push(...runs)
+    lane.mark = furthest(lane.mark, mark)
+    lane.queue.push(...runs.filter((run) => !this.#order.setAside(lane, run)))
+    // One that had no number when it was written may have one now.
+    if (lane.queue[0]?.flow.sequence) lane.queue.sort((one, other) => (isBefore(one, other) ? -1 : 1))
     for (const run of lane.arrivals.splice(0)) this.#write(lane, run, { state: runState.waiting })
-    if (runs.length > 0) this.#offer(lane)
+    if (lane.queue.length > 0) this.#offer(lane)
     else this.#dropIfIdle(lane)
   }
 
   /** The rows of these runs are committed. */
   committed({ runs, stepped }: Committed): void {
     for (const run of runs) {
-      const lane = run.hasRow ? this.#lanes.get(run.key) : undefined
+      const lane = run.hasRow || run.number !== null ? this.#lanes.get(run.key) : undefined
       if (!lane) continue
       lane.rowsUnderWay--
       this.#dropIfIdle(lane)
@@ -227,8 +248,13 @@ export class Lanes {
   #end(lane: Lane, change: RowChange, of: StepRun): void {
     const { run } = of
     lane.queue.shift()
+    this.#order.passed(lane, run)
     if (run.hasRow) this.#write(lane, run, change, of)
-    else this.#deps.flusher.done(of, { ms: change.ms ?? 0, status: change.status ?? 0 })
+    else {
+      this.#deps.flusher.done(of, { ms: change.ms ?? 0, status: change.status ?? 0 })
+      // Until it is committed, this lane alone knows how far its key has come.
+      if (run.number !== null) lane.rowsUnderWay++
+    }
     if (change.state === runState.succeeded) this.#deps.observer.became(run, 'succeeded', undefined)
     this.#next(lane)
   }
@@ -243,6 +269,7 @@ export class Lanes {
     const { run } = of
     if (run.flow.onParked === 'hold') return this.#defer(lane, change, of)
     lane.queue.shift()
+    this.#order.passed(lane, run)
     this.#write(lane, run, { ...change, holds: false }, of)
     this.#next(lane)
   }
@@ -319,13 +346,7 @@ export class Lanes {
   }
 
   #write(lane: Lane, run: Run, change: RowChange, of = run.steps[0] as StepRun): void {
-    if (change.state !== runState.succeeded && run.flow.onParked === 'hold') lane.slow = true
-    if (
-      change.state === runState.waiting ||
-      change.state === runState.running ||
-      change.state === runState.retrying
-    )
-      lane.slow = true
+    if (change.state < runState.succeeded && change.holds !== false) lane.slow = true
     if (this.#deps.flusher.row(run, runRow(run, change, of))) lane.rowsUnderWay++
   }
 
@@ -335,11 +356,18 @@ export class Lanes {
   }
 
   #offer(lane: Lane): void {
-    const run = lane.queue[0]
-    if (!run) return
+    const run = this.#order.head(lane)
+    if (!run) return this.#dropIfIdle(lane)
     if (!run.flow.single) return this.#processes.advance(run)
     const [call] = run.steps
     if (call && isCall(call) && call.place === 'idle') this.#queue(call)
+  }
+
+  /** Not before what is read together has been placed: of that, too, only the newest counts. */
+  #offerSoon(lane: Lane): void {
+    queueMicrotask(() => {
+      if (this.#lanes.get(lane.key) === lane && !this.#gone) this.#offer(lane)
+    })
   }
 
   #queue(call: CallRun): void {
@@ -362,6 +390,7 @@ export class Lanes {
     if (!isIdle(lane) || this.#lanes.get(lane.key) !== lane) return
     this.#lanes.delete(lane.key)
     if (lane.slow) this.#deps.onSlowLaneGone(lane.key)
+    if (lane.mark) this.#deps.onMarkGone(lane.key, lane.mark)
   }
 }
 

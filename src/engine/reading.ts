@@ -1,12 +1,22 @@
-import type { EventLog, GroupLease, KnownStep, OwnerJournal, StoredEvent } from '../journal/port.ts'
+import type {
+  EventLog,
+  GroupLease,
+  KnownStep,
+  OwnerJournal,
+  SequenceJournal,
+  SequenceMark,
+  StoredEvent,
+} from '../journal/port.ts'
 import type { Bell } from './bell.ts'
 import { createBell } from './bell.ts'
 import type { Clock } from './clock.ts'
 import { sleep } from './clock.ts'
 import type { LogTail } from './log-reader.ts'
+import { numberRuns } from './numbering.ts'
 import type { FlowRuntime, Run } from './run.ts'
 import { doubtSteps, restoreSteps } from './restore.ts'
 import { newRun } from './run.ts'
+import { furthest } from './sequence.ts'
 
 /** What the reading of one group needs. */
 export interface ReadingDeps {
@@ -14,7 +24,9 @@ export interface ReadingDeps {
   /** No row of an earlier owner lies above it. */
   readonly headAtStart: number
   readonly flows: readonly FlowRuntime[]
-  readonly journal: Pick<EventLog, 'read'> & Pick<OwnerJournal, 'existing' | 'slowKeys' | 'stepsWithoutRun'>
+  readonly journal: Pick<EventLog, 'read'> &
+    Pick<OwnerJournal, 'existing' | 'slowKeys' | 'stepsWithoutRun'> &
+    SequenceJournal
   readonly tail: LogTail
   readonly clock: Clock
   /** How many events may be read now; 0 stops reading until the bell rings. */
@@ -22,7 +34,11 @@ export interface ReadingDeps {
   readonly maxBytes: number
   /** Whether any lane of the group may have a row. */
   readonly maySlow: () => boolean
-  readonly admit: (run: Run, slowInJournal: boolean) => void
+  /** `slow` when the run's lane has a row in the journal, `mark` where its key's sequence has come to. */
+  readonly admit: (
+    run: Run,
+    lane: { readonly slow: boolean; readonly mark: SequenceMark | undefined },
+  ) => void
   /** An event of this key was read that runs may wait for. */
   readonly signal: (key: string) => void
   readonly onError: (error: unknown) => void
@@ -48,6 +64,8 @@ export class Reading {
   #running: Promise<void> | undefined
   /** Lanes that became slow while a look-up was under way, which may not have seen it. */
   #slowedMeanwhile: Set<string> | undefined
+  /** Likewise, how far sequences have come. */
+  #markedMeanwhile: Map<string, SequenceMark> | undefined
 
   constructor(deps: ReadingDeps) {
     this.#deps = deps
@@ -79,6 +97,10 @@ export class Reading {
 
   slowed(key: string): void {
     this.#slowedMeanwhile?.add(key)
+  }
+
+  marked(key: string, mark: SequenceMark): void {
+    this.#markedMeanwhile?.set(key, mark)
   }
 
   async #loop(): Promise<void> {
@@ -130,14 +152,19 @@ export class Reading {
     const runs = events.flatMap((event) => this.#runsOf(event))
     const known = await this.#existing(readTo)
     const steps = await this.#begunSteps(readTo)
+    await numberRuns(runs)
+    const marks = await this.#marks(runs)
     const slow = await this.#slowKeys(runs)
+    for (const [key, mark] of this.#markedMeanwhile ?? [])
+      marks.set(key, furthest(marks.get(key), mark) ?? mark)
+    this.#markedMeanwhile = undefined
     if (this.#stopped) return
     for (const run of runs) {
       const id = `${run.flow.id}:${run.event.seq}`
       if (known.has(id)) continue
       restoreSteps(run, steps.get(id) ?? [], this.#deps.clock.monotonic())
       this.#markDoubt(run)
-      this.#deps.admit(run, slow.has(run.key))
+      this.#deps.admit(run, { slow: slow.has(run.key), mark: marks.get(run.key) })
     }
     // Behind the runs: one that this very stretch begins looks for itself.
     for (const { type, key } of events) if (key !== null && this.#signals.has(type)) this.#deps.signal(key)
@@ -190,6 +217,16 @@ export class Reading {
     this.#slowedMeanwhile = undefined
     for (const key of keys) slow.add(key)
     return slow
+  }
+
+  /** How far the keys have come whose runs follow each other by number. */
+  async #marks(runs: readonly Run[]): Promise<Map<string, SequenceMark>> {
+    const keys = new Set(runs.filter(({ number }) => number !== null).map(({ key }) => key))
+    if (keys.size === 0) return new Map()
+    this.#markedMeanwhile = new Map()
+    const { journal, lease } = this.#deps
+    const rows = await journal.sequences(lease.group, [...keys])
+    return new Map(rows.map((row) => [row.key, row]))
   }
 
   #markDoubt(run: Run): void {

@@ -34,6 +34,11 @@ function isSingle({ steps, onFailure }: Flow): boolean {
   return only?.kind === 'call' && others.length === 0 && !only.when && !only.undo && onFailure.kind === 'park'
 }
 
+/** The longest of its systems. */
+function settleMsOf(steps: readonly StepRuntime[]): number {
+  return Math.max(0, ...steps.map((step) => step.gate?.settings.settleMs ?? 0))
+}
+
 function signalsOf({ steps }: Flow): string[] {
   return [...new Set(steps.flatMap((step) => (step.kind === 'waitFor' ? step.contract.type : [])))]
 }
@@ -61,6 +66,8 @@ export function flowRuntimes(
       ord,
       after: new Map(types.map(({ type, after }) => [type, after])),
       ordered: flow.ordering !== 'none',
+      sequence: flow.sequence,
+      latest: flow.ordering === 'latest' ? { settleMs: settleMsOf(steps) } : undefined,
       onParked: flow.onParked,
       onFailure: flow.onFailure,
       capture: flow.capture,

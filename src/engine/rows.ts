@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import type { AttemptRow, Awaits, ProblemRow, RunRow, RunState, StepRow } from '../journal/port.ts'
-import { stepState } from '../journal/port.ts'
+import { runState, stepState } from '../journal/port.ts'
 import type { AttemptRecord } from './attempt.ts'
 import { storable } from './outcome.ts'
 import type { Run, StepRun } from './run.ts'
@@ -54,6 +54,7 @@ export function runRow(run: Run, change: RowChange, of: StepRun): RunRow {
     reason: change.reason ?? null,
     compensating: run.compensating,
     awaits: change.awaits ?? null,
+    ...(run.flow.latest && change.state < runState.succeeded && { settleMs: run.flow.latest.settleMs }),
   }
 }
 

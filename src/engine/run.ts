@@ -1,5 +1,6 @@
 import type { AnyContract } from '../define/event.ts'
 import type { Flow } from '../define/flow.ts'
+import type { SequenceRules } from '../define/ordering.ts'
 import type { CallStep, StepDefinition } from '../define/step.ts'
 import type { Connector } from '../define/system.ts'
 import type { KnownStep, StoredEvent } from '../journal/port.ts'
@@ -38,6 +39,10 @@ export interface FlowRuntime {
   /** By event type: it counts from the seq after this one. */
   readonly after: ReadonlyMap<string, number>
   readonly ordered: boolean
+  /** Its runs follow each other by number. */
+  readonly sequence: SequenceRules | undefined
+  /** Of its runs of one key only the newest counts; so long after it was sent, a request has landed. */
+  readonly latest: { readonly settleMs: number } | undefined
   readonly onParked: 'hold' | 'continue'
   readonly capture: boolean
   /** By event type. */
@@ -62,7 +67,13 @@ export interface Run {
   /** Lane key. */
   readonly key: string
   /** Place in the lane. */
-  readonly lord: number
+  lord: number
+  /** Where its flow orders by number: its own; null for what stands outside of the sequence. */
+  number: number | null
+  /** Why it has no number although it needs one. */
+  unnumbered: string | null
+  /** It has waited for numbers before its own as long as it may. */
+  readonly gapOver: boolean
   /** A row exists, or is about to be written; its outcome updates it. */
   hasRow: boolean
   /** Its row is committed: the position may pass it. */
@@ -137,7 +148,7 @@ export function isCall(stepRun: StepRun): stepRun is CallRun {
 
 /** What the journal knows of a run that has a row. */
 export type KnownRun = Pick<Run, 'gen' | 'keyGen' | 'key' | 'lord' | 'crashes' | 'compensating'> &
-  Counters & { readonly steps: readonly KnownStep[] }
+  Counters & { readonly steps: readonly KnownStep[]; readonly awaits: 'gap' | null }
 type Counters = Pick<KnownStep, 'maybeAt' | 'firstAt' | 'tries' | 'attempts' | 'throttles' | 'conflicts'>
 
 /** A run of an event that has been read from the log, or of one that the journal knows already. */
@@ -150,6 +161,9 @@ export function newRun(flow: FlowRuntime, event: StoredEvent, known?: KnownRun):
     keyGen: known?.keyGen ?? 0,
     key: known?.key ?? laneKey(flow, event),
     lord: known?.lord ?? event.seq,
+    number: null,
+    unnumbered: null,
+    gapOver: known?.awaits === 'gap',
     hasRow: known !== undefined,
     settled: known !== undefined,
     crashes: known?.crashes ?? 0,

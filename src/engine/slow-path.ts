@@ -1,9 +1,10 @@
-import type { ClaimedRun, GroupLease, OwnerJournal } from '../journal/port.ts'
+import type { ClaimedRun, GroupLease, OwnerJournal, SequenceMark } from '../journal/port.ts'
 import type { Bell } from './bell.ts'
 import { createBell } from './bell.ts'
 import type { Cancel, Clock } from './clock.ts'
 import { sleep } from './clock.ts'
 import type { SystemGate } from './gate.ts'
+import { numberRuns } from './numbering.ts'
 import type { FlowRuntime, Run } from './run.ts'
 import { restoreSteps, doubtSteps } from './restore.ts'
 import { newRun } from './run.ts'
@@ -20,7 +21,7 @@ export interface SlowPathDeps {
   readonly careful: () => boolean
   readonly isFree: (key: string) => boolean
   readonly beginClaim: (key: string) => void
-  readonly endClaim: (key: string, runs: readonly Run[]) => void
+  readonly endClaim: (key: string, runs: readonly Run[], mark?: SequenceMark) => void
   readonly onLost: () => void
   readonly onError: (error: unknown) => void
 }
@@ -128,8 +129,13 @@ export class SlowPath {
     for (const key of keys) this.#deps.beginClaim(key)
     const runs = await this.#claimSurely(keys)
     const byKey = new Map<string, Run[]>(keys.map((key) => [key, []]))
-    for (const claimed of runs) this.#add(byKey, claimed)
-    for (const [key, own] of byKey) this.#deps.endClaim(key, own)
+    const marks = new Map<string, SequenceMark>()
+    for (const claimed of runs) {
+      this.#add(byKey, claimed)
+      if (claimed.sequence) marks.set(claimed.key, claimed.sequence)
+    }
+    await numberRuns([...byKey.values()].flat())
+    for (const [key, own] of byKey) this.#deps.endClaim(key, own, marks.get(key))
     return runs.length
   }
 

@@ -58,7 +58,10 @@ export async function acceptWebhook(
       type: mapped.event.type,
       subject: mapped.subject,
       time: mapped.time,
-      extensions: headers['traceparent'] ? { traceparent: headers['traceparent'] } : {},
+      extensions: {
+        ...(headers['traceparent'] && { traceparent: headers['traceparent'] }),
+        ...mapped.extensions,
+      },
       data: text,
       value,
     },

@@ -4,6 +4,10 @@
  * tests). Numbers are JavaScript numbers: `seq` stays below 2^53.
  */
 
+import type { SequenceJournal, SequenceMark, SequenceRow } from './port-sequences.ts'
+
+export type { SequenceJournal, SequenceMark, SequenceRow } from './port-sequences.ts'
+
 /** An event ready to be stored. All strings are well-formed Unicode without NUL; id, source, type, key ≤ 255 bytes. */
 export interface NewEvent {
   readonly source: string
@@ -140,10 +144,15 @@ export interface RunRow {
   readonly compensating: boolean
   /** For `waiting` in the middle of a flow: what for. It is due after `nextInMs` (null: never by itself), or when it is woken. */
   readonly awaits: Awaits | null
+  /** Where only the newest of a key counts: so long after it was sent, a request whose outcome is unknown has landed. */
+  readonly settleMs?: number
 }
 
-/** What a run can wait for between two steps: time, an event of its key, a person. */
-export type Awaits = 'timer' | 'signal' | 'approval'
+/**
+ * What a run can wait for between two steps: time, an event of its key, a person; before it begins: numbers before its
+ * own (`gap`); parked in doubt: the moment at which a newer snapshot may take its place (`settle`).
+ */
+export type Awaits = 'timer' | 'signal' | 'approval' | 'gap' | 'settle'
 
 /** States of a step as stored; below 10 it is open. A step without a row has not begun. */
 export const stepState = {
@@ -237,13 +246,6 @@ export interface LinkWait extends Pick<RunRow, 'key'> {
   readonly system: string
 }
 
-/** How far the sequence of a key has come: the number last dealt with, and the place of its event in the log. */
-export interface SequenceRow {
-  readonly key: string
-  readonly last: number
-  readonly seq: number
-}
-
 /** What an owner writes in one transaction, fenced by its epoch. */
 export interface Flush {
   readonly group: string
@@ -289,6 +291,10 @@ export interface ClaimedRun {
   readonly crashes: number
   readonly firstAt: number | null
   readonly compensating: boolean
+  /** `gap`: it has waited for numbers before its own. */
+  readonly awaits: 'gap' | null
+  /** How far its key has come. */
+  readonly sequence: SequenceMark | null
   /** The generation whose idempotency keys it sends. */
   readonly keyGen: number
   /** Of its steps those that have rows. */
@@ -481,7 +487,8 @@ export interface StatsJournal {
 }
 
 /** All roles in one; what an adapter provides. */
-export interface Journal extends EventLog, OwnerJournal, Cluster, SystemsJournal, StatsJournal {
+export interface Journal
+  extends EventLog, OwnerJournal, SequenceJournal, Cluster, SystemsJournal, StatsJournal {
   /** Ends connections. Safe to call twice. */
   close(): Promise<void>
 }

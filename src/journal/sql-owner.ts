@@ -159,6 +159,9 @@ interface ClaimRow {
   first_at: number | null
   compensating: boolean
   key_gen: number | null
+  awaits: 'gap' | null
+  last: number | null
+  last_seq: number | null
   steps: readonly KnownStep[] | null
   seq: number
   source: string
@@ -188,6 +191,8 @@ function claimedRun(row: ClaimRow): ClaimedRun {
     firstAt: row.first_at,
     compensating: row.compensating,
     keyGen: row.key_gen ?? row.gen,
+    awaits: row.awaits,
+    sequence: row.last === null ? null : { last: row.last, seq: row.last_seq ?? 0 },
     steps: row.steps ?? [],
     event: { seq, source, id, type, key: row.event_key, khash, receivedAt: row.received_at, data, ext },
   }

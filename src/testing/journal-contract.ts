@@ -4,6 +4,7 @@ import { clusterContract } from './journal-contract-cluster.ts'
 import { lanesContract } from './journal-contract-lanes.ts'
 import { logRacesContract } from './journal-contract-log-races.ts'
 import { logContract } from './journal-contract-log.ts'
+import { orderingContract } from './journal-contract-ordering.ts'
 import { ownerContract } from './journal-contract-owner.ts'
 import { racesContract } from './journal-contract-races.ts'
 import { stepsContract } from './journal-contract-steps.ts'
@@ -17,6 +18,7 @@ const roles: Readonly<Record<string, (context: ContractContext) => void>> = {
   owner: ownerContract,
   lanes: lanesContract,
   steps: stepsContract,
+  ordering: orderingContract,
   cluster: clusterContract,
   takeover: takeoverContract,
   systems: systemsContract,

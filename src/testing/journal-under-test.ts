@@ -72,10 +72,10 @@ export function unique(what: string): string {
 /** A case's own lane group: registered, joined, acquired. */
 export async function ownedGroup(
   world: JournalUnderTest,
-  options: { session?: number; leaseMs?: number } = {},
+  options: { session?: number; leaseMs?: number; ordering?: string } = {},
 ): Promise<Owned> {
   const journal = world.sessions[options.session ?? 0] as Journal
-  const { group, type, flow, system } = await registered(journal)
+  const { group, type, flow, system } = await registered(journal, options.ordering)
   const worker = unique('worker')
   await journal.join(worker, options.leaseMs ?? 60_000)
   const lease = (await journal.acquire(worker, group, 0)) as GroupLease
@@ -85,12 +85,15 @@ export async function ownedGroup(
 /** A flow of its own in a group of its own, with a system. */
 export async function registered(
   journal: Journal,
+  ordering = 'arrival',
 ): Promise<Pick<Owned, 'group' | 'type' | 'flow' | 'system'>> {
   const group = unique('group')
   const type = unique('type')
   const systemName = unique('system')
   const systems = await journal.registerSystems([{ name: systemName, address: 'http://localhost' }])
-  const [flow] = await journal.registerFlows([registration({ name: unique('flow'), group, types: [type] })])
+  const [flow] = await journal.registerFlows([
+    registration({ name: unique('flow'), group, types: [type], ordering }),
+  ])
   return { group, type, flow: flow as RegisteredFlow, system: systems.get(systemName) as number }
 }
 

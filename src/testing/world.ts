@@ -39,6 +39,8 @@ export interface WorldRun {
   readonly tries: number
   readonly code: string | null
   readonly message: string | null
+  /** Why it waits, was skipped, or was superseded. */
+  readonly reason: string | null
 }
 
 /** busbar in memory, in virtual time, with stub systems. `await using` stops it, as `stop` does. */
@@ -185,7 +187,7 @@ class RunningWorld implements World {
   async runs(): Promise<readonly WorldRun[]> {
     const words = Object.fromEntries(Object.entries(runState).map(([word, code]) => [code, word]))
     const rows = await this.#database.query<Omit<WorldRun, 'state'> & { state: number }>({
-      text: `SELECT f.name AS flow, r.seq, e.key, r.state, r.tries, r.code, r.message
+      text: `SELECT f.name AS flow, r.seq, e.key, r.state, r.tries, r.code, r.message, r.reason
              FROM runs r JOIN flows f ON f.id = r.flow JOIN events e ON e.seq = r.seq ORDER BY r.seq, f.ord`,
     })
     return rows.map((row) => ({ ...row, state: words[row.state] as RunStateName }))

@@ -75,7 +75,8 @@ export const sqlInvariants: readonly SqlInvariant[] = [
             SELECT r.state, r.system, r.next_at FROM runs r WHERE ${sameLane} AND ${holding} ORDER BY r.lord, r.seq, r.ord LIMIT 1
           ) h
           WHERE l.system <> h.system
-             OR l.next_at < 'infinity' AND NOT CASE h.state
+             OR l.awaits IS NOT NULL AND l.next_at <> coalesce(h.next_at, 'infinity') AND h.state <> 3
+             OR l.awaits IS NULL AND l.next_at < 'infinity' AND NOT CASE h.state
                   WHEN 1 THEN l.next_at <= clock_timestamp() WHEN 2 THEN l.next_at = h.next_at ELSE false END`,
   },
   {

@@ -24,6 +24,7 @@ it.each([
   ['src/define/http-config.ts', 'HttpConfig'],
   ['src/define/outbox-config.ts', 'OutboxConfig'],
   ['src/define/flow.ts', 'FlowOptions'],
+  ['src/define/ordering.ts', 'SequenceOrdering'],
   ['src/define/step.ts', 'StepOptions'],
   ['src/define/step.ts', 'StepConditions'],
   ['src/define/step.ts', 'StepInput'],

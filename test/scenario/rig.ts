@@ -120,7 +120,7 @@ export interface RigWorker {
 
 export function flowOn(
   stub: StubSystem,
-  options: FlowOptions & {
+  options: FlowOptions<OrderData> & {
     name?: string
     step?: Partial<StepOptions<BusEvent<string, OrderData>, StubCall, unknown>>
   } = {},

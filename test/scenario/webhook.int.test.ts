@@ -27,6 +27,7 @@ const map = ({ body }: WebhookRequest) => {
   if (kind === 'bigint') return toEvent(orderPlaced, { number: 1n as unknown as string })
   if (kind === 'nothing') return toEvent(orderPlaced, undefined as unknown as { number: string })
   if (kind === 'cut') return toEvent(orderPlaced, { number: '😀'.slice(0, 1) })
+  if (kind === 'numbered') return toEvent(orderPlaced, { number }, { extensions: { sequence: '7' } })
   return toEvent(orderPlaced, { number })
 }
 const bodyId = ({ body }: WebhookRequest) => (body as Delivery).id
@@ -128,6 +129,14 @@ describe('webhooks', () => {
       202,
     )
     expect(await door.stored()).toHaveLength(1)
+  })
+
+  it('can carry CloudEvents extensions beside the trace of the delivery', async () => {
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+    const body = bodyOf({ number: 'SO-1', id: 'd-1', kind: 'numbered' })
+    expect((await deliver('open', body, { traceparent })).status).toBe(202)
+    const [row] = await door.sql<{ ext: string }>('SELECT ext FROM events')
+    expect(JSON.parse(row?.ext ?? '')).toEqual({ extensions: { traceparent, sequence: '7' } })
   })
 
   it('under a known id but with other data are a conflict', async () => {

@@ -1,5 +1,6 @@
 import { runState } from '../../src/journal/port.ts'
 import type { RunAct, RunActResult } from '../../src/testing/journal-under-test.ts'
+import { actOnSequence } from './memory-sequences.ts'
 import type { MemoryRun, MemoryStore } from './memory-store.ts'
 
 const { waiting, retrying, parked, succeeded, skipped } = runState
@@ -13,7 +14,9 @@ export function actOnRun(store: MemoryStore, act: RunAct, now: number): RunActRe
   if (before >= succeeded) return { result: 'ended', before, after: null }
   const change = changeBy(run, { verb, reason, now })
   if (!change) return { result: 'refused', before, after: before }
+  const asItWas = { ...run }
   store.change(run, change)
+  actOnSequence(store, asItWas, verb)
   store.settle(run.group as string, run.key as string, now)
   const object = `run ${store.flow(flow)?.name}/${seq}${gen === 0 ? '' : `/${gen}`}`
   store.audit.push({ actor, verb, object, reason })
@@ -26,9 +29,10 @@ function changeBy(
 ): Partial<MemoryRun> | undefined {
   const is = (...states: readonly number[]) => states.includes(run.state)
   if (verb === 'skip' && is(waiting, retrying, parked))
-    return { state: skipped, endedAt: now, reason, nextAt: null }
-  if (verb !== 'retry' || !is(retrying, parked)) return undefined
-  const anew = { throttles: 0, conflicts: 0, crashes: 0, reason: null }
+    return { state: skipped, endedAt: now, reason, nextAt: null, awaits: null }
+  const atGap = run.awaits === 'gap' && is(waiting)
+  if (verb !== 'retry' || !(is(retrying, parked) || atGap)) return undefined
+  const anew = { throttles: 0, conflicts: 0, crashes: 0, reason: null, awaits: null }
   return { state: retrying, holds: true, nextAt: now, tries: is(parked) ? 0 : run.tries, ...anew }
 }
 

@@ -107,6 +107,7 @@ function freeRunning(
         state: runState.retrying,
         nextAt: now,
         maybeAt: lease,
+        firstAt: run.firstAt ?? run.claimedAt,
         crashes: run.crashes + run.phase,
         phase: 0,
         reason: 'its worker ended; the outcome of its last attempt is not known',
@@ -175,6 +176,7 @@ function register(store: MemoryStore, flow: FlowRegistration): MemoryFlow {
     ord: flow.ord,
     version: old.version + 1,
     types: flow.types,
+    ordering: flow.ordering,
     typeAfter: flow.types.map((type) => after.get(type) ?? store.head),
     declaration: exact,
   })
@@ -198,6 +200,7 @@ function addFlow(
     types,
     typeAfter: types.map(() => from),
     declaration: exact,
+    ordering: flow.ordering,
     fromSeq: from,
     positions: new Map(partsOf(store, group).map(({ part }) => [part, from])),
     openRuns: 0,

@@ -5,6 +5,7 @@ import type {
   EventLog,
   Journal,
   OwnerJournal,
+  SequenceJournal,
   StatsJournal,
   SystemsJournal,
 } from '../../src/journal/port.ts'
@@ -14,6 +15,7 @@ import { actOnRun, setPaused } from './memory-acts.ts'
 import { memoryCluster } from './memory-cluster.ts'
 import { memoryLog } from './memory-log.ts'
 import { memoryOwner } from './memory-owner.ts'
+import { memorySequences } from './memory-sequences.ts'
 import { memorySnapshot } from './memory-snapshot.ts'
 import type { MemoryStore } from './memory-store.ts'
 import { memorySystems } from './memory-systems.ts'
@@ -27,7 +29,7 @@ export class MemoryJournal implements Journal {
   readonly #store: MemoryStore
   readonly #clock: Clock
   readonly #worker: string
-  readonly #role: EventLog & OwnerJournal & Cluster & SystemsJournal & StatsJournal
+  readonly #role: EventLog & OwnerJournal & SequenceJournal & Cluster & SystemsJournal & StatsJournal
   #closed = false
 
   constructor(store: MemoryStore, clock: Clock, worker: string) {
@@ -38,6 +40,7 @@ export class MemoryJournal implements Journal {
     this.#role = {
       ...memoryLog(store, now),
       ...memoryOwner(store, now),
+      ...memorySequences(store),
       ...memoryCluster(store, now),
       ...memorySystems(store, now),
     }
@@ -58,6 +61,8 @@ export class MemoryJournal implements Journal {
   due: Journal['due'] = async (query) => this.#open.due(query)
   claim: Journal['claim'] = async (claim) => this.#open.claim(claim)
   mark: Journal['mark'] = async (mark) => this.#open.mark(mark)
+
+  sequences: Journal['sequences'] = async (group, keys) => this.#open.sequences(group, keys)
 
   registerFlows: Journal['registerFlows'] = async (flows) => this.#open.registerFlows(flows)
   registerSystems: Journal['registerSystems'] = async (systems) => this.#open.registerSystems(systems)

@@ -9,6 +9,7 @@ import type {
   StoredEvent,
 } from '../../src/journal/port.ts'
 import { runState } from '../../src/journal/port.ts'
+import { moveSequence, sequenceOf, supersedeOlder } from './memory-sequences.ts'
 import type { MemoryLane, MemoryPart, MemoryRun, MemoryStep, MemoryStore } from './memory-store.ts'
 
 const { retrying, running, parked, succeeded } = runState
@@ -102,7 +103,10 @@ function applyFlush(
   for (const step of flush.steps) writeStep(store, step, now)
   for (const done of flush.done) if (!store.run(done.flow, done.seq, 0)) store.insert(successRow(done, now))
   for (const row of flush.runs) upsert(store, row, { group, now })
-  for (const key of new Set(flush.runs.map((row) => row.key))) store.settle(group, key, now)
+  for (const row of flush.runs) if (row.settleMs !== undefined) supersedeOlder(store, group, { ...row, now })
+  for (const row of flush.sequences) moveSequence(store, group, row)
+  const keys = [...flush.runs, ...flush.sequences].map(({ key }) => key)
+  for (const key of new Set(keys)) store.settle(group, key, now)
   for (const key of flush.signals) wake(store, group, { key, now })
   for (const attempt of flush.attempts) {
     const id = [attempt.flow, attempt.seq, attempt.gen, attempt.step, attempt.no, attempt.kind].join('/')
@@ -159,6 +163,7 @@ const nothing = {
   throttles: 0,
   conflicts: 0,
   crashes: 0,
+  claimedAt: null,
   maybeAt: null,
   nextAt: null,
   code: null,
@@ -185,18 +190,19 @@ function successRow({ status, ...done }: DoneRun, now: number): MemoryRun {
 
 /** Inserted, or updated where it is running. */
 function upsert(store: MemoryStore, row: RunRow, { group, now }: { group: string; now: number }): void {
-  const { nextInMs: _nextInMs, firstAt, ...rest } = row
+  const { nextInMs: _nextInMs, settleMs: _settleMs, firstAt, ...rest } = row
   const known = store.run(row.flow, row.seq, row.gen)
   if (known && known.state !== running) return
   const fresh: MemoryRun = {
     ...rest,
     group,
+    claimedAt: known?.claimedAt ?? null,
     firstAt: known?.firstAt ?? firstAt,
     endedAt: row.state >= succeeded ? now : null,
     nextAt: nextAtOf(row, now),
   }
   if (!known) return store.insert(fresh)
-  const { lord: _lord, ord: _ord, khash: _khash, key: _key, ...changed } = fresh
+  const { ord: _ord, khash: _khash, key: _key, ...changed } = fresh
   store.change(known, changed)
 }
 
@@ -229,8 +235,15 @@ function claimLane(
     if (blocked || (picked.length > 0 && bytes > claim.maxBytes)) break
     picked.push(claimed(store, run, { event, at: claim.at }))
   }
-  for (const { flow, gen, event } of picked)
-    store.change(store.run(flow, event.seq, gen) as MemoryRun, { state: running, reason: null, awaits: null })
+  for (const { flow, gen, event } of picked) {
+    const run = store.run(flow, event.seq, gen) as MemoryRun
+    store.change(run, {
+      state: running,
+      claimedAt: claim.at,
+      reason: null,
+      awaits: run.awaits === 'gap' ? 'gap' : null,
+    })
+  }
   store.settle(claim.group, lane.key, claim.at)
   return picked
 }
@@ -244,5 +257,21 @@ function claimed(
   const steps = store.knownSteps(flow, run.seq, gen, at)
   const lane = { key: run.key as string, lord: run.lord as number, ord: run.ord as number }
   const counts = { tries, attempts, throttles, conflicts, crashes }
-  return { flow, gen, keyGen: gen, ...lane, maybeAt, ...counts, firstAt, compensating, steps, event }
+  const awaits = run.awaits === 'gap' ? 'gap' : null
+  const known = sequenceOf(store, run.group as string, lane.key)
+  const sequence = known ? { last: known.last, seq: known.seq } : null
+  const order = { awaits, sequence } as const
+  return {
+    flow,
+    gen,
+    keyGen: gen,
+    ...lane,
+    ...order,
+    maybeAt,
+    ...counts,
+    firstAt,
+    compensating,
+    steps,
+    event,
+  }
 }

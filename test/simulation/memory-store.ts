@@ -7,6 +7,8 @@ import type {
   SystemState,
 } from '../../src/journal/port.ts'
 import { runState } from '../../src/journal/port.ts'
+import type { MemorySequence } from './memory-sequences.ts'
+import { releaseGaps } from './memory-sequences.ts'
 import type { JournalSnapshot } from '../../src/testing/journal-snapshot.ts'
 
 /** A run's row, as the table `runs` has it. Group, key and what follows are null for a plain success. */
@@ -17,7 +19,7 @@ export interface MemoryRun {
   readonly group: string | null
   readonly key: string | null
   readonly khash: number | null
-  readonly lord: number | null
+  lord: number | null
   readonly ord: number | null
   state: number
   system: number
@@ -32,6 +34,8 @@ export interface MemoryRun {
   endedAt: number | null
   ms: number | null
   status: number | null
+  /** When its owner took it last. */
+  claimedAt: number | null
   maybeAt: number | null
   nextAt: number | null
   code: string | null
@@ -66,6 +70,7 @@ export interface MemoryFlow {
   types: readonly string[]
   typeAfter: readonly number[]
   declaration: string
+  ordering: string
   readonly fromSeq: number
   /** By partition. */
   readonly positions: Map<number, number>
@@ -136,6 +141,8 @@ export class MemoryStore {
   /** By run, then by name. */
   readonly steps = new Map<string, Map<string, MemoryStep>>()
   readonly attempts = new Map<string, AttemptRow & { readonly worker: string }>()
+  /** By group and key. */
+  readonly sequences = new Map<string, MemorySequence>()
   readonly problems = new Map<string, MemoryProblem>()
   readonly audit: JournalSnapshot['audit'][number][] = []
   readonly #runs = new Map<string, MemoryRun>()
@@ -210,6 +217,7 @@ export class MemoryStore {
 
   /** After the runs of a lane have changed: it ends, or follows its head; see settle_lanes in 0003-owner.sql. */
   settle(group: string, key: string, now: number): void {
+    releaseGaps(this, group, { key, now })
     const { lanes, running } = this.group(group)
     const lane = lanes.get(key)
     if (!lane) return

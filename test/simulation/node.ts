@@ -14,6 +14,8 @@ import type { Sink } from './sink.ts'
 export interface OrderData {
   readonly number: string
   readonly revision: number
+  /** Its number in the sequence of its key; null where its source forgot. */
+  readonly place: number | null
   /** It kills each process that runs it. */
   readonly poison: boolean
 }
@@ -89,7 +91,7 @@ function flowOf(
   system: ReturnType<Sink['system']>,
   process: SimulatedProcess,
 ): Flow {
-  const start = defineFlow(name, { start: 'beginning', ...options })
+  const start = defineFlow<OrderData>(name, { start: 'beginning', ...options })
   const poisoned = (event: BusEvent) => {
     if ((event.data as OrderData).poison) process.kill()
   }

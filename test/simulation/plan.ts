@@ -3,6 +3,7 @@ import type { RetryOptions } from '../../src/define/retry-policy.ts'
 import type { SystemOptions } from '../../src/define/system.ts'
 import { Dice } from './dice.ts'
 import type { FaultRates } from './faulty-journal.ts'
+import type { OrderData } from './node.ts'
 import type { SinkRates } from './sink.ts'
 
 /** A target system of the simulation. */
@@ -22,7 +23,7 @@ export interface SystemPlan {
 export interface FlowPlan {
   readonly name: string
   readonly system: SystemPlan
-  readonly options: FlowOptions
+  readonly options: FlowOptions<OrderData>
   readonly find: boolean
   readonly both: boolean
   readonly attempts: number
@@ -116,12 +117,44 @@ const flowSets: readonly (readonly FlowPlan[])[] = [
   ],
 ]
 
+const byPlace = { by: 'sequence', field: ({ place }: OrderData) => place ?? undefined } as const
+const shortGap = { ...byPlace, gapTimeout: 2_000 } as const
+
+/** Flows with an order of their own, beside the others in some of the seeds. */
+const orderedSets: readonly (readonly FlowPlan[])[] = [
+  [{ ...base, name: 'erp-sequence', system: erp, options: { ordering: shortGap } }],
+  [{ ...base, name: 'books-sequence', system: books, options: { ordering: shortGap }, find: true }],
+  [
+    { ...base, name: 'depot-first', system: depot, options: { lane: 'both', ordering: shortGap } },
+    {
+      ...base,
+      name: 'track-second',
+      system: track,
+      options: { lane: 'both', ordering: shortGap },
+      find: true,
+    },
+  ],
+  [
+    {
+      ...base,
+      name: 'feed-sequence',
+      system: feed,
+      options: { ordering: { ...byPlace, gapTimeout: 1_000, onGap: 'continue' } },
+    },
+  ],
+  [{ ...base, name: 'erp-latest', system: erp, options: { ordering: 'latest' } }],
+  [{ ...base, name: 'books-latest', system: books, options: { ordering: 'latest' }, find: true }],
+  [{ ...base, name: 'track-latest', system: track, options: { ordering: 'latest' } }],
+]
+
 /** What this seed is to be. */
 export function planOf(seed: number): Plan {
   const dice = new Dice(`plan ${seed}`)
   const count = dice.between(1, 3)
   const chosen = new Set<readonly FlowPlan[]>()
   while (chosen.size < count) chosen.add(dice.pick(flowSets))
+  const orders = new Dice(`orders ${seed}`)
+  if (orders.chance(0.4)) chosen.add(orders.pick(orderedSets))
   const rough = dice.pick([0, 0.3, 1, 2])
   const some = (most: number) => dice.next() * most * rough
   const stormMs = dice.between(6_000, 20_000)

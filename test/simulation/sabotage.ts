@@ -94,6 +94,14 @@ export const sabotages: Readonly<Record<string, { readonly breaks: RegExp; reado
         },
       }),
   },
+  'an owner that does not look how far a sequence has come': {
+    breaks: /^(D5|D2|not drained)/,
+    sabotage: (journal) => changed(journal, { sequences: async () => [] }),
+  },
+  'a sequence that is not written with what moved it': {
+    breaks: /^D5/,
+    sabotage: (journal) => changed(journal, { flush: (flush) => journal.flush({ ...flush, sequences: [] }) }),
+  },
   'permits for all who ask': {
     breaks: /^D8 \d+ requests at once/,
     sabotage: (journal) =>

@@ -31,6 +31,8 @@ describe('the engine under a virtual clock, with faults at every call', () => {
   it.skipIf(seeds < 1_000)('has had every fault at every call, and every answer of a target', () => {
     const wanted = [
       ...calls.flatMap((call) => journalFaults.map((fault) => `${call} ${fault}`)),
+      // Asked by few flows only: the rare faults do not meet it in every range of seeds.
+      ...['delay', 'fail', 'outage'].map((fault) => `sequences ${fault}`),
       ...sinkAnswers.map((answer) => `sink ${answer}`),
       ...['kill', 'stall', 'stop', 'outage'].map((what) => `world ${what}`),
       ...['retry', 'skip', 'pause'].map((act) => `operator ${act}`),

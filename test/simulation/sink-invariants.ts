@@ -57,6 +57,24 @@ export function brokenOrder(calls: readonly SinkCall[]): string[] {
   return broken
 }
 
+/** D5 for an order by number: over each (flow, key), the numbers of first arrivals rise. */
+export function brokenSequence(calls: readonly (SinkCall & { readonly place: number | null })[]): string[] {
+  const highest = new Map<string, number>()
+  const seen = new Set<string>()
+  const broken: string[] = []
+  for (const { flow, key, seq, place } of sends(calls)) {
+    const run = `${flow}/${seq}`
+    if (key === null || seen.has(run)) continue
+    seen.add(run)
+    const lane = JSON.stringify([flow, key])
+    const before = highest.get(lane) ?? -1
+    if (place === null || place <= before)
+      broken.push(`D5 ${flow}, key ${key}: number ${place} (${seq}) arrived after ${before}`)
+    highest.set(lane, Math.max(before, place ?? -1))
+  }
+  return broken
+}
+
 /** D8: no more requests to a system at the same time than its limit. */
 export function exceededConcurrency(
   calls: readonly SinkCall[],
@@ -86,6 +104,6 @@ export function exceededRate(
     .map((at) => `D8 more than ${rate.max} requests in ${rate.perMs} ms, until ${at}`)
 }
 
-function sends(calls: readonly SinkCall[]): SinkCall[] {
+function sends<Call extends SinkCall>(calls: readonly Call[]): Call[] {
   return calls.filter((call) => call.kind === 'send').sort((one, other) => one.startedAt - other.startedAt)
 }

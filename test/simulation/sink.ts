@@ -6,6 +6,7 @@ import type { Dice } from './dice.ts'
 import type { Trace } from './faulty-journal.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { SinkCall } from './sink-invariants.ts'
+import type { OrderData } from './node.ts'
 import type { SystemPlan } from './plan.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 
@@ -35,6 +36,8 @@ export interface LedgerEntry extends SinkCall {
   readonly sentAt: number
   readonly answer: SinkAnswer
   readonly type: string
+  /** Its event's number in the sequence of its key. */
+  readonly place: number | null
   /** Its worker had been declared dead when it was sent. */
   readonly fromTheDead: boolean
   /** When it arrived at the target. */
@@ -167,6 +170,7 @@ export class Sink {
       system: plan.name,
       flow,
       type: event.type,
+      place: (event.data as OrderData).place,
       key: event.key ?? null,
       seq: event.seq,
       idempotencyKey: context.idempotencyKey,

@@ -5,6 +5,7 @@ import type { FlowPlan, Plan } from './plan.ts'
 import type { LedgerEntry, Sink } from './sink.ts'
 import {
   brokenOrder,
+  brokenSequence,
   doubledEffects,
   exceededConcurrency,
   exceededRate,
@@ -48,7 +49,10 @@ function atTheTargets({ sink, plan }: History, last: JournalSnapshot): string[] 
       .map(({ worker, flow, seq }) => `D4 ${worker} sent ${flow}/${seq} after its death mark`),
     ...flows.flatMap((flow) => {
       const sends = sendsOf(sink, flow, plan)
-      return [...brokenOrder(sends), ...overtaken(flow, sends, last)]
+      const bySequence = typeof flow.options.ordering === 'object'
+      return bySequence
+        ? [...brokenSequence(sends), ...overtaken(flow, sends.map(byPlace), last)]
+        : [...brokenOrder(sends), ...overtaken(flow, sends, last)]
     }),
     ...exceededConcurrency(
       ledger,
@@ -83,7 +87,9 @@ function overtaken(flow: FlowPlan, sends: readonly LedgerEntry[], last: JournalS
   )
   const firsts = new Map<number, LedgerEntry>()
   for (const send of sends) if (!firsts.has(send.seq)) firsts.set(send.seq, send)
-  const effects = sends.filter((send) => send.effect && send.key !== null && !skipped.has(send.seq))
+  const effects = sends.filter(
+    (send) => send.effect && send.key !== null && !skipped.has(send.seq % 1_000_000),
+  )
   return effects.flatMap((effect) =>
     [...firsts.values()]
       .filter(
@@ -94,6 +100,11 @@ function overtaken(flow: FlowPlan, sends: readonly LedgerEntry[], last: JournalS
           `D5 ${flow.name}, key ${first.key}: ${first.seq} arrived before the effect of ${effect.seq}`,
       ),
   )
+}
+
+/** Told apart, and put in order, by their numbers. */
+function byPlace(send: LedgerEntry): LedgerEntry {
+  return { ...send, seq: (send.place ?? 0) * 1_000_000 + send.seq }
 }
 
 function tooManyTries(flows: readonly FlowPlan[], last: JournalSnapshot): string[] {
@@ -119,7 +130,24 @@ function atRest({ plan, sink, operator }: History, last: JournalSnapshot): strin
     ...skipped
       .filter(({ flow, seq }) => !operator.skipped.has(`${flow}/${seq}`))
       .map((run) => `D2 ${says(run)} was skipped by nobody`),
+    ...needlesslySuperseded(plan, last).map((run) => `D2 ${says(run)} was superseded without need`),
     ...(last.flows.length === plan.flows.length ? [] : ['not all flows are registered']),
     ...last.lanes.map(({ group, key }) => `D2c lane ${group}/${key} is left over`),
   ]
+}
+
+/** Superseded runs whose flow keeps all of them, or wants the latest and has no later one. */
+function needlesslySuperseded({ flows }: Plan, last: JournalSnapshot): SnapshotRun[] {
+  const orderings = new Map(
+    last.flows.map(({ id, name }) => [id, flows.find((flow) => flow.name === name)?.options.ordering]),
+  )
+  const newest = new Map<string, number>()
+  for (const { key, seq } of last.events) if (key !== null) newest.set(key, seq)
+  return last.runs
+    .filter((run) => run.state === runState.superseded)
+    .filter(({ flow, key, seq }) => {
+      const ordering = orderings.get(flow)
+      if (typeof ordering === 'object') return false
+      return ordering !== 'latest' || seq >= (newest.get(key ?? '') ?? 0)
+    })
 }

@@ -269,12 +269,15 @@ export class World {
 
 /** Events whose keys and identities meet: repeated ones, and some that say something else under the same identity. */
 function eventsOf(plan: Plan, dice: Dice): NewEvent[] {
+  const places = new Dice(`places ${plan.seed}`)
+  const last = new Map<string, number>()
   return Array.from({ length: plan.events }, (_, index) => {
     const again = index > 0 && dice.chance(0.1)
     const revision = again ? dice.between(0, index - 1) : index
     const number = `K${dice.between(1, plan.keys)}`
     const key = dice.chance(0.05) ? null : number
-    const data: OrderData = { number, revision, poison: dice.chance(plan.poison) }
+    const place = placeOf({ number, again }, last, places)
+    const data: OrderData = { number, revision, place, poison: dice.chance(plan.poison) }
     return {
       source: 'urn:simulation',
       id: `${revision}`,
@@ -285,4 +288,16 @@ function eventsOf(plan: Plan, dice: Dice): NewEvent[] {
       ext: '{}',
     }
   })
+}
+
+/** The next number of its key, mostly: sources repeat numbers, and forget them. */
+function placeOf(
+  { number, again }: { readonly number: string; readonly again: boolean },
+  last: Map<string, number>,
+  dice: Dice,
+): number | null {
+  const before = last.get(number) ?? 0
+  if (again || dice.chance(0.03)) return dice.chance(0.3) ? null : dice.between(0, before)
+  last.set(number, before + 1)
+  return before + 1
 }

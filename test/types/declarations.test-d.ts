@@ -155,3 +155,28 @@ void longer
 // @ts-expect-error: a flow without steps is none
 const none: Flow = defineFlow('none').on(orderPlaced)
 void none
+
+// The field that orders a flow is typed by its parameter, and the flow takes only events that have it.
+const byTotal = defineFlow('by-total', {
+  ordering: { by: 'sequence', field: (order: { total: number }) => order.total },
+})
+byTotal.on(orderPlaced).step('sale', crm, {
+  run: ({ event, call }) => {
+    const { total } = event.data
+    same<typeof total, number>(true)
+    return call.post('/totals', { total })
+  },
+})
+// @ts-expect-error: stock has no total
+byTotal.on(stockChanged)
+// @ts-expect-error: nor has one of several
+byTotal.on(orderPlaced, stockChanged)
+// @ts-expect-error: without an annotation nothing is known of the data
+defineFlow('unknown', { ordering: { by: 'sequence', field: (order) => Number(order.total) } })
+// @ts-expect-error: a number is needed
+defineFlow('text', { ordering: { by: 'sequence', field: (order: { number: string }) => order.number } })
+defineFlow('plain', { ordering: 'sequence' }).on(orderPlaced, stockChanged)
+defineFlow('bounded', { ordering: { by: 'sequence', gapTimeout: '5m' } }).on(orderPlaced, stockChanged)
+// @ts-expect-error: no such ordering
+defineFlow('newest', { ordering: 'newest' })
+toEvent(stockChanged, { sku: 'S', onHand: 1 }, { extensions: { sequence: '7' } })

@@ -55,7 +55,7 @@ export function addRunCommands(program: Command, action: Action): void {
       .description('list runs, newest event first; or show one, such as book-order/1042, with its attempts')
       .option(
         '--state <state>',
-        'waiting, retrying, running, parked, succeeded, skipped, or open for the first four',
+        'waiting, retrying, running, parked, succeeded, skipped, superseded, or open for the first four',
       )
       .option('--limit <n>', 'how many', '50'),
   ).action(action(runs))
