@@ -87,8 +87,7 @@ export class Attempts {
       throttles: stepRun.throttles,
       conflicts: stepRun.conflicts,
       cutOff: gate.cutOff,
-      // An undo is not looked for: it is repeated with its key.
-      hasFind: definition.find !== undefined && !run.compensating,
+      hasFind: definition.find !== undefined,
       keyLifeMs: gate.settings.keyLifeMs,
       settleMs: gate.settings.settleMs,
       ageMs: clock.now() - (stepRun.firstAt ?? 0),

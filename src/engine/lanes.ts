@@ -63,7 +63,7 @@ export class Lanes {
       ...deps,
       offer: (call) => this.#queue(call),
       isHead: (run) => this.#lanes.get(run.key)?.queue[0] === run && !this.#gone,
-      stay: (run, change, of) => this.#withLane(run, (lane) => this.#write(lane, run, change, of)),
+      stay: (run, change, of) => this.#withLane(run, (lane) => this.#stay(lane, run, change, of)),
       leave: (run, change, of) => this.#withLane(run, (lane) => this.#defer(lane, change, of)),
       park: (run, change, of) => this.#withLane(run, (lane) => this.#parkRow(lane, change, of)),
       end: (run, change, of) => this.#withLane(run, (lane) => this.#end(lane, change, of)),
@@ -160,8 +160,7 @@ export class Lanes {
       if (now - attemptAt < surfaceMs) break
       const lane = run.hasRow ? undefined : this.#lanes.get(run.key)
       if (!lane) continue
-      this.#write(lane, run, { state: runState.running })
-      this.#deferFollowers(lane)
+      this.#stay(lane, run, { state: runState.running })
     }
     this.#deferClosed()
   }
@@ -278,6 +277,13 @@ export class Lanes {
     this.#dropIfIdle(lane)
   }
 
+  /** The head gets a row and stays. What follows it goes to rows too: a new owner would find later ones alone. */
+  #stay(lane: Lane, head: Run, change: RowChange, of?: StepRun): void {
+    const first = !head.hasRow
+    this.#write(lane, head, change, of)
+    if (first) this.#deferFollowers(lane)
+  }
+
   #deferFollowers(lane: Lane): void {
     for (const run of lane.queue.splice(1)) this.#write(lane, run, { state: runState.waiting })
     lane.slow = true
@@ -322,6 +328,8 @@ export class Lanes {
       change.state === runState.retrying
     )
       lane.slow = true
+    // What is in doubt of its steps must be known to whoever reads the row.
+    if (!run.flow.single) this.#processes.save(run)
     if (this.#deps.flusher.row(run, runRow(run, change, of))) lane.rowsUnderWay++
   }
 

@@ -15,6 +15,7 @@ export interface SlowPathDeps {
   readonly gates: readonly SystemGate[]
   readonly journal: Pick<OwnerJournal, 'due' | 'claim' | 'hasSlowLanes'>
   readonly clock: Clock
+  readonly leaseMs: number
   /** How many lanes may be taken now. */
   readonly room: () => number
   readonly careful: () => boolean
@@ -160,8 +161,15 @@ export class SlowPath {
     if (!flow.single) {
       restoreSteps(run, claimed.steps, this.#deps.clock.monotonic())
       const { maybeAt } = claimed
-      if (maybeAt !== null) doubtSteps(run, { sentBy: maybeAt, since: maybeAt })
+      if (maybeAt !== null)
+        doubtSteps(run, { sentBy: maybeAt, since: maybeAt - this.#longestAttemptMs(flow) })
     }
     byKey.get(claimed.key)?.push(run)
+  }
+
+  /** How long before its lease ran out an owner may have begun an attempt that has no row yet: what is over is written. */
+  #longestAttemptMs({ steps }: FlowRuntime): number {
+    const timeouts = steps.map(({ definition }) => (definition.kind === 'call' ? definition.timeoutMs : 0))
+    return this.#deps.leaseMs + Math.max(...timeouts)
   }
 }
