@@ -9,11 +9,14 @@ import type {
   SystemsJournal,
 } from '../../src/journal/port.ts'
 import type { JournalSnapshot } from '../../src/testing/journal-snapshot.ts'
-import type { RunAct, RunActResult } from '../../src/testing/journal-under-test.ts'
+import type { RunActResult } from '../../src/testing/journal-under-test.ts'
+import type { MemoryAct } from './memory-acts.ts'
 import { actOnRun, setPaused } from './memory-acts.ts'
 import { memoryCluster } from './memory-cluster.ts'
 import { memoryLog } from './memory-log.ts'
 import { memoryOwner } from './memory-owner.ts'
+import type { MemoryStepAct } from './memory-step-acts.ts'
+import { actOnStep } from './memory-step-acts.ts'
 import { memorySnapshot } from './memory-snapshot.ts'
 import type { MemoryStore } from './memory-store.ts'
 import { memorySystems } from './memory-systems.ts'
@@ -80,8 +83,13 @@ export class MemoryJournal implements Journal {
   writeStats: Journal['writeStats'] = async (worker, rows) => this.#open.writeStats(worker, rows)
 
   /** What a person does to a run. */
-  async act(act: RunAct): Promise<RunActResult> {
+  async act(act: MemoryAct): Promise<RunActResult> {
     return actOnRun(this.#store, act, this.#clock.now())
+  }
+
+  /** What a person does to one step of a run. */
+  async actOnStep(act: MemoryStepAct): Promise<string> {
+    return actOnStep(this.#store, act, this.#clock.now())
   }
 
   /** Pauses or resumes a system or a lane group; whether there is one of that name. */
