@@ -75,7 +75,6 @@ export class Attempts {
   #ended(stepRun: CallRun, report: AttemptReport): void {
     const { clock, random, observer, onEnded } = this.#deps
     const { outcome } = report
-    const { run } = stepRun
     const { gate, definition } = stepRun.step
     stepRun.place = 'idle'
     this.#active.delete(stepRun)

@@ -51,7 +51,9 @@ export function judgeDeals(facts: {
     undosUnanswered: undos.filter(({ fault }) => fault === 'timeout' || fault === 'reset').length,
     dealLooks: requests.filter(({ kind }) => kind === 'look').length,
   }
-  const empty = Object.entries(checked).filter(([name, n]) => n === 0 && name !== 'dealsWaiting')
+  // These two are matters of chance in a short run.
+  const { dealsWaiting: _, undosUnanswered: __, ...needed } = checked
+  const empty = Object.entries(needed).filter(([, n]) => n === 0)
   return { checked, violations: [...violations, ...empty.map(([name]) => `nothing proved: no ${name}`)] }
 }
 
