@@ -131,13 +131,14 @@ async function measurePeer(ports: number[], sinks: Child) {
 async function measureProcess(ports: number[], sinks: Child) {
   const single = await measureRuns('single', { ports, sinks, perEvent: 1 })
   const three = await measureRuns('process', { ports, sinks, perEvent: 3 })
-  return { singleRunsPerSecond: single, runsPerSecond: three, share: three / single }
+  const share = three.runsPerSecond / single.runsPerSecond
+  return { single, three, share }
 }
 
 async function measureRuns(
   workload: 'single' | 'process',
   { ports, sinks, perEvent }: { ports: number[]; sinks: Child; perEvent: number },
-): Promise<number> {
+): Promise<{ runsPerSecond: number; cpuMicrosPerRun: { busbar: number; postgres: number } }> {
   say(`${workload === 'single' ? 'one flow of one step' : 'one flow of three steps'} …`)
   const { count } = await sinks.ask<Counts>({ ask: 'count' })
   const own = new Child('./hub.ts', [
@@ -150,7 +151,10 @@ async function measureRuns(
   await generator.next()
   const measured = await measureSaturation({ sinks, generator, hub: own, alreadyDelivered: count, perEvent })
   await own.ask({ ask: 'stop' }).catch(() => undefined)
-  return measured.deliveriesPerSecond / perEvent
+  return {
+    runsPerSecond: measured.deliveriesPerSecond / perEvent,
+    cpuMicrosPerRun: measured.cpuMicrosPerEvent,
+  }
 }
 
 /** A flow whose system is paused, with this many events before it. */
@@ -314,10 +318,13 @@ function report(result: {
     lines.push(
       `direct calls ${peer.acceptedPerSecond.toFixed(0)} events/s, ${peer.deliveriesPerSecond.toFixed(0)} deliveries/s, ${peer.cpuMicrosPerEvent.busbar.toFixed(0)} µs/event: nothing stored, no order, no retries`,
     )
-  if (flows)
+  if (flows) {
+    const micros = ({ cpuMicrosPerRun: cpu }: typeof flows.three) =>
+      `${cpu.busbar.toFixed(0)} + ${cpu.postgres.toFixed(0)} µs`
     lines.push(
-      `process      ${flows.runsPerSecond.toFixed(0)} runs/s of a flow of three steps, ${flows.singleRunsPerSecond.toFixed(0)} runs/s of a flow of one, each alone: ${(100 * flows.share).toFixed(0)} %`,
+      `process      ${flows.three.runsPerSecond.toFixed(0)} runs/s of a flow of three steps (${micros(flows.three)} busbar + PostgreSQL), ${flows.single.runsPerSecond.toFixed(0)} runs/s of a flow of one (${micros(flows.single)}), each alone: ${(100 * flows.share).toFixed(0)} %`,
     )
+  }
   if (outage)
     lines.push(
       `outage       before ${outage.healthyPerSecond.map((rate) => rate.toFixed(0)).join(' / ')} deliveries/s per target; with the first down ${outage.downPerSecond.map((rate) => rate.toFixed(0)).join(' / ')}; drained ${(outage.drainMs / 1_000).toFixed(1)} s after its return; ${outage.failedAttempts} failed attempts recorded`,
