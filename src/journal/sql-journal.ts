@@ -5,6 +5,7 @@ import type { Journal } from './port.ts'
 import { sqlCluster } from './sql-cluster.ts'
 import { sqlLog } from './sql-log.ts'
 import { sqlOwner } from './sql-owner.ts'
+import { sqlParked } from './sql-parked.ts'
 import { sqlSystems } from './sql-systems.ts'
 
 /** The journal over any database that speaks PostgreSQL: a server, the embedded one, or PGlite in users' tests. */
@@ -12,6 +13,7 @@ export function sqlJournal(database: Database, appends: Database = database): Jo
   return {
     ...sqlLog(database, appends),
     ...sqlOwner(database),
+    ...sqlParked(database),
     ...sqlCluster(database),
     ...sqlSystems(database),
     async close() {

@@ -8,6 +8,7 @@ import type {
   StatsJournal,
   SystemsJournal,
 } from '../../src/journal/port.ts'
+import type { ParkedRuns } from '../../src/journal/port-parked.ts'
 import type { JournalSnapshot } from '../../src/testing/journal-snapshot.ts'
 import type { RunActResult } from '../../src/testing/journal-under-test.ts'
 import type { MemoryAct } from './memory-acts.ts'
@@ -15,6 +16,7 @@ import { actOnRun, setPaused } from './memory-acts.ts'
 import { memoryCluster } from './memory-cluster.ts'
 import { memoryLog } from './memory-log.ts'
 import { memoryOwner } from './memory-owner.ts'
+import { memoryParked } from './memory-parked.ts'
 import type { MemoryStepAct } from './memory-step-acts.ts'
 import { actOnStep } from './memory-step-acts.ts'
 import { memorySnapshot } from './memory-snapshot.ts'
@@ -30,7 +32,7 @@ export class MemoryJournal implements Journal {
   readonly #store: MemoryStore
   readonly #clock: Clock
   readonly #worker: string
-  readonly #role: EventLog & OwnerJournal & Cluster & SystemsJournal & StatsJournal
+  readonly #role: EventLog & OwnerJournal & ParkedRuns & Cluster & SystemsJournal & StatsJournal
   #closed = false
 
   constructor(store: MemoryStore, clock: Clock, worker: string) {
@@ -41,6 +43,7 @@ export class MemoryJournal implements Journal {
     this.#role = {
       ...memoryLog(store, now),
       ...memoryOwner(store, now),
+      ...memoryParked(store, now),
       ...memoryCluster(store, now),
       ...memorySystems(store, now),
     }
@@ -61,6 +64,7 @@ export class MemoryJournal implements Journal {
   due: Journal['due'] = async (query) => this.#open.due(query)
   claim: Journal['claim'] = async (claim) => this.#open.claim(claim)
   mark: Journal['mark'] = async (mark) => this.#open.mark(mark)
+  wakeParked: Journal['wakeParked'] = async (lease) => this.#open.wakeParked(lease)
 
   registerFlows: Journal['registerFlows'] = async (flows) => this.#open.registerFlows(flows)
   registerSystems: Journal['registerSystems'] = async (systems) => this.#open.registerSystems(systems)
