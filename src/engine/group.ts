@@ -106,6 +106,7 @@ export class Group {
         flusher: this.#flusher,
         log: journal,
         onError,
+        readsOn: new Set(flows.map(({ gate }) => gate)).size > 1,
         observer: deps.observer,
         mayStart: () => this.#mayStart(),
         claimedTo: () => this.#claimedTo,

@@ -12,7 +12,7 @@ import type { Verdict } from './retry.ts'
 import { ReadyQueue } from './ready-queue.ts'
 import type { RowChange } from './rows.ts'
 import { attemptRow, problemRow, runRow } from './rows.ts'
-import { Processes } from './process.ts'
+import { hasBegun, Processes } from './process.ts'
 import type { CallRun, Run, StepRun } from './run.ts'
 import { isCall } from './run.ts'
 
@@ -28,6 +28,8 @@ export interface LanesDeps extends Omit<AttemptsDeps, 'onEnded'> {
   readonly flusher: Flusher
   readonly log: Pick<EventLog, 'firstOf'>
   readonly onError: (error: unknown) => void
+  /** The group has flows that start with different systems: while one is closed it reads on for the others. */
+  readonly readsOn: boolean
   /** Whether anything of the group may start: lease, pause, backlog. */
   readonly mayStart: () => boolean
   /** No attempt above this seq unless it has a row. */
@@ -62,6 +64,7 @@ export class Lanes {
     this.#processes = new Processes({
       ...deps,
       offer: (call) => this.#queue(call),
+      mustLeave: (run) => this.#mustLeave(run),
       isHead: (run) => this.#lanes.get(run.key)?.queue[0] === run && !this.#gone,
       stay: (run, change, of) => this.#withLane(run, (lane) => this.#stay(lane, run, change, of)),
       leave: (run, change, of) => this.#withLane(run, (lane) => this.#defer(lane, change, of)),
@@ -307,9 +310,14 @@ export class Lanes {
   #deferClosed(): void {
     for (const [gate, queue] of this.#ready) {
       if (gate.stand !== 'closed') continue
-      const several = this.#ready.size > 1
-      for (const call of queue.take(({ run }) => several || run.hasRow)) this.#withdraw(call)
+      for (const call of queue.take(({ run }) => this.#mustLeave(run))) this.#withdraw(call)
     }
+  }
+
+  /** A run that has not begun may wait in memory where the group reads on for nobody. */
+  #mustLeave(run: Run): boolean {
+    if (run.hasRow || this.#deps.readsOn) return true
+    return !run.flow.single && hasBegun(run)
   }
 
   #withdraw(call: CallRun): void {

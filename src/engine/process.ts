@@ -25,6 +25,8 @@ export interface ProcessesDeps {
   readonly onError: (error: unknown) => void
   /** Puts a call into its gate's queue. */
   readonly offer: (stepRun: CallRun) => void
+  /** Whether the run must not wait in memory for a system that is closed. */
+  readonly mustLeave: (run: Run) => boolean
   /** Whether the run stands at the head of its lane, in memory. */
   readonly isHead: (run: Run) => boolean
   /** Writes the run's row; the run stays. */
@@ -172,8 +174,7 @@ export class Processes {
       this.#pauses.take(stepRun)
       return undefined
     }
-    // A run that has not begun may wait in memory: reading stops for its flow.
-    if (stepRun.step.gate.stand === 'closed' && (run.hasRow || hasBegun(run))) return stepRun
+    if (stepRun.step.gate.stand === 'closed' && this.#deps.mustLeave(run)) return stepRun
     this.#call(stepRun)
     return undefined
   }
