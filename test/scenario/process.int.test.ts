@@ -223,7 +223,7 @@ describe('compensation', () => {
       .on(orderPlaced)
       .step('sale', forgetful, {
         run: ({ call }) => call.post('/sales', {}).then((body) => body as { id: string }),
-        find: ({ call }) => call.find('/sales', {}) as Promise<{ id: string } | undefined>,
+        find: ({ call }) => call.find<{ id: string }>('/sales', {}),
         undo: ({ result, call }) => call.delete(`/sales/${result.id}`),
       })
       .step('invoice', accounting, { after: ['sale'], run: ({ call }) => call.post('/invoices', {}) })
