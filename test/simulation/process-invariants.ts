@@ -142,6 +142,7 @@ export function brokenProcesses(ledger: readonly LedgerEntry[], flows: readonly 
         ...keysThatChange(calls),
         ...forwardAfterBack(calls),
         ...wrongOrder(calls, flow),
+        ...blindRepeats(calls, flow),
       ]
     })
 }
@@ -165,6 +166,27 @@ function keysThatChange(calls: readonly LedgerEntry[]): string[] {
     ...[...keys].filter(([, own]) => own.size > 1).map(([id, own]) => `D4 ${id} came with ${own.size} keys`),
     ...shared,
   ]
+}
+
+/** Answers after which the engine cannot know that nothing happened. */
+const doubtful: ReadonlySet<string> = new Set(['ok', 'slow', 'failed', 'failed-after', 'no-answer', 'hangs'])
+
+/** D4: where the target knows no keys and a step can look, nothing is sent or undone again without a look in between. */
+function blindRepeats(calls: readonly LedgerEntry[], flow: FlowPlan): string[] {
+  const plans = callsOf(flow)
+  const last = new Map<string, LedgerEntry>()
+  const broken: string[] = []
+  for (const call of [...calls].sort((one, other) => one.sentAt - other.sentAt)) {
+    const { seq, step, kind, answer } = call
+    const plan = plans.get(step)
+    if (!plan?.find || plan.system.remembersMs >= 0) continue
+    const before = last.get(`${seq} ${step}`)
+    if (before && before.kind === kind && kind !== 'find' && doubtful.has(before.answer))
+      broken.push(`D4 ${kind} of ${flow.name}/${seq} ${step} again after ${before.answer}, without a look`)
+    if (kind === 'find' && answer !== 'ok' && answer !== 'slow') continue
+    last.set(`${seq} ${step}`, call)
+  }
+  return broken
 }
 
 /** Once something was undone nothing goes forward. */
