@@ -11,30 +11,55 @@ const { createHub, defineConfig, defineEvent, defineFlow, httpSystem, postgres }
 const { keepHeapSmall } = (await import(`${published}cli/heap.js`)) as typeof Heap
 keepHeapSmall()
 
-const { url, schema, ports, withPaused } = JSON.parse(process.argv[2] ?? '{}') as {
+const { url, schema, ports, withPaused, workload } = JSON.parse(process.argv[2] ?? '{}') as {
   url: string
   schema: string
   ports: readonly number[]
   withPaused: boolean
+  /** Default: three flows of one step each. */
+  workload?: 'single' | 'process'
 }
 
 const Order = z.object({ number: z.string(), revision: z.number(), customer: z.string(), note: z.string() })
 const placed = defineEvent({ type: 'bench.order.placed', schema: Order, key: (order) => order.number })
 const old = defineEvent({ type: 'bench.order.old', schema: Order, key: (order) => order.number })
 
-const flows = ports.map((port, index) =>
+const sinks = ports.map((port, index) =>
+  httpSystem({
+    name: `sink-${index + 1}`,
+    baseUrl: `http://127.0.0.1:${port}`,
+    limits: { concurrency: 32 },
+  }),
+)
+const singles = sinks.map((sink, index) =>
   defineFlow(`flow-${index + 1}`)
     .on(placed)
-    .step(
-      'deliver',
-      httpSystem({
-        name: `sink-${index + 1}`,
-        baseUrl: `http://127.0.0.1:${port}`,
-        limits: { concurrency: 32 },
-      }),
-      { run: ({ event, call }) => call.post('/orders', event.data) },
-    ),
+    .step('deliver', sink, { run: ({ event, call }) => call.post('/orders', event.data) }),
 )
+const flows = workload === 'process' ? [threeSteps()] : workload === 'single' ? singles.slice(0, 1) : singles
+
+/** One flow that goes through all three, one after the other, with results that later steps need. */
+function threeSteps() {
+  const [sales, invoices, shipments] = sinks as [(typeof sinks)[0], (typeof sinks)[0], (typeof sinks)[0]]
+  const saved = (answer: unknown) => ({ id: 4711, ok: (answer as { ok: boolean }).ok })
+  return defineFlow('process')
+    .on(placed)
+    .step('sale', sales, {
+      run: async ({ event, call }) => saved(await call.post('/orders', event.data)),
+      undo: ({ result, call }) => call.delete(`/orders/${result.id}`),
+    })
+    .step('invoice', invoices, {
+      after: ['sale'],
+      run: async ({ event, results, call }) =>
+        saved(await call.post('/orders', { ...event.data, sale: results.sale.id })),
+      undo: ({ result, call }) => call.delete(`/orders/${result.id}`),
+    })
+    .step('shipment', shipments, {
+      after: ['invoice'],
+      run: async ({ event, results, call }) =>
+        saved(await call.post('/orders', { ...event.data, invoice: results.invoice.id })),
+    })
+}
 const backlog = defineFlow('backlog', { start: 'beginning' })
   .on(old)
   .step('deliver', httpSystem({ name: 'backlog-sink', baseUrl: 'http://127.0.0.1:9' }), {

@@ -1,5 +1,6 @@
 /**
  * `npm run bench`: events in, three HTTP targets out, everything on one machine. Prints a table, and with --json one line.
+ * With --process also a flow of three steps against a flow of one, each alone.
  * Uses the PostgreSQL at BUSBAR_TEST_DATABASE_URL, else the one on the default port, else starts one of its own.
  */
 import { fork } from 'node:child_process'
@@ -16,6 +17,7 @@ const { values } = parseArgs({
     pending: { type: 'string', default: '0' },
     outage: { type: 'boolean', default: false },
     peer: { type: 'boolean', default: false },
+    process: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 })
@@ -101,12 +103,14 @@ try {
   const saturation = await measureSaturation({ sinks, generator, hub })
   const outage = values.outage ? await measureOutage({ sinks, generator }) : undefined
   const peer = values.peer ? await measurePeer(ports, sinks) : undefined
-  const { repeats } = await sinks.ask<Counts>({ ask: 'count' })
-  report({ saturation, latency, outage, peer, repeats })
   await hub.ask({ ask: 'stop' }).catch(() => undefined)
+  const flows = values.process ? await measureProcess(ports, sinks) : undefined
+  const { repeats } = await sinks.ask<Counts>({ ask: 'count' })
+  report({ saturation, latency, outage, peer, process: flows, repeats })
 } finally {
   for (const child of children) child.kill()
-  await client.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
+  for (const name of [schema, `${schema}_single`, `${schema}_process`])
+    await client.query(`DROP SCHEMA IF EXISTS ${name} CASCADE`)
   await client.end()
   await services.stop()
 }
@@ -121,6 +125,36 @@ async function measurePeer(ports: number[], sinks: Child) {
   children.push(generator)
   await generator.next()
   return measureSaturation({ sinks, generator, hub: direct, alreadyDelivered: count })
+}
+
+/** A flow of three steps, and one of a single step, each alone: runs a second, one after the other on the same machine. */
+async function measureProcess(ports: number[], sinks: Child) {
+  const single = await measureRuns('single', { ports, sinks, perEvent: 1 })
+  const three = await measureRuns('process', { ports, sinks, perEvent: 3 })
+  const share = three.runsPerSecond / single.runsPerSecond
+  return { single, three, share }
+}
+
+async function measureRuns(
+  workload: 'single' | 'process',
+  { ports, sinks, perEvent }: { ports: number[]; sinks: Child; perEvent: number },
+): Promise<{ runsPerSecond: number; cpuMicrosPerRun: { busbar: number; postgres: number } }> {
+  say(`${workload === 'single' ? 'one flow of one step' : 'one flow of three steps'} …`)
+  const { count } = await sinks.ask<Counts>({ ask: 'count' })
+  const own = new Child('./hub.ts', [
+    JSON.stringify({ url, schema: `${schema}_${workload}`, ports, withPaused: false, workload }),
+  ])
+  children.push(own)
+  const { port } = await own.next<{ port: number }>()
+  const generator = new Child('./generator.ts', [String(port)])
+  children.push(generator)
+  await generator.next()
+  const measured = await measureSaturation({ sinks, generator, hub: own, alreadyDelivered: count, perEvent })
+  await own.ask({ ask: 'stop' }).catch(() => undefined)
+  return {
+    runsPerSecond: measured.deliveriesPerSecond / perEvent,
+    cpuMicrosPerRun: measured.cpuMicrosPerEvent,
+  }
 }
 
 /** A flow whose system is paused, with this many events before it. */
@@ -180,11 +214,14 @@ async function measureSaturation({
   generator,
   hub,
   alreadyDelivered = 0,
+  perEvent = 3,
 }: {
   sinks: Child
   generator: Child
   hub: Child
   alreadyDelivered?: number
+  /** Deliveries of an event. */
+  perEvent?: number
 }) {
   say(`saturation for ${seconds} s …`)
   await generator.ask({ do: 'start' })
@@ -194,10 +231,10 @@ async function measureSaturation({
   const after = await snapshot()
   const { accepted, refused } = await generator.ask<Sent>({ do: 'stop' })
   const stoppedAt = performance.now()
-  await drained(sinks, alreadyDelivered + accepted * 3)
+  await drained(sinks, alreadyDelivered + accepted * perEvent)
   const drainMs = performance.now() - stoppedAt
   const span = (after.at - before.at) / 1_000
-  const events = (after.delivered - before.delivered) / 3
+  const events = (after.delivered - before.delivered) / perEvent
   return {
     acceptedPerSecond: (after.accepted - before.accepted) / span,
     deliveriesPerSecond: (after.delivered - before.delivered) / span,
@@ -260,9 +297,10 @@ function report(result: {
   latency: Awaited<ReturnType<typeof measureLatency>>
   outage: Awaited<ReturnType<typeof measureOutage>> | undefined
   peer: Awaited<ReturnType<typeof measureSaturation>> | undefined
+  process: Awaited<ReturnType<typeof measureProcess>> | undefined
   repeats: number
 }): void {
-  const { saturation, latency, outage, peer, repeats } = result
+  const { saturation, latency, outage, peer, process: flows, repeats } = result
   const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, Linux ${release()}, Node ${process.version}`
   if (values.json) {
     process.stdout.write(`${JSON.stringify({ machine, pending, seconds, ...result })}\n`)
@@ -280,6 +318,13 @@ function report(result: {
     lines.push(
       `direct calls ${peer.acceptedPerSecond.toFixed(0)} events/s, ${peer.deliveriesPerSecond.toFixed(0)} deliveries/s, ${peer.cpuMicrosPerEvent.busbar.toFixed(0)} µs/event: nothing stored, no order, no retries`,
     )
+  if (flows) {
+    const micros = ({ cpuMicrosPerRun: cpu }: typeof flows.three) =>
+      `${cpu.busbar.toFixed(0)} + ${cpu.postgres.toFixed(0)} µs`
+    lines.push(
+      `process      ${flows.three.runsPerSecond.toFixed(0)} runs/s of a flow of three steps (${micros(flows.three)} busbar + PostgreSQL), ${flows.single.runsPerSecond.toFixed(0)} runs/s of a flow of one (${micros(flows.single)}), each alone: ${(100 * flows.share).toFixed(0)} %`,
+    )
+  }
   if (outage)
     lines.push(
       `outage       before ${outage.healthyPerSecond.map((rate) => rate.toFixed(0)).join(' / ')} deliveries/s per target; with the first down ${outage.downPerSecond.map((rate) => rate.toFixed(0)).join(' / ')}; drained ${(outage.drainMs / 1_000).toFixed(1)} s after its return; ${outage.failedAttempts} failed attempts recorded`,

@@ -104,10 +104,6 @@ describe('a configuration that cannot be meant is refused with the culprit named
       'system "erp": timeout must be a number greater than 0 and at most 2147483647, not 2592000000',
       () => system({ timeout: '30d' }),
     ],
-    [
-      'flow "x": with onParked: \'continue\' later runs pass a parked one',
-      () => defineFlow('x', { onParked: 'continue', onFailure: { compensateAfter: '1h' } }),
-    ],
     ['"30 s" is not a duration', () => system({ timeout: '30 s' as never })],
   ])('%s', (message, declare) => {
     expect(declare).toThrow(message)

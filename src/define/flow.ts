@@ -84,7 +84,6 @@ export function defineFlow<Data = unknown>(
 ): FlowWithoutEvents<Data> {
   checkFlowName(name)
   if (options.lane !== undefined) checkName('lane group name', options.lane)
-  checkFailure(name, options)
   const head = {
     kind: 'flow',
     name,
@@ -101,15 +100,6 @@ export function defineFlow<Data = unknown>(
       `flow "${name}": leave out onParked: with ordering 'latest' a newer snapshot takes the place of a parked one`,
     )
   return { on: (...contracts) => flowBuilder({ ...head, events: contracts }, []) }
-}
-
-/** What is parked and let pass holds no lane any more, and without a lane nobody looks at the clock for it. */
-function checkFailure<Data>(name: string, { onParked, onFailure }: FlowOptions<Data>): void {
-  if (onParked === 'continue' && typeof onFailure === 'object')
-    throw new BusbarError(
-      'config.conflict',
-      `flow "${name}": with onParked: 'continue' later runs pass a parked one, so it cannot be compensated later by itself: use onFailure: 'compensate' or 'park', or onParked: 'hold'`,
-    )
 }
 
 function onFailureOf(option: OnFailure): Flow['onFailure'] {

@@ -151,15 +151,18 @@ class Phases {
     return this.#verify(seen, sent)
   }
 
-  /** Takes the effect back: of a step that is done, or of one that `find` finds to have happened after all. */
+  /**
+   * Takes the effect back: of a step that is done, or of one that `find` finds to have happened after all. After an undo
+   * of unknown outcome `find` says whether there is still something to take back.
+   */
   async #back(seen: BusEvent): Promise<Ended> {
-    const { step, result } = this.#stepRun
-    const { undo } = step.definition
+    const { step, result, maybeAt } = this.#stepRun
+    const { undo, find } = step.definition
     let effect = result
-    if (result === undefined && step.definition.find) {
+    if (find && (result === undefined || maybeAt !== null)) {
       const found = await this.#find(seen)
       if (found.outcome.kind === 'failed' || found.value === undefined) return found
-      effect = found.value
+      if (result === undefined) effect = found.value
     }
     return this.#phase('undo', () => undo?.({ ...this.#input('undo', seen), result: effect as never }))
   }

@@ -75,7 +75,6 @@ export class Attempts {
   #ended(stepRun: CallRun, report: AttemptReport): void {
     const { clock, random, observer, onEnded } = this.#deps
     const { outcome } = report
-    const { run } = stepRun
     const { gate, definition } = stepRun.step
     stepRun.place = 'idle'
     this.#active.delete(stepRun)
@@ -87,8 +86,7 @@ export class Attempts {
       throttles: stepRun.throttles,
       conflicts: stepRun.conflicts,
       cutOff: gate.cutOff,
-      // An undo is not looked for: it is repeated with its key.
-      hasFind: definition.find !== undefined && !run.compensating,
+      hasFind: definition.find !== undefined,
       keyLifeMs: gate.settings.keyLifeMs,
       settleMs: gate.settings.settleMs,
       ageMs: clock.now() - (stepRun.firstAt ?? 0),

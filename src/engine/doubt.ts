@@ -23,7 +23,7 @@ export function holdOf(
   // First it gets a row, so that a crash can be counted.
   if (careful && !run.hasRow) return { waitMs: 0, reason: 'an earlier worker may have died of it' }
   const { definition, gate } = step
-  const rules = { hasFind: definition.find !== undefined && !run.compensating, ...gate.settings }
+  const rules = { hasFind: definition.find !== undefined, ...gate.settings }
   const next = resume({ maybeAt, firstAt, crashes: run.crashes }, rules, now)
   if (next === 'go') return undefined
   if ('park' in next) return { park: next.park, reason: parkWords[next.park] }

@@ -226,10 +226,12 @@ export class Flusher {
 
   /** Until it is committed or the epoch has passed; the database may be away for long. */
   async #commit(flush: Flush): Promise<'ok' | 'lost'> {
+    const { clock } = this.#deps
+    const gatheredAt = clock.monotonic()
     let current = flush
     for (let pauseMs = 50; !this.#ended; pauseMs = Math.min(pauseMs * 2, 1_000)) {
       try {
-        return await this.#deps.journal.flush(current)
+        return await this.#deps.journal.flush(aged(current, clock.monotonic() - gatheredAt))
       } catch (error) {
         this.#deps.onError(error)
         if (error instanceof BusbarError && error.code === 'event.invalid') current = withoutTexts(current)
@@ -238,6 +240,14 @@ export class Flusher {
     }
     return 'lost'
   }
+}
+
+/** What is due some time from when it was gathered is due so much sooner from now. */
+function aged(flush: Flush, ms: number): Flush {
+  if (ms < 1) return flush
+  const sooner = <Row extends { readonly nextInMs: number | null }>(row: Row): Row =>
+    row.nextInMs === null ? row : { ...row, nextInMs: row.nextInMs - ms }
+  return { ...flush, runs: flush.runs.map(sooner), steps: flush.steps.map(sooner) }
 }
 
 /** Texts of other systems that the database refuses must not stop the outcomes. */

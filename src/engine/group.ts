@@ -22,6 +22,8 @@ export interface GroupDeps {
   readonly headAtStart: number
   /** A poison kills soon: an owner that lived so long has got past it, and what the dead one left is no longer in doubt. */
   readonly carefulMs: number
+  /** Of the worker, and as far as is known of those before it. */
+  readonly leaseMs: number
   /** By place in the config. */
   readonly flows: readonly FlowRuntime[]
   readonly journal: Journal
@@ -104,8 +106,8 @@ export class Group {
         flusher: this.#flusher,
         log: journal,
         onError,
+        readsOn: new Set(flows.map(({ gate }) => gate)).size > 1,
         observer: deps.observer,
-        severalStarts: new Set(flows.map((flow) => flow.gate)).size > 1,
         mayStart: () => this.#mayStart(),
         claimedTo: () => this.#claimedTo,
         onUnclaimed: (seq) => this.#claimMore(seq),
@@ -145,6 +147,7 @@ export class Group {
       gates,
       journal,
       clock,
+      leaseMs: deps.leaseMs,
       room: () => (this.#mayStart() ? maxUnfinished - this.#unfinished : 0),
       careful: () => this.#lanes.careful,
       isFree: (key) => this.#lanes.isFree(key),

@@ -30,8 +30,8 @@ export interface LanesDeps extends Omit<AttemptsDeps, 'onEnded'> {
   readonly flusher: Flusher
   readonly log: Pick<EventLog, 'firstOf'>
   readonly onError: (error: unknown) => void
-  /** Whether flows of the group start with different systems, so that it is read on while one of them is closed. */
-  readonly severalStarts: boolean
+  /** The group has flows that start with different systems: while one is closed it reads on for the others. */
+  readonly readsOn: boolean
   /** Whether anything of the group may start: lease, pause, backlog. */
   readonly mayStart: () => boolean
   /** No attempt above this seq unless it has a row. */
@@ -69,8 +69,9 @@ export class Lanes {
     this.#processes = new Processes({
       ...deps,
       offer: (call) => this.#queue(call),
+      mustLeave: (run) => this.#mustLeave(run),
       isHead: (run) => this.#lanes.get(run.key)?.queue[0] === run && !this.#gone,
-      stay: (run, change, of) => this.#withLane(run, (lane) => this.#write(lane, run, change, of)),
+      stay: (run, change, of) => this.#withLane(run, (lane) => this.#stay(lane, run, change, of)),
       leave: (run, change, of) => this.#withLane(run, (lane) => this.#defer(lane, change, of)),
       park: (run, change, of) => this.#withLane(run, (lane) => this.#parkRow(lane, change, of)),
       end: (run, change, of) => this.#withLane(run, (lane) => this.#end(lane, change, of)),
@@ -183,8 +184,7 @@ export class Lanes {
       if (now - attemptAt < surfaceMs) break
       const lane = run.hasRow ? undefined : this.#lanes.get(run.key)
       if (!lane) continue
-      this.#write(lane, run, { state: runState.running })
-      this.#deferFollowers(lane)
+      this.#stay(lane, run, { state: runState.running })
     }
     this.#deferClosed()
   }
@@ -307,6 +307,13 @@ export class Lanes {
     this.#dropIfIdle(lane)
   }
 
+  /** The head gets a row and stays. What follows it goes to rows too: a new owner would find later ones alone. */
+  #stay(lane: Lane, head: Run, change: RowChange, of?: StepRun): void {
+    const first = !head.hasRow
+    this.#write(lane, head, change, of)
+    if (first) this.#deferFollowers(lane)
+  }
+
   #deferFollowers(lane: Lane): void {
     for (const run of lane.queue.splice(1)) this.#write(lane, run, { state: runState.waiting })
     lane.slow = true
@@ -330,11 +337,14 @@ export class Lanes {
   #deferClosed(): void {
     for (const [gate, queue] of this.#ready) {
       if (gate.stand !== 'closed') continue
-      const { severalStarts } = this.#deps
-      const mustLeave = ({ run }: CallRun) =>
-        severalStarts || run.hasRow || (!run.flow.single && hasBegun(run))
-      for (const call of queue.take(mustLeave)) this.#withdraw(call)
+      for (const call of queue.take(({ run }) => this.#mustLeave(run))) this.#withdraw(call)
     }
+  }
+
+  /** A run that has not begun may wait in memory where the group reads on for nobody. */
+  #mustLeave(run: Run): boolean {
+    if (run.hasRow || this.#deps.readsOn) return true
+    return !run.flow.single && hasBegun(run)
   }
 
   #withdraw(call: CallRun): void {
@@ -347,6 +357,8 @@ export class Lanes {
 
   #write(lane: Lane, run: Run, change: RowChange, of = run.steps[0] as StepRun): void {
     if (change.state < runState.succeeded && change.holds !== false) lane.slow = true
+    // What is in doubt of its steps must be known to whoever reads the row.
+    if (!run.flow.single) this.#processes.save(run)
     if (this.#deps.flusher.row(run, runRow(run, change, of))) lane.rowsUnderWay++
   }
 

@@ -29,7 +29,7 @@ export class Pauses {
 
   /** Begins a wait, or looks whether it is over. */
   take(stepRun: StepRun): void {
-    // A person's retry begins the wait anew: its limit has passed.
+    // 'retrying': a person wants one that had run out, or was refused, to wait anew.
     if (stepRun.phase === 'pending' || stepRun.phase === 'retrying') this.#begin(stepRun)
     const { definition } = stepRun.step
     if (definition.kind === 'waitFor') void this.#look(stepRun)
@@ -48,6 +48,8 @@ export class Pauses {
         stepRun.place = 'idle'
         if (needed) return then()
         stepRun.trouble = { code: null, message: null, reason: 'its condition says no' }
+        // As it said before, if it was asked: nothing was sent.
+        stepRun.maybeAt = null
         change(stepRun, 'skipped')
         this.#deps.goOn(stepRun)
       },
@@ -104,10 +106,8 @@ export class Pauses {
     for (;;) {
       stepRun.woken = false
       try {
-        const found =
-          key === null
-            ? undefined
-            : await log.firstOf({ key, types: [contract.type], after: since === 'ever' ? 0 : seq })
+        const query = { types: [contract.type], after: since === 'ever' ? 0 : seq }
+        const found = await (key === null ? undefined : log.firstOf({ key, ...query }))
         if (!isHeld(stepRun)) return
         if (found) {
           const result = storableResult(await busEvent(found, contract))

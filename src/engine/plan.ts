@@ -71,15 +71,14 @@ function isBehind(step: PlannedStep | undefined): boolean {
 function planBack(steps: readonly PlannedStep[]): Plan {
   const active = steps.some(({ phase }) => phase === 'active')
   const dependents = dependentsOf(steps)
+  const isLast = (place: number) => (dependents[place] ?? []).every((other) => isUndone(steps[other]))
   const start = placesOf(
     steps,
-    (step, place) =>
-      (toUndo(step) || (step.phase === 'undoing' && step.due)) &&
-      (dependents[place] ?? []).every((other) => isUndone(steps[other])),
+    (step, place) => (toUndo(step) || (step.phase === 'undoing' && step.due)) && isLast(place),
   )
   if (active) return { start, rest: 'active' }
   if (start.length > 0) return { start, rest: 'active' }
-  if (steps.some(({ phase }) => phase === 'undoing')) return { start, rest: 'later' }
+  if (steps.some(({ phase }, place) => phase === 'undoing' && isLast(place))) return { start, rest: 'later' }
   return { start, rest: steps.some(({ phase }) => phase === 'undoFailed') ? 'stuck' : 'compensated' }
 }
 

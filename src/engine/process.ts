@@ -25,6 +25,8 @@ export interface ProcessesDeps {
   readonly onError: (error: unknown) => void
   /** Puts a call into its gate's queue. */
   readonly offer: (stepRun: CallRun) => void
+  /** Whether the run must not wait in memory for a system that is closed. */
+  readonly mustLeave: (run: Run) => boolean
   /** Whether the run stands at the head of its lane, in memory. */
   readonly isHead: (run: Run) => boolean
   /** Writes the run's row; the run stays. */
@@ -47,6 +49,8 @@ const shortRetryMs = 1_000
 export class Processes {
   readonly #deps: ProcessesDeps
   readonly #pauses: Pauses
+  /** Its steps are being taken up: one that comes to something at once must not send the run away under the others. */
+  #taking: Run | undefined
 
   constructor(deps: ProcessesDeps) {
     this.#deps = deps
@@ -61,8 +65,14 @@ export class Processes {
   advance(run: Run): void {
     if (run.writes > 0 || !this.#deps.isHead(run)) return
     if (run.unknownSteps.length > 0) return this.#parkUnknown(run)
+    // What an earlier owner left in doubt is written before this one adds to it: its time is that of the first.
+    if (run.steps.some(({ changed, maybeAt, phase }) => changed && maybeAt !== null && phase !== 'active'))
+      return this.#write(run)
+    if (run.compensating) this.#giveUpForward(run)
     const { start, rest } = this.#plan(run)
+    this.#taking = run
     const blocked = start.flatMap((place) => this.#take(run.steps[place] as StepRun) ?? [])
+    this.#taking = undefined
     if (start.length > blocked.length) this.#goOn(run)
     else if (!isUnderWay(run)) this.#rest(run, rest, blocked)
   }
@@ -91,6 +101,9 @@ export class Processes {
     } else {
       stepRun.trouble = { code: null, message: null, reason: hold.reason }
       this.#later(stepRun, hold.waitMs)
+      // Careful mode wants it in a row first, and holds it again as long as it has none.
+      if (hold.waitMs <= 0 && !stepRun.run.hasRow)
+        this.#deps.stay(stepRun.run, { state: runState.running }, stepRun)
     }
     this.#goOn(stepRun.run)
   }
@@ -119,14 +132,14 @@ export class Processes {
       stepRun.place = 'idle'
       stepRun.cancelPause?.()
       if (isCall(stepRun)) this.#later(stepRun, 0)
-      else stepRun.phase = stepRun.firstAt === null ? 'pending' : 'waiting'
+      else if (stepRun.firstAt === null) stepRun.phase = 'pending'
+      else this.#become(stepRun, 'waiting')
     }
     this.#write(run)
   }
 
   /** A call was taken out of its gate's queue before it began, since its system is closed: the run waits in a row that says so. */
   withdrawn(stepRun: CallRun): void {
-    stepRun.run.waitsInRow = true
     this.#later(stepRun, 0)
     this.#goOn(stepRun.run)
   }
@@ -146,8 +159,11 @@ export class Processes {
   #take(stepRun: StepRun): CallRun | undefined {
     const { run, step, phase } = stepRun
     if (run.compensating) {
-      if (!this.#mayUndo(stepRun)) return undefined
-    } else if (phase === 'pending' && step.definition.when && stepRun.attempts === 0) {
+      if (phase !== 'undoing' || !this.#mayUndo(stepRun)) {
+        this.#turn(stepRun)
+        return undefined
+      }
+    } else if (step.definition.when && stepRun.attempts === 0 && phase !== 'waiting') {
       this.#pauses.decide(stepRun, () => {
         if (isCall(stepRun)) this.#call(stepRun)
         else this.#takePause(stepRun)
@@ -158,9 +174,7 @@ export class Processes {
       this.#pauses.take(stepRun)
       return undefined
     }
-    // A run that has not begun may wait in memory where reading stops for its flow.
-    const mayStay = !run.waitsInRow && !run.hasRow && !hasBegun(run)
-    if (stepRun.step.gate.stand === 'closed' && !mayStay) return stepRun
+    if (stepRun.step.gate.stand === 'closed' && this.#deps.mustLeave(run)) return stepRun
     this.#call(stepRun)
     return undefined
   }
@@ -177,17 +191,36 @@ export class Processes {
   }
 
   /** False for a step without anything to undo, and for one of which nobody can say whether there is. */
-  #mayUndo(stepRun: StepRun): stepRun is CallRun {
-    if (!isCall(stepRun) || !stepRun.step.definition.undo) this.#become(stepRun, 'kept')
-    else if (stepRun.result === undefined && !stepRun.step.definition.find) {
+  #mayUndo(stepRun: StepRun): boolean {
+    const { step, result } = stepRun
+    const { definition } = step
+    return definition.kind === 'call' && !!definition.undo && (result !== undefined || !!definition.find)
+  }
+
+  /** Before it is undone its row says that it will be: so much may be under way when its owner ends, and nothing else. */
+  #turn(stepRun: StepRun): void {
+    const { step } = stepRun
+    stepRun.dueAt = null
+    if (this.#mayUndo(stepRun)) {
+      beginUndo(stepRun)
+      stepRun.dueAt = this.#deps.clock.monotonic()
+      this.#become(stepRun, 'undoing')
+    } else if (step.definition.kind === 'call' && step.definition.undo) {
       const message = 'its effect may have happened, and without "find" nobody can look: see the system'
       stepRun.trouble = { code: 'step.undo-unknown', message, reason: null }
       this.#become(stepRun, 'undoFailed')
-    } else {
-      if (stepRun.phase !== 'undoing') beginUndo(stepRun)
-      return true
+    } else this.#become(stepRun, 'kept')
+  }
+
+  /** What has not begun, or is waited for, is not needed any more. */
+  #giveUpForward({ steps }: Run): void {
+    for (const stepRun of steps) {
+      const { phase, maybeAt } = stepRun
+      if (phase !== 'waiting' && (phase !== 'retrying' || maybeAt !== null)) continue
+      stepRun.dueAt = null
+      stepRun.trouble = { code: null, message: null, reason: 'its run is compensated' }
+      this.#become(stepRun, 'skipped')
     }
-    return false
   }
 
   #succeeded(stepRun: CallRun, value: unknown): void {
@@ -239,11 +272,16 @@ export class Processes {
 
   /** What steps came to is written before what follows them starts; where nothing follows, the run's row goes with it. */
   #goOn(run: Run): void {
-    if (!this.#deps.isHead(run)) return
+    if (!this.#deps.isHead(run) || this.#taking === run) return
     const { start, rest } = this.#plan(run)
     if (run.writes === 0 && start.length === 0 && !isUnderWay(run)) return this.#rest(run, rest, [])
     this.#write(run)
     if (run.writes === 0 && start.length > 0) this.advance(run)
+  }
+
+  /** Writes what steps have come to, beside a row of their run. */
+  save(run: Run): void {
+    this.#write(run)
   }
 
   #write(run: Run): void {
@@ -288,13 +326,17 @@ export class Processes {
     const failed = run.steps.filter(({ phase }) => phase === 'failed')
     if (!failed.some((stepRun) => mustCompensate(stepRun, now))) return this.#park(run, 'failed')
     const [first = run.steps[0] as StepRun] = failed
+    const { code, message } = failureOf(first)
+    this.#deps.flusher.problem(problemRow(systemOf(first), { code, message }))
     run.compensating = true
+    // The code that undoes is another than that which may have killed its workers.
+    run.crashes = 0
     for (const stepRun of failed) {
       stepRun.dueAt = null
       stepRun.changed = true
     }
-    const { code, message } = failureOf(first)
-    this.#deps.flusher.problem(problemRow(systemOf(first), { code, message }))
+    this.#giveUpForward(run)
+    for (const place of this.#plan(run).start) this.#turn(run.steps[place] as StepRun)
     // That it only goes back from here on is committed before the first undo.
     this.#deps.stay(run, { state: runState.running }, first)
     this.#write(run)
@@ -305,7 +347,10 @@ export class Processes {
     const of = troubledStep(run, phase)
     const { dueAt } = of
     const now = this.#deps.clock.monotonic()
-    const timed = dueAt === null ? {} : { awaits: 'timer' as const, nextInMs: Math.max(0, dueAt - now) }
+    const timed =
+      dueAt === null || phase === 'undoFailed'
+        ? {}
+        : { awaits: 'timer' as const, nextInMs: Math.max(0, dueAt - now) }
     const stuck = phase === 'undoFailed' ? { reason: 'its compensation is stuck' } : {}
     this.#parkWith(run, { ...failureOf(of), ...timed, ...stuck }, of)
   }

@@ -44,6 +44,17 @@ function restoreStep(stepRun: StepRun, row: KnownStep, now: number): void {
   stepRun.dueAt = row.nextInMs === null ? (goesOn ? now : null) : now + row.nextInMs
   stepRun.result = row.result === null ? undefined : (JSON.parse(row.result) as unknown)
   stepRun.trouble = code === null && reason === null ? undefined : { code, message, reason }
+  const { onFailure } = stepRun.run.flow
+  if (
+    stepRun.phase === 'failed' &&
+    stepRun.dueAt === null &&
+    !stepRun.run.compensating &&
+    onFailure.kind === 'compensate'
+  ) {
+    // A person has refused it: it failed just now.
+    stepRun.dueAt = now + onFailure.afterMs
+    stepRun.changed = true
+  }
   // What it waits for may have come meanwhile.
   stepRun.woken = stepRun.phase === 'waiting' && stepRun.step.definition.kind === 'waitFor'
 }
@@ -52,18 +63,25 @@ function restoreStep(stepRun: StepRun, row: KnownStep, now: number): void {
 export function doubtSteps(run: Run, doubt: { readonly sentBy: number; readonly since: number }): void {
   for (const stepRun of run.steps) {
     if (!couldBeUnderWay(run, stepRun)) continue
-    stepRun.changed ||= stepRun.maybeAt === null
-    stepRun.maybeAt ??= doubt.sentBy
+    // It may have been tried again since it was last known to be in doubt.
+    stepRun.maybeAt = Math.max(stepRun.maybeAt ?? 0, doubt.sentBy)
     stepRun.firstAt ??= doubt.since
+    stepRun.changed = true
   }
 }
 
 function couldBeUnderWay(run: Run, { step, phase }: StepRun): boolean {
   if (step.definition.kind !== 'call') return false
-  if (run.compensating) return phase === 'done' || phase === 'undoing'
+  if (phase === 'undoing') return true
+  // Turned round by its owner, nothing went forward any more; by a person, what had been under way may not be known yet.
   if (phase !== 'pending' && phase !== 'retrying') return false
+  if (run.compensating && run.steps.some(goesBack)) return false
   return step.after.every((place) => {
     const before = run.steps[place]?.phase
     return before === 'done' || before === 'skipped'
   })
+}
+
+function goesBack({ phase }: StepRun): boolean {
+  return phase === 'undoing' || phase === 'undone' || phase === 'kept' || phase === 'undoFailed'
 }

@@ -85,8 +85,6 @@ export interface Run {
   readonly steps: readonly StepRun[]
   /** Writes of its steps that are under way: what follows them waits. */
   writes: number
-  /** What it needs is closed while the group goes on with others: it must not wait in memory. */
-  waitsInRow: boolean
   /** Steps that the journal knows and this version of the flow does not. */
   readonly unknownSteps: string[]
 }
@@ -170,7 +168,6 @@ export function newRun(flow: FlowRuntime, event: StoredEvent, known?: KnownRun):
     compensating: known?.compensating ?? false,
     steps,
     writes: 0,
-    waitsInRow: false,
     unknownSteps: [],
   }
   // The row of a run of one plain call speaks of that call; otherwise each step speaks for itself.

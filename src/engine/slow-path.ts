@@ -1,4 +1,4 @@
-import type { ClaimedRun, GroupLease, OwnerJournal, SequenceMark } from '../journal/port.ts'
+import type { ClaimedRun, GroupLease, OwnerJournal, ParkedRuns, SequenceMark } from '../journal/port.ts'
 import type { Bell } from './bell.ts'
 import { createBell } from './bell.ts'
 import type { Cancel, Clock } from './clock.ts'
@@ -14,8 +14,9 @@ export interface SlowPathDeps {
   readonly lease: GroupLease
   readonly flows: ReadonlyMap<number, FlowRuntime>
   readonly gates: readonly SystemGate[]
-  readonly journal: Pick<OwnerJournal, 'due' | 'claim' | 'hasSlowLanes'>
+  readonly journal: Pick<OwnerJournal, 'due' | 'claim' | 'hasSlowLanes'> & ParkedRuns
   readonly clock: Clock
+  readonly leaseMs: number
   /** How many lanes may be taken now. */
   readonly room: () => number
   readonly careful: () => boolean
@@ -36,6 +37,8 @@ const maxBytesPerLane = 1_048_576
 export class SlowPath {
   readonly #deps: SlowPathDeps
   readonly #bell: Bell = createBell()
+  /** Some flow parks runs beside their lane until a time: no lane becomes due for them. */
+  readonly #parksUntil: boolean
   #mayHave = true
   #expected = 0
   #stopped = false
@@ -46,6 +49,10 @@ export class SlowPath {
 
   constructor(deps: SlowPathDeps) {
     this.#deps = deps
+    this.#parksUntil = [...deps.flows.values()].some(
+      ({ onParked, onFailure }) =>
+        onParked === 'continue' && onFailure.kind === 'compensate' && onFailure.afterMs > 0,
+    )
   }
 
   /** Whether some lane of the group may have a row. */
@@ -102,13 +109,17 @@ export class SlowPath {
 
   /** One round; true when it took something and more may be due. */
   async #take(): Promise<boolean> {
-    const { lease, journal, room, isFree, careful } = this.#deps
+    const { lease, journal, room, isFree, careful, onLost } = this.#deps
     const systems = [
       // 0 stands for no system: a run that waits for a time, an event or a person.
       ...new Set([0, ...this.#deps.gates.filter((gate) => gate.stand !== 'closed').map((gate) => gate.id)]),
     ]
     const limit = Math.min(careful() ? 1 : maxLanes, room())
     if (limit <= 0) return false
+    if (this.#parksUntil && (await journal.wakeParked(lease)) === 'lost') {
+      onLost()
+      return false
+    }
     const { group, part, parts } = lease
     const due = await journal.due({ group, part, parts, systems, limit: limit + maxLanes })
     const keys = due.filter(isFree).slice(0, limit)
@@ -166,8 +177,15 @@ export class SlowPath {
     if (!flow.single) {
       restoreSteps(run, claimed.steps, this.#deps.clock.monotonic())
       const { maybeAt } = claimed
-      if (maybeAt !== null) doubtSteps(run, { sentBy: maybeAt, since: maybeAt })
+      if (maybeAt !== null)
+        doubtSteps(run, { sentBy: maybeAt, since: maybeAt - this.#longestAttemptMs(flow) })
     }
     byKey.get(claimed.key)?.push(run)
+  }
+
+  /** How long before its lease ran out an owner may have begun an attempt that has no row yet: what is over is written. */
+  #longestAttemptMs({ steps }: FlowRuntime): number {
+    const timeouts = steps.map(({ definition }) => (definition.kind === 'call' ? definition.timeoutMs : 0))
+    return this.#deps.leaseMs + Math.max(...timeouts)
   }
 }

@@ -315,6 +315,7 @@ export class Worker {
       lease,
       headAtStart,
       carefulMs: carefulLeases * this.#leaseMs,
+      leaseMs: this.#leaseMs,
       flows: this.#flows.filter((flow) => flow.group === lease.group && lease.positions.has(flow.id)),
       journal,
       tail: this.#tail,

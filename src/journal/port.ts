@@ -7,6 +7,9 @@
 import type { SequenceJournal, SequenceMark, SequenceRow } from './port-sequences.ts'
 
 export type { SequenceJournal, SequenceMark, SequenceRow } from './port-sequences.ts'
+import type { ParkedRuns } from './port-parked.ts'
+
+export type { ParkedRuns } from './port-parked.ts'
 
 /** An event ready to be stored. All strings are well-formed Unicode without NUL; id, source, type, key ≤ 255 bytes. */
 export interface NewEvent {
@@ -488,7 +491,7 @@ export interface StatsJournal {
 
 /** All roles in one; what an adapter provides. */
 export interface Journal
-  extends EventLog, OwnerJournal, SequenceJournal, Cluster, SystemsJournal, StatsJournal {
+  extends EventLog, OwnerJournal, SequenceJournal, ParkedRuns, Cluster, SystemsJournal, StatsJournal {
   /** Ends connections. Safe to call twice. */
   close(): Promise<void>
 }

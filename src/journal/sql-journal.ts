@@ -6,6 +6,7 @@ import { sqlCluster } from './sql-cluster.ts'
 import { sqlLog } from './sql-log.ts'
 import { sqlOwner } from './sql-owner.ts'
 import { sqlSequences } from './sql-sequences.ts'
+import { sqlParked } from './sql-parked.ts'
 import { sqlSystems } from './sql-systems.ts'
 
 /** The journal over any database that speaks PostgreSQL: a server, the embedded one, or PGlite in users' tests. */
@@ -14,6 +15,7 @@ export function sqlJournal(database: Database, appends: Database = database): Jo
     ...sqlLog(database, appends),
     ...sqlOwner(database),
     ...sqlSequences(database),
+    ...sqlParked(database),
     ...sqlCluster(database),
     ...sqlSystems(database),
     async close() {

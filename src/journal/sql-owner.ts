@@ -51,12 +51,7 @@ export function sqlOwner(database: Database): OwnerJournal {
     async due(query) {
       const rows = await database.query<{ key: string }>({
         name: 'due',
-        text: `SELECT l.key FROM unnest($4::smallint[]) AS s (id)
-               CROSS JOIN LATERAL (
-                 SELECT l.key, l.next_at FROM lanes l     -- lanes_due
-                 WHERE l.grp = $1 AND l.system = s.id AND l.next_at <= clock_timestamp() AND l.khash % $3::int = $2::int
-                 ORDER BY l.next_at LIMIT $5
-               ) l ORDER BY l.next_at LIMIT $5`,
+        text: dueText,
         values: [query.group, query.part, query.parts, query.systems, query.limit],
       })
       return rows.map((row) => row.key)
@@ -93,7 +88,7 @@ export function sqlOwner(database: Database): OwnerJournal {
 }
 
 /** A passed epoch is an answer, not an error: the caller stops writing. */
-async function fenced<T>(call: () => Promise<T>): Promise<T | 'lost'> {
+export async function fenced<T>(call: () => Promise<T>): Promise<T | 'lost'> {
   try {
     return await call()
   } catch (error) {
@@ -101,6 +96,18 @@ async function fenced<T>(call: () => Promise<T>): Promise<T | 'lost'> {
     throw error
   }
 }
+
+/**
+ * Lanes that are due, longest due first. The time stands in a subquery: compared with the volatile function itself,
+ * next_at is no condition of the index, and each poll reads every lane that waits (10,000 of them 1.7 ms, a million
+ * 170 ms; so it is 0.02 ms).
+ */
+export const dueText = `SELECT l.key FROM unnest($4::smallint[]) AS s (id)
+  CROSS JOIN LATERAL (
+    SELECT l.key, l.next_at FROM lanes l     -- lanes_due
+    WHERE l.grp = $1 AND l.system = s.id AND l.next_at <= (SELECT clock_timestamp()) AND l.khash % $3::int = $2::int
+    ORDER BY l.next_at LIMIT $5
+  ) l ORDER BY l.next_at LIMIT $5`
 
 const flushText = `SELECT flush($1::text, $2::int, $3::bigint, $4::text,
   $5::smallint[], $6::bigint[], $7::smallint[], $8::int[], $9::double precision[], $10::int[], $11::smallint[],

@@ -149,6 +149,24 @@ function waitCases({ world }: ContractContext): void {
     expect(await owned.journal.claim(claimOf(owned, ['a']))).toHaveLength(2)
   })
 
+  it('a run that is parked beside its lane until a time holds it again then, and not before', async () => {
+    const owned = await ownedGroup(world())
+    const { journal, lease } = owned
+    const [a, b, c] = await publishKeys(owned, ['a', 'b', 'c'])
+    const until = { state: parked, holds: false, awaits: 'timer', nextInMs: 40 } as const
+    const forEver = row(owned, b!, { state: parked, holds: false })
+    const later = row(owned, c!, { ...until, nextInMs: 60_000 })
+    await journal.flush(flushOf(owned, { runs: [row(owned, a!, until), forEver, later] }))
+    expect(await journal.wakeParked(lease)).toBe(0)
+    await world().advance(60)
+    expect(await journal.wakeParked({ ...lease, epoch: lease.epoch - 1 })).toBe('lost')
+    expect(await journal.wakeParked(lease)).toBe(1)
+    expect(await journal.wakeParked(lease)).toBe(0)
+    expect(await dueNow(owned)).toEqual(['a'])
+    expect(await journal.claim(claimOf(owned, ['a', 'b', 'c']))).toHaveLength(1)
+    expect(await world().violations()).toEqual([])
+  })
+
   it('A16: a run that waits for an event of its key is due as soon as one was read, and only then', async () => {
     const owned = await ownedGroup(world())
     const [a, b] = await publishKeys(owned, ['a', 'b'])

@@ -13,6 +13,7 @@ export interface JournalSnapshot {
   readonly groups: readonly SnapshotGroup[]
   readonly runs: readonly SnapshotRun[]
   readonly lanes: readonly SnapshotLane[]
+  readonly steps: readonly SnapshotStep[]
   readonly attempts: readonly SnapshotAttempt[]
   readonly problems: readonly { fp: string; system: string; code: string; state: string }[]
   readonly systems: readonly SnapshotSystem[]
@@ -81,6 +82,19 @@ export interface SnapshotRun {
   readonly message: string | null
   readonly fp: string | null
   readonly reason: string | null
+  readonly compensating: boolean
+  readonly awaits: string | null
+}
+
+/** A step of a run that has a row. */
+export interface SnapshotStep {
+  readonly flow: number
+  readonly seq: number
+  readonly gen: number
+  readonly step: string
+  readonly state: number
+  readonly maybeAt: number | null
+  readonly nextAt: number | null
 }
 
 /** A lane with open runs that hold it. */

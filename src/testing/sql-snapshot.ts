@@ -43,13 +43,18 @@ const snapshotText = `SELECT json_build_object(
     table(
       'runs',
       `flow, seq, gen, state, system, holds, phase, tries, attempts, crashes, grp AS "group", key, khash, lord, ord,
-       ${ms('maybe_at')} AS "maybeAt", ${ms('next_at')} AS "nextAt", code, message, fp, reason`,
+       ${ms('maybe_at')} AS "maybeAt", ${ms('next_at')} AS "nextAt", code, message, fp, reason, compensating, awaits`,
       'flow, seq, gen',
     ),
     table(
       'lanes',
       `grp AS "group", key, khash, system, ${ms('next_at')} AS "nextAt", awaits`,
       '"group", key',
+    ),
+    table(
+      'steps',
+      `flow, seq, gen, step, state, ${ms('maybe_at')} AS "maybeAt", ${ms('next_at')} AS "nextAt"`,
+      'flow, seq, gen, step',
     ),
     table('attempts', 'flow, seq, gen, step, no, kind, outcome', 'flow, seq, gen, step, no, kind'),
     table('problems', 'fp, system, code, state', 'fp'),

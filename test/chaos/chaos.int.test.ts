@@ -5,7 +5,7 @@ import { expect, it } from 'vitest'
 const options = process.env['BUSBAR_CHAOS'] ?? '--seed 20 --kills 28 --minutes 2.5 --events 20000'
 
 it(
-  'promises 1, 2, 3, 4, 5: kept while processes and PostgreSQL are killed with kill -9',
+  'promises 1, 2, 3, 4, 5, 9: kept while processes and PostgreSQL are killed with kill -9',
   async () => {
     const script = new URL('./main.ts', import.meta.url).pathname
     const run = spawn(process.execPath, [script, ...options.split(' '), '--json'], {

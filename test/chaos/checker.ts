@@ -23,14 +23,16 @@ export function readRecords<Record>(file: string): Record[] {
 export function judge(facts: {
   readonly acks: readonly AckRecord[]
   readonly requests: readonly SinkRecord[]
+  /** All of it, deals too. */
   readonly log: Log
   readonly events: number
 }): Verdict {
-  const { acks, requests, log, events } = facts
+  const { acks, requests, events } = facts
+  const log = new Map([...facts.log].filter(([id]) => id.startsWith('e-')))
   const sinks = ['keyed', 'other', 'forgetful']
   const sends = requests.filter(({ kind }) => kind === 'send')
   const violations = [
-    ...acknowledged(acks, log, events),
+    ...acknowledged(acks, facts.log, events),
     ...sinks.flatMap((sink) => delivered(sink, sends, log)),
     ...sinks.flatMap((sink) => inOrder(sink, sends, log)),
     ...oneEffectPerKey(sends),
@@ -42,7 +44,7 @@ export function judge(facts: {
       acknowledgements: acks.length,
       duplicates: acks.filter(({ sending }) => sending === 'again').length,
       conflicts: acks.filter(({ sending }) => sending === 'other').length,
-      eventsInLog: log.size,
+      eventsInLog: facts.log.size,
       requests: requests.length,
       repeatedSends: sends.length - new Set(sends.map(({ sink, event }) => `${sink} ${event}`)).size,
       finds: requests.length - sends.length,

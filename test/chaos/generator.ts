@@ -5,7 +5,7 @@
  */
 import { createWriteStream } from 'node:fs'
 import { request } from 'undici'
-import { seeded } from './plan.ts'
+import { dealKinds, eventsPerDeal, seeded } from './plan.ts'
 
 /** One acknowledgement, or an answer that must not be. */
 export interface AckRecord {
@@ -37,8 +37,9 @@ async function post(
   door: string,
   id: string,
   data: object,
+  type: string,
 ): Promise<{ status: number; seq: number; duplicate: boolean }> {
-  const event = { specversion: '1.0', id, source: 'urn:chaos', type: 'chaos.order.placed', data }
+  const event = { specversion: '1.0', id, source: 'urn:chaos', type, data }
   try {
     const answer = await request(`${door}/events`, {
       method: 'POST',
@@ -54,10 +55,15 @@ async function post(
 }
 
 /** Sends until there is an answer that says something; 503 and silence say: send again. */
-async function sendUntilAnswered(id: string, data: object, sending: AckRecord['sending']): Promise<void> {
+async function sendUntilAnswered(
+  id: string,
+  data: object,
+  sending: AckRecord['sending'],
+  type = 'chaos.order.placed',
+): Promise<void> {
   for (let tries = 1; ; tries++) {
     const door = settings.doors[Math.floor(random() * settings.doors.length)] ?? ''
-    const { status, seq, duplicate } = await post(door, id, data)
+    const { status, seq, duplicate } = await post(door, id, data, type)
     if (status === 0 || status === 503) {
       resent++
       await sleep(50 + random() * 200)
@@ -81,6 +87,19 @@ async function publish(number: number): Promise<void> {
   acknowledged++
   if (luck < 0.1) await sendUntilAnswered(id, data, 'again')
   else if (luck < 0.11) await sendUntilAnswered(id, { ...data, revision: -1 }, 'other')
+  if (number % eventsPerDeal === 0) await publishDeal(number)
+}
+
+/** An order that goes through three systems: undone where it is refused, or held. */
+async function publishDeal(number: number): Promise<void> {
+  const kind = dealKinds[(number / eventsPerDeal) % 2] ?? 'undone'
+  const key = `${kind}-${Math.floor(random() * settings.keys)}`
+  await sendUntilAnswered(
+    `${kind}-${number}`,
+    { number: key, revision: number, note: '' },
+    'first',
+    `chaos.deal.${kind}`,
+  )
 }
 
 const maxUnderWay = 64

@@ -3,9 +3,10 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Database } from '../../src/journal/database.ts'
 import { openDatabase } from '../../src/journal/database.ts'
 import { migrate } from '../../src/journal/migrate.ts'
-import { runState } from '../../src/journal/port.ts'
+import type { StepRow } from '../../src/journal/port.ts'
+import { runState, stepState } from '../../src/journal/port.ts'
 import { sqlJournal } from '../../src/journal/sql-journal.ts'
-import type { JournalUnderTest } from '../../src/testing/journal-under-test.ts'
+import type { JournalUnderTest, Owned } from '../../src/testing/journal-under-test.ts'
 import {
   done,
   flushOf,
@@ -36,10 +37,28 @@ afterAll(async () => {
   await world.close()
 })
 
+/** A step that is done. */
+function step({ flow }: Owned, { seq }: { readonly seq: number }, name: string): StepRow {
+  const nothing = { firstAt: null, maybeAt: null, nextInMs: null, ms: null, status: null }
+  const counts = { tries: 1, attempts: 1, throttles: 0, conflicts: 0 }
+  const words = { code: null, message: null, reason: null }
+  return {
+    flow: flow.id,
+    seq,
+    gen: 0,
+    step: name,
+    state: stepState.done,
+    result: '1',
+    ...nothing,
+    ...counts,
+    ...words,
+  }
+}
+
 /** A healthy journal with every kind of lane. */
 async function fill(): Promise<void> {
   const owned = await ownedGroup(world)
-  const [a, b1, b2, c, d, e, f] = await publishKeys(owned, ['a', 'b', 'b', 'c', 'd', 'e', 'f'])
+  const [a, b1, b2, c, d, e, f, g, h] = await publishKeys(owned, [...'abbcdefgh'])
   await owned.journal.flush(
     flushOf(owned, {
       done: [done(owned, a!)],
@@ -50,9 +69,12 @@ async function fill(): Promise<void> {
         row(owned, d!, { state: runState.parked }),
         row(owned, e!, { state: runState.retrying, nextInMs: 3_600_000 }),
         row(owned, f!, { state: runState.parked, holds: false }),
+        row(owned, g!, { awaits: 'timer', nextInMs: 3_600_000 }),
+        row(owned, h!, { state: runState.parked, awaits: 'timer', nextInMs: 3_600_000 }),
       ],
-      positions: positionAt(owned, f!.seq),
-      claimedTo: f!.seq,
+      steps: [step(owned, a!, 'sale'), step(owned, g!, 'invoice')],
+      positions: positionAt(owned, h!.seq),
+      claimedTo: h!.seq,
     }),
   )
 }
@@ -92,9 +114,13 @@ const breakages: Readonly<Record<string, string>> = {
   'D2b an open holding run has a lane': `DELETE FROM lanes WHERE key = 'c'`,
   'D2c a lane has an open holding run': `UPDATE runs SET state = 10 WHERE key = 'c'`,
   'D2d a lane that waits for ever has a running run, a parked head, or awaits something': `UPDATE lanes SET next_at = 'infinity' WHERE key = 'c'`,
+  'D2d a lane that awaits a time has one': `UPDATE lanes SET next_at = 'infinity' WHERE key = 'g'`,
   'D2 a lane with a running run is not due': `UPDATE lanes SET next_at = now() WHERE key = 'b'`,
   'D10 a lane says what its head waits for: the system, and the time': `UPDATE lanes SET next_at = now() WHERE key = 'e'`,
   'D2 an open run that does not hold its lane is parked': `UPDATE runs SET state = 1 WHERE key = 'f'`,
+  'D2 a run that awaits something is not running, and has not ended': `UPDATE runs SET awaits = 'timer' WHERE state = 10`,
+  'D9 a run that has ended says so of its steps': `UPDATE steps SET state = 1 WHERE step = 'sale'`,
+  'D9 nothing is undone in a run that goes forward': `UPDATE steps SET state = 12 WHERE step = 'invoice'`,
   'D4 an owner is alive': `UPDATE workers SET dead = true`,
   'D4 a group without an owner has no running run': `UPDATE lane_groups SET owner = NULL`,
   'D2 a position lies within the log': `UPDATE positions SET position = 1000`,

@@ -13,6 +13,7 @@ export interface SqlInvariant {
 
 const run = `'run ' || r.flow || '/' || r.seq || '/' || r.gen`
 const lane = `'lane ' || l.grp || '/' || l.key`
+const step = `'step ' || s.step || ' of ' || ${run}`
 const holding = `r.state < 10 AND r.holds`
 const sameLane = `r.grp = l.grp AND r.key = l.key`
 
@@ -61,6 +62,14 @@ export const sqlInvariants: readonly SqlInvariant[] = [
             AND NOT EXISTS (SELECT FROM runs r WHERE ${sameLane} AND r.state = 3)`,
   },
   {
+    name: 'D2d a lane that awaits a time has one',
+    scope: 'journal',
+    sql: `SELECT ${lane} AS what FROM lanes l
+          WHERE l.next_at = 'infinity' AND l.awaits = 'timer'
+            AND EXISTS (SELECT FROM runs r WHERE ${sameLane} AND ${holding})
+            AND NOT EXISTS (SELECT FROM runs r WHERE ${sameLane} AND r.state = 3 AND r.holds)`,
+  },
+  {
     name: 'D2 a lane with a running run is not due',
     scope: 'journal',
     sql: `SELECT ${lane} AS what FROM lanes l
@@ -72,17 +81,35 @@ export const sqlInvariants: readonly SqlInvariant[] = [
     sql: `SELECT ${lane} AS what
           FROM lanes l
           CROSS JOIN LATERAL (
-            SELECT r.state, r.system, r.next_at FROM runs r WHERE ${sameLane} AND ${holding} ORDER BY r.lord, r.seq, r.ord LIMIT 1
+            SELECT r.state, r.system, r.next_at, r.awaits FROM runs r WHERE ${sameLane} AND ${holding} ORDER BY r.lord, r.seq, r.ord LIMIT 1
           ) h
-          WHERE l.system <> h.system
-             OR l.awaits IS NOT NULL AND l.next_at <> coalesce(h.next_at, 'infinity') AND h.state <> 3
-             OR l.awaits IS NULL AND l.next_at < 'infinity' AND NOT CASE h.state
-                  WHEN 1 THEN l.next_at <= clock_timestamp() WHEN 2 THEN l.next_at = h.next_at ELSE false END`,
+          WHERE l.system <> h.system OR l.awaits IS DISTINCT FROM h.awaits
+             OR l.next_at < 'infinity' AND NOT CASE
+                  WHEN h.awaits IS NOT NULL THEN l.next_at IS NOT DISTINCT FROM h.next_at
+                  WHEN h.state = 1 THEN l.next_at <= clock_timestamp() WHEN h.state = 2 THEN l.next_at = h.next_at ELSE false END`,
   },
   {
     name: 'D2 an open run that does not hold its lane is parked',
     scope: 'engine',
     sql: `SELECT ${run} AS what FROM runs r WHERE r.state < 10 AND NOT r.holds AND r.state <> 4`,
+  },
+  {
+    name: 'D2 a run that awaits something is not running, and has not ended',
+    scope: 'engine',
+    sql: `SELECT ${run} AS what FROM runs r WHERE r.awaits IS NOT NULL AND (r.state = 3 AND r.awaits <> 'gap' OR r.state >= 10)`,
+  },
+  {
+    name: 'D9 a run that has ended says so of its steps',
+    scope: 'engine',
+    sql: `SELECT ${step} AS what FROM steps s JOIN runs r ON r.flow = s.flow AND r.seq = s.seq AND r.gen = s.gen
+          WHERE r.state = 10 AND (s.state NOT IN (10, 11) OR s.maybe_at IS NOT NULL)
+             OR r.state = 13 AND (s.state NOT IN (4, 11, 12, 13) OR s.maybe_at IS NOT NULL AND s.state <> 13)`,
+  },
+  {
+    name: 'D9 nothing is undone in a run that goes forward',
+    scope: 'engine',
+    sql: `SELECT ${step} AS what FROM steps s JOIN runs r ON r.flow = s.flow AND r.seq = s.seq AND r.gen = s.gen
+          WHERE NOT r.compensating AND s.state IN (5, 6, 12, 13)`,
   },
   {
     name: 'D4 an owner is alive',

@@ -11,10 +11,13 @@ import pg from 'pg'
 import { startEmbedded } from '../../src/journal/embedded.ts'
 import type { Role } from '../../src/index.ts'
 import { judge, readRecords } from './checker.ts'
+import type { DealRun } from './deal-checker.ts'
+import { judgeDeals } from './deal-checker.ts'
 import { brokenInSql, sqlInvariants } from './invariants.sql.ts'
 import { SupervisedNode } from './nodes.ts'
-import { parsePlan, seeded, usage } from './plan.ts'
+import { eventsPerDeal, parsePlan, seeded, usage } from './plan.ts'
 import type { Plan } from './plan.ts'
+import type { DealRecord, SinkRecord } from './sinks.ts'
 
 const leaseMs = 2_000
 const drainMs = 120_000
@@ -61,7 +64,7 @@ async function chaos(plan: Plan): Promise<Result> {
   const kills = await killAll(plan, { nodes, overMs, postmaster: () => pidOf(join(folder, 'journal')) })
   const { resent } = await published
   say(`published; ${resent} sendings were repeated; waiting for all runs to end`)
-  const undone = await drained(postgres.url, plan.events * 3)
+  const undone = await drained(postgres.url, plan.events * 3 + dealsOf(plan))
   violations.push(...undone.violations)
   const taken = await snapshots.stop()
   if (taken === 0) violations.push('nothing proved: no snapshot could be taken')
@@ -70,18 +73,26 @@ async function chaos(plan: Plan): Promise<Result> {
     if (how !== 'code 0') violations.push(`${node.name} did not stop as asked: ${how}`)
   }
   const { faults } = await ask<{ faults: Record<string, number> }>(sinks)
+  const log = await logOf(postgres.url)
+  const requests = readRecords<SinkRecord | DealRecord>(join(folder, 'sinks'))
+  const isDeal = (request: SinkRecord | DealRecord): request is DealRecord => 'document' in request
   const verdict = judge({
     acks: readRecords(join(folder, 'acks')),
-    requests: readRecords(join(folder, 'sinks')),
-    log: await logOf(postgres.url),
-    events: plan.events,
+    requests: requests.filter((request) => !isDeal(request)),
+    log,
+    events: plan.events + dealsOf(plan),
   })
-  violations.push(...verdict.violations, ...unfired({ ...faults, ...kills }))
+  const deals = judgeDeals({
+    requests: requests.filter(isDeal),
+    runs: await dealRuns(postgres.url),
+    deals: [...log.keys()].filter((id) => !id.startsWith('e-')),
+  })
+  violations.push(...verdict.violations, ...deals.violations, ...unfired({ ...faults, ...kills }))
   return {
     seed: plan.seed,
     events: plan.events,
     faults: { ...kills, ...faults, takeovers: undone.takeovers, resent, poisonRetried: undone.retried },
-    checks: { snapshots: taken, invariants: sqlInvariants.length, ...verdict.checked },
+    checks: { snapshots: taken, invariants: sqlInvariants.length, ...verdict.checked, ...deals.checked },
     seconds: Math.round((performance.now() - startedAt) / 1_000),
     violations,
   }
@@ -186,7 +197,10 @@ function watch(url: string, violations: string[]): { stop(): Promise<number> } {
   }
 }
 
-/** Waits until every run has ended; parked ones are violations, but for poison, which chance alone can bring about: those are retried. */
+/**
+ * Waits until every run has ended; parked ones are violations, but for poison, which chance alone can bring about (those
+ * are retried), and for deals that a system refused and that are to be held, with those that wait behind them.
+ */
 async function drained(
   url: string,
   expected: number,
@@ -195,9 +209,11 @@ async function drained(
   let retried = 0
   for (;;) {
     const state = await query(url, async (sql) => ({
-      ended: Number((await sql<{ n: string }>('SELECT count(*) AS n FROM runs WHERE state = 10'))[0]?.n),
+      ended: Number(
+        (await sql<{ n: string }>(`SELECT count(*) AS n FROM runs r WHERE state >= 10 OR ${held}`))[0]?.n,
+      ),
       parked: await sql<{ flow: number; seq: string; code: string; message: string }>(
-        'SELECT flow, seq, code, message FROM runs WHERE state = 4',
+        `SELECT flow, seq, code, message FROM runs r WHERE state = 4 AND NOT ${held}`,
       ),
       takeovers: Number((await sql<{ n: string }>('SELECT count(*) AS n FROM workers WHERE dead'))[0]?.n),
     })).catch(() => undefined)
@@ -225,6 +241,26 @@ async function drained(
       return { retried, takeovers: 0, violations: ['D2 the database does not answer'] }
     await sleep(500)
   }
+}
+
+/** A deal that was refused and is held, or waits behind such a one. */
+const held = `(EXISTS (SELECT FROM flows f WHERE f.id = r.flow AND f.name = 'deal-held') AND (
+  r.state = 4 AND r.status = 422
+  OR r.state = 1 AND EXISTS (SELECT FROM runs h WHERE h.grp = r.grp AND h.key = r.key AND h.state = 4 AND h.seq < r.seq)))`
+
+function dealsOf({ events }: Plan): number {
+  return Math.floor(events / eventsPerDeal)
+}
+
+async function dealRuns(url: string): Promise<DealRun[]> {
+  return query(url, (sql) =>
+    sql<DealRun>(`SELECT e.id AS event, r.state, r.compensating, coalesce(s.steps, '{}') AS steps
+      FROM runs r JOIN flows f ON f.id = r.flow AND f.name LIKE 'deal-%' JOIN events e ON e.seq = r.seq
+      LEFT JOIN LATERAL (
+        SELECT json_object_agg(s.step, json_build_object('state', s.state, 'maybe', s.maybe_at IS NOT NULL)) AS steps
+        FROM steps s WHERE s.flow = r.flow AND s.seq = r.seq AND s.gen = r.gen
+      ) s ON true`),
+  )
 }
 
 function unfired(faults: Readonly<Record<string, number>>): string[] {

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { createHub, defineConfig, defineEvent, defineFlow, httpSystem, postgres } from '../../src/index.ts'
 import type { Role } from '../../src/index.ts'
+import { dealFlows } from './deals.ts'
 
 /** What a node is told. */
 export interface NodeSettings {
@@ -26,7 +27,7 @@ const common = {
   breaker: { probeDelay: '200ms', maxProbeDelay: '1s' },
 } as const
 const retry = { first: '200ms', cap: '2s' } as const
-const [keyedUrl = '', otherUrl = '', forgetfulUrl = ''] = settings.sinks
+const [keyedUrl = '', otherUrl = '', forgetfulUrl = '', ...dealUrls] = settings.sinks
 const keyed = httpSystem({ ...common, name: 'keyed', baseUrl: keyedUrl })
 const other = httpSystem({ ...common, name: 'other', baseUrl: otherUrl })
 const forgetful = httpSystem({
@@ -51,6 +52,7 @@ const flows = [
       run: ({ event, call }) => call.post('/orders', { ...event.data, reference: event.id }),
       find: ({ event, call }) => call.find('/orders', { reference: event.id }),
     }),
+  ...dealFlows({ common, retry, urls: dealUrls }),
 ]
 
 const hub = createHub(

@@ -10,10 +10,16 @@ export interface Plan {
   readonly json: boolean
 }
 
+/** Every so many events there is a deal, in turns of each kind. */
+export const eventsPerDeal = 8
+/** What becomes of a deal that a system refuses: it is undone in the others, or held for a person. */
+export const dealKinds = ['undone', 'held'] as const
+
 export const usage = `Usage: npm run chaos -- [options]
 
 Publishes events to busbar processes that are killed again and again, PostgreSQL too, delivers them to three targets that
-fail, and proves from the targets' own records that nothing was lost, doubled or out of order.
+fail, and proves from the targets' own records that nothing was lost, doubled or out of order. Every eighth event brings a
+deal along, which goes through three more systems: it ends in all of them, or in none, or parked with what they hold.
 
   --seed <n>     another run (default: a random one, printed)
   --kills <n>    how often something is killed or stopped (default 24)

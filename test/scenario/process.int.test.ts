@@ -185,6 +185,111 @@ describe('a flow of several steps', () => {
   })
 })
 
+describe('isolation', () => {
+  it('A7: a run waits in a row for the closed system that it starts with, where its group reads on for other flows', async () => {
+    const first = defineFlow('first', { lane: 'shared' })
+      .on(orderPlaced)
+      .step('sale', erp, { run: ({ call }) => call.post('/sales', {}) })
+      .step('invoice', accounting, { after: ['sale'], run: ({ call }) => call.post('/invoices', {}) })
+    const second = defineFlow('second', { lane: 'shared' })
+      .on(paymentCaptured)
+      .step('ship', logistics, { run: ({ call }) => call.post('/ship', {}) })
+    await using world = await startWorld({ flows: [first, second] })
+    await world.pause(erp)
+    await world.publish(orderPlaced, { number: 'SO-1' })
+    await world.publish(paymentCaptured, { order: 'SO-2', amount: 1 })
+    await world.advance('10s')
+    expect(await world.runs()).toMatchObject([
+      { flow: 'first', state: 'waiting' },
+      { flow: 'second', state: 'succeeded' },
+    ])
+    await world.pause(erp, false)
+    await world.untilIdle()
+    expect(await world.states()).toEqual({ succeeded: 2 })
+  })
+})
+
+describe('compensation', () => {
+  it('is done when its time has come also for a run that is parked beside its lane', async () => {
+    const flow = defineFlow('beside', { onParked: 'continue', onFailure: { compensateAfter: '24h' } })
+      .on(orderPlaced)
+      .step('sale', erp, {
+        run: ({ call }) => call.post('/sales', {}).then((body) => body as { id: string }),
+        undo: ({ result, call }) => call.delete(`/sales/${result.id}`),
+      })
+      .step('invoice', accounting, {
+        after: ['sale'],
+        run: ({ event, call }) => call.post('/invoices', { total: event.data.total }),
+      })
+    const answer = ({ body }: StubRequest): StubAnswer =>
+      (body as { total: number }).total === 0 ? refuse() : { status: 201, body: {} }
+    const once = stub(accounting, { answer })
+    await using world = await startWorld({ flows: [flow], systems: [once] })
+    await world.publish(orderPlaced, { number: 'SO-1', total: 0 })
+    await world.publish(orderPlaced, { number: 'SO-1' })
+    await world.advance('23h')
+    expect(await world.states()).toEqual({ parked: 1, succeeded: 1 })
+    await world.advance('2h')
+    expect(await world.states()).toEqual({ compensated: 1, succeeded: 1 })
+    expect(paths(world.calls(erp)).filter((path) => path.startsWith('DELETE'))).toHaveLength(1)
+  })
+
+  it('looks whether an undo of unknown outcome has taken effect, where the system knows no keys', async () => {
+    const forgetful = httpSystem({
+      name: 'forgetful',
+      baseUrl: 'http://forgetful.test',
+      timeout: '2s',
+      idempotency: 'none',
+    })
+    const flow = defineFlow('doubtful', { onFailure: 'compensate' })
+      .on(orderPlaced)
+      .step('sale', forgetful, {
+        run: ({ call }) => call.post('/sales', {}).then((body) => body as { id: string }),
+        find: ({ call }) => call.find<{ id: string }>('/sales', {}),
+        undo: ({ result, call }) => call.delete(`/sales/${result.id}`),
+      })
+      .step('invoice', accounting, { after: ['sale'], run: ({ call }) => call.post('/invoices', {}) })
+    const answer = ({ method }: StubRequest): StubAnswer => {
+      if (method === 'DELETE') return 'timeout'
+      return method === 'GET' ? { status: 200, body: [] } : { status: 201, body: { id: '1' } }
+    }
+    const answers = stub(forgetful, { answer })
+    await using world = await startWorld({
+      flows: [flow],
+      systems: [answers, stub(accounting, { answer: refuse })],
+    })
+    await world.publish(orderPlaced, { number: 'SO-1' })
+    await world.untilIdle()
+    expect(await world.states()).toEqual({ compensated: 1 })
+    expect(world.calls(forgetful).map(({ method }) => method)).toEqual(['POST', 'DELETE', 'GET'])
+  })
+
+  it('asks the condition of a step again when a person retries one whose condition had failed', async () => {
+    let broken = true
+    const flow = defineFlow('conditional')
+      .on(orderPlaced)
+      .step('check', erp, {
+        when: () => {
+          if (broken) throw new Error('a table is missing')
+          return false
+        },
+        run: ({ call }) => call.post('/check', {}),
+      })
+      .step('ship', logistics, { after: ['check'], run: ({ call }) => call.post('/ship', {}) })
+    await using world = await startWorld({ flows: [flow] })
+    await world.publish(orderPlaced, { number: 'SO-1' })
+    await world.untilIdle()
+    const [run] = await world.runs()
+    expect(run).toMatchObject({ state: 'parked', code: 'step.when-failed' })
+    broken = false
+    await world.act('retry', run!)
+    await world.untilIdle()
+    expect(await world.states()).toEqual({ succeeded: 1 })
+    expect(world.calls(erp)).toEqual([])
+    expect(world.calls(logistics)).toHaveLength(1)
+  })
+})
+
 describe('waiting inside a flow', () => {
   it('pauses as long as the flow says', async () => {
     const flow = defineFlow('cooling')

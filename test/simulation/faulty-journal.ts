@@ -104,7 +104,10 @@ const seldom: ReadonlySet<string> = new Set([
   ...['openBreaker', 'closeBreaker', 'tryProbe', 'throttle', 'claim', 'existing'],
 ])
 /** Most seldom of all. */
-const rare: ReadonlySet<string> = new Set(['closeBreaker', 'openBreaker', 'throttle', 'leave'])
+const rare: ReadonlySet<string> = new Set([
+  ...['closeBreaker', 'openBreaker', 'throttle', 'leave', 'tryProbe'],
+  ...['firstOf', 'stepsWithoutRun', 'wakeParked'],
+])
 
 function chooseFault(dice: Dice, { rates }: Weather, method: string): JournalFault | undefined {
   if (!rates) return undefined

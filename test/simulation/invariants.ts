@@ -1,9 +1,10 @@
-import { runState } from '../../src/journal/port.ts'
+import { runState, stepState } from '../../src/journal/port.ts'
 import type {
   JournalSnapshot,
   SnapshotEvent,
   SnapshotLane,
   SnapshotRun,
+  SnapshotStep,
 } from '../../src/testing/journal-snapshot.ts'
 
 /**
@@ -112,6 +113,18 @@ export const invariants: readonly Invariant[] = [
         .map(laneName),
   },
   {
+    name: 'D2d a lane that awaits a time has one',
+    scope: 'journal',
+    broken: ({ holding, snapshot: { lanes } }) =>
+      lanes
+        .filter((lane) => lane.nextAt === Infinity && lane.awaits === 'timer')
+        .filter((lane) => {
+          const runs = holding.get(laneId(lane.group, lane.key)) ?? []
+          return runs.length > 0 && !runs.some((run) => run.state === running)
+        })
+        .map(laneName),
+  },
+  {
     name: 'D2 a lane with a running run is not due',
     scope: 'journal',
     broken: ({ holding, snapshot: { lanes } }) =>
@@ -131,6 +144,29 @@ export const invariants: readonly Invariant[] = [
     scope: 'engine',
     broken: ({ snapshot: { runs } }) =>
       runs.filter((run) => isOpen(run) && !run.holds && run.state !== parked).map(runId),
+  },
+  {
+    name: 'D2 a run that awaits something is not running, and has not ended',
+    scope: 'engine',
+    broken: ({ snapshot: { runs } }) =>
+      runs
+        .filter(({ awaits }) => awaits !== null)
+        // A claim keeps 'gap': it says that the time of the gap is over, also after a crash.
+        .filter((run) => (run.state === running && run.awaits !== 'gap') || !isOpen(run))
+        .map(runId),
+  },
+  {
+    name: 'D9 a run that has ended says so of its steps',
+    scope: 'engine',
+    broken: ({ snapshot }) => brokenEnds(snapshot),
+  },
+  {
+    name: 'D9 nothing is undone in a run that goes forward',
+    scope: 'engine',
+    broken: ({ snapshot: { runs, steps } }) => {
+      const forward = new Set(runs.filter((run) => !run.compensating).map(runId))
+      return steps.filter((step) => goesBack(step) && forward.has(runId(step))).map(stepId)
+    },
   },
   {
     name: 'D4 an owner is alive',
@@ -174,6 +210,29 @@ export const invariants: readonly Invariant[] = [
   },
 ]
 
+const stepId = (step: SnapshotStep) => `step ${step.step} of ${runId(step)}`
+
+function goesBack({ state }: SnapshotStep): boolean {
+  const { undoing, undoFailed, undone, kept } = stepState
+  return [undoing, undoFailed, undone, kept].some((each) => each === state)
+}
+
+/** Of a succeeded run all steps are done or skipped; of a compensated one nothing is done, open or in doubt. */
+function brokenEnds({ runs, steps }: JournalSnapshot): string[] {
+  const ended = new Map(runs.filter((run) => run.state >= succeeded).map((run) => [runId(run), run.state]))
+  const { done, skipped, undone, kept, failed } = stepState
+  const allowed = new Map<number, readonly number[]>([
+    [runState.succeeded, [done, skipped]],
+    [runState.compensated, [skipped, undone, kept, failed]],
+  ])
+  return steps
+    .filter((step) => {
+      const states = allowed.get(ended.get(runId(step)) ?? 0)
+      return states && (!states.includes(step.state) || (step.maybeAt !== null && step.state !== kept))
+    })
+    .map(stepId)
+}
+
 function passedWithoutRow({ snapshot, rows }: SnapshotIndex): string[] {
   const { flows, events, groups, positions } = snapshot
   const missing: string[] = []
@@ -194,9 +253,9 @@ function passedWithoutRow({ snapshot, rows }: SnapshotIndex): string[] {
 
 function followsHead(lane: SnapshotLane, runs: readonly SnapshotRun[] | undefined, at: number): boolean {
   const head = runs?.[0]
-  if (!head || lane.system !== head.system) return !head
+  if (!head || lane.system !== head.system || lane.awaits !== head.awaits) return !head
   if (lane.nextAt === Infinity) return true
-  if (lane.awaits !== null) return lane.nextAt === head.nextAt
+  if (head.awaits !== null) return lane.nextAt === head.nextAt
   return head.state === waiting ? lane.nextAt <= at : head.state === retrying && lane.nextAt === head.nextAt
 }
 
@@ -208,8 +267,16 @@ export function brokenHistory(before: JournalSnapshot, after: JournalSnapshot): 
 function changedEnds(before: JournalSnapshot, after: JournalSnapshot): string[] {
   const now = new Map(after.runs.map((run) => [runId(run), run.state]))
   return before.runs
-    .filter((run) => !isOpen(run) && now.get(runId(run)) !== run.state)
+    .filter((run) => !isOpen(run) && now.get(runId(run)) !== run.state && !isTurned(run, after))
     .map((run) => `D4 a final state is final: ${runId(run)} was ${run.state} and is ${now.get(runId(run))}`)
+}
+
+/** A person compensates a run that had succeeded; it is audited. */
+function isTurned({ flow, seq, state }: SnapshotRun, { runs, audit, flows }: JournalSnapshot): boolean {
+  const run = runs.find((each) => each.flow === flow && each.seq === seq)
+  const name = flows.find(({ id }) => id === flow)?.name
+  const audited = audit.some(({ verb, object }) => verb === 'compensate' && object === `run ${name}/${seq}`)
+  return state === succeeded && audited && run?.compensating === true
 }
 
 function movedBack(before: JournalSnapshot, after: JournalSnapshot): string[] {

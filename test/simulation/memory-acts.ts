@@ -1,20 +1,28 @@
 import { runState } from '../../src/journal/port.ts'
 import type { RunAct, RunActResult } from '../../src/testing/journal-under-test.ts'
 import { actOnSequence } from './memory-sequences.ts'
+import { lockRun, retrySteps } from './memory-step-acts.ts'
 import type { MemoryRun, MemoryStore } from './memory-store.ts'
 
 const { waiting, retrying, parked, succeeded, skipped } = runState
 
-/** What a person may do to a run; see act_on_run in 0006-acts.sql. */
-export function actOnRun(store: MemoryStore, act: RunAct, now: number): RunActResult {
+/** What a person does to a run. */
+export type MemoryAct = Omit<RunAct, 'verb'> & { readonly verb: RunAct['verb'] | 'compensate' }
+
+/** What a person may do to a run; see act_on_run in 0009-steps.sql. */
+export function actOnRun(store: MemoryStore, act: MemoryAct, now: number): RunActResult {
   const { flow, seq, gen = 0, verb, actor = 'tester', reason = '' } = act
   const run = store.run(flow, seq, gen)
   if (!run) return { result: 'absent', before: null, after: null }
   const before = run.state
-  if (before >= succeeded) return { result: 'ended', before, after: null }
-  const change = changeBy(run, { verb, reason, now })
+  if (before >= succeeded && !(verb === 'compensate' && before === succeeded))
+    return { result: 'ended', before, after: null }
+  const steps = store.steps.get(`${flow}/${seq}/${gen}`)
+  const change = changeBy(run, { verb, reason, now, hasSteps: steps !== undefined })
   if (!change) return { result: 'refused', before, after: before }
   const asItWas = { ...run }
+  lockRun(store, run)
+  if (verb === 'retry' && steps) retrySteps(steps)
   store.change(run, change)
   actOnSequence(store, asItWas, verb)
   store.settle(run.group as string, run.key as string, now)
@@ -25,9 +33,24 @@ export function actOnRun(store: MemoryStore, act: RunAct, now: number): RunActRe
 
 function changeBy(
   run: MemoryRun,
-  { verb, reason, now }: { readonly verb: RunAct['verb']; readonly reason: string; readonly now: number },
+  {
+    verb,
+    reason,
+    now,
+    hasSteps,
+  }: {
+    readonly verb: MemoryAct['verb']
+    readonly reason: string
+    readonly now: number
+    readonly hasSteps: boolean
+  },
 ): Partial<MemoryRun> | undefined {
   const is = (...states: readonly number[]) => states.includes(run.state)
+  if (verb === 'compensate' && is(waiting, retrying, parked, succeeded) && !run.compensating && hasSteps) {
+    const anew = { tries: 0, throttles: 0, conflicts: 0, crashes: 0, code: null, message: null, fp: null }
+    const due = { state: retrying, holds: true, endedAt: null, nextAt: now, awaits: null }
+    return { ...anew, ...due, compensating: true, reason }
+  }
   if (verb === 'skip' && is(waiting, retrying, parked))
     return { state: skipped, endedAt: now, reason, nextAt: null, awaits: null }
   const atGap = run.awaits === 'gap' && is(waiting)

@@ -9,13 +9,18 @@ import type {
   StatsJournal,
   SystemsJournal,
 } from '../../src/journal/port.ts'
+import type { ParkedRuns } from '../../src/journal/port-parked.ts'
 import type { JournalSnapshot } from '../../src/testing/journal-snapshot.ts'
-import type { RunAct, RunActResult } from '../../src/testing/journal-under-test.ts'
+import type { RunActResult } from '../../src/testing/journal-under-test.ts'
+import type { MemoryAct } from './memory-acts.ts'
 import { actOnRun, setPaused } from './memory-acts.ts'
 import { memoryCluster } from './memory-cluster.ts'
 import { memoryLog } from './memory-log.ts'
 import { memoryOwner } from './memory-owner.ts'
 import { memorySequences } from './memory-sequences.ts'
+import { memoryParked } from './memory-parked.ts'
+import type { MemoryStepAct } from './memory-step-acts.ts'
+import { actOnStep } from './memory-step-acts.ts'
 import { memorySnapshot } from './memory-snapshot.ts'
 import type { MemoryStore } from './memory-store.ts'
 import { memorySystems } from './memory-systems.ts'
@@ -29,7 +34,13 @@ export class MemoryJournal implements Journal {
   readonly #store: MemoryStore
   readonly #clock: Clock
   readonly #worker: string
-  readonly #role: EventLog & OwnerJournal & SequenceJournal & Cluster & SystemsJournal & StatsJournal
+  readonly #role: EventLog &
+    OwnerJournal &
+    SequenceJournal &
+    ParkedRuns &
+    Cluster &
+    SystemsJournal &
+    StatsJournal
   #closed = false
 
   constructor(store: MemoryStore, clock: Clock, worker: string) {
@@ -41,6 +52,7 @@ export class MemoryJournal implements Journal {
       ...memoryLog(store, now),
       ...memoryOwner(store, now),
       ...memorySequences(store),
+      ...memoryParked(store, now),
       ...memoryCluster(store, now),
       ...memorySystems(store, now),
     }
@@ -61,6 +73,7 @@ export class MemoryJournal implements Journal {
   due: Journal['due'] = async (query) => this.#open.due(query)
   claim: Journal['claim'] = async (claim) => this.#open.claim(claim)
   mark: Journal['mark'] = async (mark) => this.#open.mark(mark)
+  wakeParked: Journal['wakeParked'] = async (lease) => this.#open.wakeParked(lease)
 
   sequences: Journal['sequences'] = async (group, keys) => this.#open.sequences(group, keys)
 
@@ -85,8 +98,13 @@ export class MemoryJournal implements Journal {
   writeStats: Journal['writeStats'] = async (worker, rows) => this.#open.writeStats(worker, rows)
 
   /** What a person does to a run. */
-  async act(act: RunAct): Promise<RunActResult> {
+  async act(act: MemoryAct): Promise<RunActResult> {
     return actOnRun(this.#store, act, this.#clock.now())
+  }
+
+  /** What a person does to one step of a run. */
+  async actOnStep(act: MemoryStepAct): Promise<string> {
+    return actOnStep(this.#store, act, this.#clock.now())
   }
 
   /** Pauses or resumes a system or a lane group; whether there is one of that name. */

@@ -58,7 +58,11 @@ export function releaseGaps(
 }
 
 /** What an act means for the sequence of the run's key; `run` is as it was before. */
-export function actOnSequence(store: MemoryStore, run: MemoryRun, verb: 'retry' | 'skip'): void {
+export function actOnSequence(
+  store: MemoryStore,
+  run: MemoryRun,
+  verb: 'retry' | 'skip' | 'compensate',
+): void {
   const { group, key, lord, seq } = run
   const ordered = store.flow(run.flow)?.ordering === 'sequence'
   if (!ordered || group === null || key === null || lord === null) return

@@ -25,6 +25,13 @@ export function memorySnapshot(store: MemoryStore, at: number): JournalSnapshot 
         awaits,
       })),
     ),
+    steps: [...store.steps].flatMap(([run, steps]) => {
+      const [flow = 0, seq = 0, gen = 0] = run.split('/').map(Number)
+      return [...steps.values()].map(({ step, state, maybeAt, nextAt }) => ({
+        ...{ flow, seq, gen, step },
+        ...{ state, maybeAt, nextAt },
+      }))
+    }),
     attempts: [...store.attempts.values()],
     problems: [...store.problems.values()].map((problem) => ({ ...problem })),
     systems: store.systems.map(({ id, name, paused, breaker }) => ({ id, name, paused, breaker })),

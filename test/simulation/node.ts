@@ -1,39 +1,17 @@
 import { defineFlow } from '../../src/define/flow.ts'
 import type { Flow } from '../../src/define/flow.ts'
-import type { BusEvent, EventContract } from '../../src/define/event.ts'
+import type { BusEvent } from '../../src/define/event.ts'
 import { Worker } from '../../src/engine/worker.ts'
 import { Appender } from '../../src/ingress/appender.ts'
 import type { Journal } from '../../src/journal/port.ts'
+import type { OrderData } from './contracts.ts'
+import { changed, placed } from './contracts.ts'
 import type { Dice } from './dice.ts'
 import type { FlowPlan, Plan } from './plan.ts'
-import { flowRetry } from './plan.ts'
+import { flowRetry, systemsOf } from './plan.ts'
+import { stepsOf } from './process-flow.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { Sink } from './sink.ts'
-
-/** What an event carries. */
-export interface OrderData {
-  readonly number: string
-  readonly revision: number
-  /** Its number in the sequence of its key; null where its source forgot. */
-  readonly place: number | null
-  /** It kills each process that runs it. */
-  readonly poison: boolean
-}
-
-export const placed = contract('order.placed')
-export const changed = contract('order.changed')
-
-function contract<const Type extends string>(type: Type): EventContract<Type, OrderData> {
-  return {
-    kind: 'event',
-    type,
-    schema: {
-      '~standard': { version: 1, vendor: 'simulation', validate: (value) => ({ value: value as OrderData }) },
-    },
-    key: (order) => order.number,
-    version: '1',
-  }
-}
 
 /** One process of busbar: a worker and the ingress beside it. */
 export interface SimulatedNode {
@@ -81,17 +59,23 @@ function deployed(plan: Plan): Plan {
 
 function flowsOf(plan: Plan, sink: Sink, process: SimulatedProcess): Flow[] {
   const systems = new Map(
-    plan.flows.map(({ system }) => [system.name, sink.system(system, process)] as const),
+    systemsOf(plan.flows).map((system) => [system.name, sink.system(system, process)] as const),
   )
-  return plan.flows.map((flow) => flowOf(flow, systems.get(flow.system.name) as never, process))
+  return plan.flows.map((flow) => {
+    const declared = flowOf(flow, systems.get(flow.system.name) as never, process)
+    return flow.process
+      ? { ...declared, steps: stepsOf(flow.name, flow.process, { systems, process }) }
+      : declared
+  })
 }
 
 function flowOf(
-  { name, options, both, find, system: { verified } }: FlowPlan,
+  { name, options, both, find, system: { verified }, process: several }: FlowPlan,
   system: ReturnType<Sink['system']>,
   process: SimulatedProcess,
 ): Flow {
-  const start = defineFlow<OrderData>(name, { start: 'beginning', ...options })
+  const onFailure = several && { onFailure: several.onFailure }
+  const start = defineFlow<OrderData>(name, { start: 'beginning', ...options, ...onFailure })
   const poisoned = (event: BusEvent) => {
     if ((event.data as OrderData).poison) process.kill()
   }

@@ -1,14 +1,18 @@
-import { runState } from '../../src/journal/port.ts'
+import { runState, stepState } from '../../src/journal/port.ts'
 import type { Dice } from './dice.ts'
 import type { MemoryJournal } from './memory-journal.ts'
+import type { MemoryStepAct } from './memory-step-acts.ts'
 import type { MemoryRun, MemoryStore } from './memory-store.ts'
-import type { Plan } from './plan.ts'
+import type { FlowPlan, Plan } from './plan.ts'
+import { systemsOf } from './plan.ts'
+import type { Sink } from './sink.ts'
 
 /** What the operators need. */
 export interface OperatorDeps {
   readonly store: MemoryStore
   readonly journal: MemoryJournal
   readonly plan: Plan
+  readonly sink: Sink
   readonly dice: Dice
   readonly count: (what: string) => void
 }
@@ -21,6 +25,8 @@ const maxRetries = 3
 export class Operator {
   /** Runs that they skipped, as `flow/seq`. */
   readonly skipped = new Set<string>()
+  /** Runs that they turned round, likewise. */
+  readonly turned = new Set<string>()
   readonly #deps: OperatorDeps
   readonly #retries = new Map<string, number>()
 
@@ -33,6 +39,38 @@ export class Operator {
     const { dice } = this.#deps
     const parked = this.#parked()
     if (parked.length > 0) this.#do(dice.pick(parked), dice.chance(0.6) ? 'retry' : 'skip')
+    const [several] = this.#deps.plan.flows.filter(({ process }) => process)
+    if (several) this.#actOnProcess(several)
+  }
+
+  /** Turns any run of several steps round, an ended one too, or decides what one waits for. */
+  #actOnProcess(flow: FlowPlan): void {
+    const { store, dice } = this.#deps
+    const id = store.flows.find(({ name }) => name === flow.name)?.id
+    const runs = [...store.runs()].filter((run) => run.flow === id)
+    if (runs.length === 0) return
+    const run = dice.pick(runs)
+    if (dice.chance(0.3)) return this.#do(run, 'compensate')
+    this.#decide(dice.pick(runs), dice.chance(0.7) ? 'approve' : 'refuse')
+  }
+
+  /** Everything that waits for a person. */
+  #decide(run: MemoryRun, verb: 'approve' | 'refuse'): void {
+    const { store, plan } = this.#deps
+    const flow = plan.flows.find(({ name }) => name === store.flow(run.flow)?.name)
+    const approvals = flow?.process?.steps.filter(({ kind }) => kind === 'approve') ?? []
+    for (const { name } of approvals)
+      if (this.#step(run, name)?.state === stepState.waiting) this.#doStep(run, { step: name, verb })
+  }
+
+  #step({ flow, seq, gen }: MemoryRun, name: string) {
+    return this.#deps.store.steps.get(`${flow}/${seq}/${gen}`)?.get(name)
+  }
+
+  #doStep(run: MemoryRun, act: Pick<MemoryStepAct, 'step' | 'verb' | 'data'>): void {
+    const { journal, count } = this.#deps
+    count(`operator ${act.verb}`)
+    void journal.actOnStep({ flow: run.flow, seq: run.seq, gen: run.gen, ...act })
   }
 
   /** In the storm: pauses something, or resumes all. */
@@ -40,26 +78,48 @@ export class Operator {
     const { journal, dice, plan, count } = this.#deps
     const flow = dice.pick(plan.flows)
     count('operator pause')
-    if (dice.chance(0.5)) void journal.pause('system', flow.system.name, true)
+    const [{ name } = flow.system, ...others] = systemsOf([flow])
+    const system = others.length > 0 ? dice.pick([name, ...others.map((each) => each.name)]) : name
+    if (dice.chance(0.5)) void journal.pause('system', system, true)
     else void journal.pause('group', flow.options.lane ?? flow.name, true)
   }
 
   resumeAll(): void {
     const { journal, plan } = this.#deps
+    for (const { name } of systemsOf(plan.flows)) void journal.pause('system', name, false)
     for (const flow of plan.flows) {
-      void journal.pause('system', flow.system.name, false)
       void journal.pause('group', flow.options.lane ?? flow.name, false)
     }
   }
 
   /** In the calm: every parked run is retried, or skipped where that cannot help. */
   resolve(): void {
+    const { store, dice } = this.#deps
+    for (const run of [...store.runs()])
+      if (run.awaits !== null) this.#decide(run, dice.chance(0.8) ? 'approve' : 'refuse')
     for (const run of this.#parked()) {
       const id = `${run.flow}/${run.seq}`
       const tried = this.#retries.get(id) ?? 0
       this.#retries.set(id, tried + 1)
+      if (tried >= 1 && this.#byHand(run)) continue
       this.#do(run, tried >= maxRetries || hopeless.has(run.code ?? '') ? 'skip' : 'retry')
     }
+  }
+
+  /** Looks at the target of the step that failed, and says what it finds there or enters there; whether there was one. */
+  #byHand(run: MemoryRun): boolean {
+    const { store, plan, sink, dice } = this.#deps
+    const flow = plan.flows.find(({ name }) => name === store.flow(run.flow)?.name)
+    if (!flow?.process || run.compensating || dice.chance(0.3)) return false
+    const failed = flow.process.steps.find(({ name }) => this.#step(run, name)?.state === stepState.failed)
+    if (failed?.kind !== 'call') return false
+    const there = sink.live(flow.name, run.seq, failed.name).size > 0
+    if (!there && dice.chance(0.5)) this.#doStep(run, { step: failed.name, verb: 'skip' })
+    else {
+      const reference = sink.enter(flow.name, run.seq, failed.name)
+      this.#doStep(run, { step: failed.name, verb: 'result', data: JSON.stringify({ reference }) })
+    }
+    return true
   }
 
   /** Every event has a final row for each flow that wants it. */
@@ -80,9 +140,10 @@ export class Operator {
     return [...this.#deps.store.runs()].filter((run) => run.state === runState.parked)
   }
 
-  #do(run: MemoryRun, verb: 'retry' | 'skip'): void {
+  #do(run: MemoryRun, verb: 'retry' | 'skip' | 'compensate'): void {
     const { journal, count } = this.#deps
     count(`operator ${verb}`)
+    if (verb === 'compensate') this.turned.add(`${run.flow}/${run.seq}`)
     if (verb === 'skip') this.skipped.add(`${run.flow}/${run.seq}`)
     void journal.act({ flow: run.flow, seq: run.seq, verb, reason: 'decided by the dice' })
   }

@@ -1,23 +1,13 @@
 import type { FlowOptions } from '../../src/define/flow.ts'
 import type { RetryOptions } from '../../src/define/retry-policy.ts'
-import type { SystemOptions } from '../../src/define/system.ts'
 import { Dice } from './dice.ts'
 import type { FaultRates } from './faulty-journal.ts'
-import type { OrderData } from './node.ts'
+import type { OrderData } from './contracts.ts'
+import type { ProcessPlan } from './process-plan.ts'
+import { hasProcess, processFlow } from './process-plan.ts'
 import type { SinkRates } from './sink.ts'
-
-/** A target system of the simulation. */
-export interface SystemPlan {
-  readonly name: string
-  readonly options: Omit<SystemOptions, 'name'>
-  readonly timeoutMs: number
-  readonly concurrency: number
-  readonly rate: { readonly max: number; readonly perMs: number } | undefined
-  /** For how long it recognises an idempotency key: 0 never. */
-  readonly remembersMs: number
-  /** Its flows read back, so it may say yes and do nothing. */
-  readonly verified: boolean
-}
+import type { SystemPlan } from './system-plan.ts'
+import { systemPlan } from './system-plan.ts'
 
 /** A flow of the simulation. */
 export interface FlowPlan {
@@ -27,6 +17,8 @@ export interface FlowPlan {
   readonly find: boolean
   readonly both: boolean
   readonly attempts: number
+  /** It has several steps; `system` is that of its first call. */
+  readonly process?: ProcessPlan
 }
 
 /** All that a seed decides before the world begins. */
@@ -54,35 +46,8 @@ export interface Plan {
   readonly poison: number
 }
 
-/** Longer than the time that lies between the check of a key's life and the arrival of the request. */
-const keyLifeSlackMs = 3_000
 const retry: RetryOptions = { first: 100, factor: 2, cap: 3_000, attempts: 8 }
 export const flowRetry: RetryOptions = retry
-
-function systemPlan(
-  name: string,
-  options: Partial<SystemPlan['options']> & { keyLifeMs?: number; verified?: boolean },
-): SystemPlan {
-  const { keyLifeMs = 86_400_000, verified = false, ...rest } = options
-  const timeoutMs = 1_500
-  const concurrency = rest.limits?.concurrency ?? 4
-  const rate = rest.limits?.rate
-  return {
-    name,
-    timeoutMs,
-    concurrency,
-    rate: rate && { max: rate.max, perMs: rate.per as number },
-    remembersMs: keyLifeMs === 0 ? -1 : keyLifeMs + keyLifeSlackMs,
-    verified,
-    options: {
-      timeout: timeoutMs,
-      breaker: { probeDelay: 200, maxProbeDelay: 2_000, minimumCalls: 10 },
-      idempotency: keyLifeMs === 0 ? 'none' : { keyLife: keyLifeMs },
-      ...rest,
-      limits: { ...rest.limits, concurrency },
-    },
-  }
-}
 
 const erp = systemPlan('erp', { limits: { concurrency: 2 } })
 const books = systemPlan('books', { keyLifeMs: 0, limits: { concurrency: 3 } })
@@ -153,14 +118,17 @@ export function planOf(seed: number): Plan {
   const count = dice.between(1, 3)
   const chosen = new Set<readonly FlowPlan[]>()
   while (chosen.size < count) chosen.add(dice.pick(flowSets))
-  const orders = new Dice(`orders ${seed}`)
-  if (orders.chance(0.4)) chosen.add(orders.pick(orderedSets))
   const rough = dice.pick([0, 0.3, 1, 2])
   const some = (most: number) => dice.next() * most * rough
   const stormMs = dice.between(6_000, 20_000)
+  const process = hasProcess(seed) ? [processFlow(new Dice(`process ${seed}`))] : []
+  // In the place of another: a seed with a process takes no longer.
+  const others = [...chosen].slice(0, process.length > 0 ? count - 1 : count)
+  const orders = new Dice(`orders ${seed}`)
+  if (process.length === 0 && orders.chance(0.6)) others.push(orders.pick(orderedSets))
   return {
     seed,
-    flows: [...chosen].flat(),
+    flows: [...others.flat(), ...process],
     workers: dice.between(1, 3),
     events: dice.between(15, 50),
     keys: dice.between(1, 8),
@@ -203,4 +171,11 @@ function sinkRates(dice: Dice): NonNullable<SinkRates> {
     credential: dice.chance(0.1) ? some(0.01) : 0,
     'nothing-done': some(0.1),
   }
+}
+
+/** The systems of these flows, each once. */
+export function systemsOf(flows: readonly FlowPlan[]): SystemPlan[] {
+  const steps = flows.flatMap(({ process }) => process?.steps ?? [])
+  const called = steps.flatMap((step) => (step.kind === 'call' ? step.system : []))
+  return [...new Set([...flows.map(({ system }) => system), ...called])]
 }

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { sabotages } from './sabotage.ts'
 import { simulate } from './simulate.ts'
 
-const maxSeeds = 150
+const maxSeeds = 400
 
 it.each(Object.entries(sabotages))('finds %s', async (_, { breaks, sabotage }) => {
   const found: string[] = []

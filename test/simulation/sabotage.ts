@@ -102,6 +102,63 @@ export const sabotages: Readonly<Record<string, { readonly breaks: RegExp; reado
     breaks: /^D5/,
     sabotage: (journal) => changed(journal, { flush: (flush) => journal.flush({ ...flush, sequences: [] }) }),
   },
+  'a flush that forgets a step now and then': {
+    breaks: /^D9/,
+    sabotage: (journal, _store, dice) =>
+      changed(journal, {
+        flush: (flush) =>
+          journal.flush(dice.chance(0.2) ? { ...flush, steps: flush.steps.slice(0, -1) } : flush),
+      }),
+  },
+  'an owner that does not know which steps are done': {
+    breaks: /^D(4|9)/,
+    sabotage: (journal) =>
+      changed(journal, {
+        stepsWithoutRun: async () => [],
+        claim: async (claim) => {
+          const runs = await journal.claim(claim)
+          return runs === 'lost' ? runs : runs.map((run) => ({ ...run, steps: [] }))
+        },
+      }),
+  },
+  'an owner that forgets that a run goes back': {
+    breaks: /^D9/,
+    sabotage: (journal) =>
+      changed(journal, {
+        claim: async (claim) => {
+          const runs = await journal.claim(claim)
+          return runs === 'lost' ? runs : runs.map((run) => ({ ...run, compensating: false }))
+        },
+      }),
+  },
+  'an owner that does not doubt what a dead one may have sent': {
+    breaks: /^D(4|9)/,
+    sabotage: (journal) =>
+      changed(journal, {
+        claim: async (claim) => {
+          const runs = await journal.claim(claim)
+          return runs === 'lost' ? runs : runs.map((run) => ({ ...run, maybeAt: null }))
+        },
+        acquire: async (worker, group, part) => {
+          const lease = await journal.acquire(worker, group, part)
+          return lease && { ...lease, suspectTo: 0 }
+        },
+      }),
+  },
+  'a flush that says ok before it has written': {
+    breaks: /^D9 (send|undo)/,
+    sabotage: (journal) => {
+      let late: (() => Promise<'ok' | 'lost'>) | undefined
+      return changed(journal, {
+        flush: async (flush) => {
+          // It lands with the next one: what follows a step is sent before its result is there.
+          const earlier = late
+          late = () => journal.flush(flush)
+          return (await earlier?.()) ?? 'ok'
+        },
+      })
+    },
+  },
   'permits for all who ask': {
     breaks: /^D8 \d+ requests at once/,
     sabotage: (journal) =>

@@ -35,7 +35,9 @@ describe('the engine under a virtual clock, with faults at every call', () => {
       ...['delay', 'fail', 'outage'].map((fault) => `sequences ${fault}`),
       ...sinkAnswers.map((answer) => `sink ${answer}`),
       ...['kill', 'stall', 'stop', 'outage'].map((what) => `world ${what}`),
-      ...['retry', 'skip', 'pause'].map((act) => `operator ${act}`),
+      ...['retry', 'skip', 'pause', 'compensate', 'approve', 'refuse', 'result'].map(
+        (act) => `operator ${act}`,
+      ),
     ]
     expect(wanted.filter((what) => !faults.has(what))).toEqual([])
   })
@@ -44,6 +46,7 @@ describe('the engine under a virtual clock, with faults at every call', () => {
 /** The calls of the journal that a worker and its ingress make. */
 const calls = [
   ...['append', 'head', 'read', 'flush', 'slowKeys', 'hasSlowLanes', 'existing', 'due', 'claim', 'mark'],
+  ...['firstOf', 'stepsWithoutRun', 'wakeParked'],
   ...['registerFlows', 'registerSystems', 'join', 'heartbeat', 'leave', 'groups', 'acquire', 'release'],
   ...['takeover', 'flowVersions', 'states', 'reserveRate', 'permits', 'openBreaker', 'tryProbe'],
   ...['closeBreaker', 'throttle'],
@@ -51,6 +54,16 @@ const calls = [
 
 it('seed 376: a poison that lies below the position is found, though suspects could be called resolved at once', async () => {
   expect((await simulate(376)).violations).toEqual([])
+})
+
+it.each([
+  [10, 'careful mode gives a run of several steps a row, instead of holding it again for ever'],
+  [970, 'the life of a key runs from the first attempt, however often the run is taken over'],
+  [1098, 'a step that comes to something at once does not send its run away under the others'],
+  [1208, 'an undo that is stuck is not due'],
+  [2043, 'a doubt that is renewed counts from the later moment'],
+])('seed %i: %s', async (seed) => {
+  expect((await simulate(seed)).violations).toEqual([])
 })
 
 it('takes the same course for the same seed', async () => {

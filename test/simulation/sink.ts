@@ -6,8 +6,8 @@ import type { Dice } from './dice.ts'
 import type { Trace } from './faulty-journal.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { SinkCall } from './sink-invariants.ts'
-import type { OrderData } from './node.ts'
-import type { SystemPlan } from './plan.ts'
+import type { OrderData } from './contracts.ts'
+import type { SystemPlan } from './system-plan.ts'
 import type { VirtualClock } from './virtual-clock.ts'
 
 /** What a target system does with a request. */
@@ -38,6 +38,12 @@ export interface LedgerEntry extends SinkCall {
   readonly type: string
   /** Its event's number in the sequence of its key. */
   readonly place: number | null
+  /** Of a flow with several steps; '' otherwise. */
+  readonly step: string
+  /** What the journal did not say when it was sent, and had to. */
+  readonly unready: readonly string[]
+  /** The effect that it had, met again, or took back. */
+  reference: string | undefined
   /** Its worker had been declared dead when it was sent. */
   readonly fromTheDead: boolean
   /** When it arrived at the target. */
@@ -48,8 +54,14 @@ export interface LedgerEntry extends SinkCall {
 
 /** What steps are given to talk to a simulated target. */
 export interface TargetCall {
-  send(flow: string, event: BusEvent): Promise<unknown>
-  find(flow: string, event: BusEvent): Promise<unknown>
+  send(flow: string, event: BusEvent, step?: string): Promise<unknown>
+  find(flow: string, event: BusEvent, step?: string): Promise<unknown>
+  /** Takes back the effect of this reference. */
+  undo(
+    flow: string,
+    event: BusEvent,
+    back: { readonly step: string; readonly reference: string },
+  ): Promise<unknown>
   verify(flow: string, event: BusEvent): Promise<boolean>
 }
 
@@ -60,11 +72,21 @@ export interface SinkDeps {
   /** Whether this worker has been declared dead. */
   readonly isDead: (worker: string) => boolean
   readonly onAnswer: (answer: SinkAnswer) => void
+  /** What the journal should say before such a call of a step is sent, and does not. */
+  readonly unready: (call: {
+    flow: string
+    step: string
+    seq: number
+    kind: AttemptContext['kind']
+  }) => string[]
   readonly trace: Trace | undefined
 }
 
 interface Request {
   readonly flow: string
+  readonly step: string
+  /** The effect to take back. */
+  readonly back: string | undefined
   readonly event: BusEvent
   readonly context: AttemptContext
   readonly process: SimulatedProcess
@@ -78,8 +100,11 @@ interface Request {
 export class Sink {
   readonly ledger: LedgerEntry[] = []
   readonly #deps: SinkDeps
-  /** By idempotency key: when the target first saw it take effect. */
-  readonly #effects = new Map<string, number>()
+  /** By idempotency key: when the target last saw it take effect, and what that is called. */
+  readonly #effects = new Map<string, { readonly since: number; readonly reference: string }>()
+  /** What is there now, by step of a run. */
+  readonly #live = new Map<string, Set<string>>()
+  #references = 0
   rates: SinkRates
 
   constructor(deps: SinkDeps, rates: SinkRates) {
@@ -104,9 +129,33 @@ export class Sink {
     return this.#effects.has(idempotencyKey)
   }
 
-  #open(caller: Omit<Request, 'flow' | 'event'>): TargetCall {
-    const ask = (flow: string, event: BusEvent) => this.#request({ ...caller, flow, event })
-    return { send: ask, find: ask, verify: async (flow, event) => (await ask(flow, event)) !== undefined }
+  /** What is there now of a step of a run. */
+  live(flow: string, seq: number, step = ''): ReadonlySet<string> {
+    return this.#live.get(`${flow}/${seq}/${step}`) ?? new Set()
+  }
+
+  /** A person enters by hand what a step should have done, unless it is there. */
+  enter(flow: string, seq: number, step: string): string {
+    const [there] = this.live(flow, seq, step)
+    return there ?? this.#add(`${flow}/${seq}/${step}`)
+  }
+
+  #add(object: string): string {
+    const reference = `R${++this.#references}`
+    this.#live.set(object, (this.#live.get(object) ?? new Set()).add(reference))
+    return reference
+  }
+
+  #open(caller: Pick<Request, 'context' | 'process' | 'plan'>): TargetCall {
+    const ask = (flow: string, event: BusEvent, step = '') =>
+      this.#request({ ...caller, flow, event, step, back: undefined })
+    return {
+      send: ask,
+      find: ask,
+      undo: (flow, event, { step, reference }) =>
+        this.#request({ ...caller, flow, event, step, back: reference }),
+      verify: async (flow, event) => (await ask(flow, event)) !== undefined,
+    }
   }
 
   async #request(request: Request): Promise<unknown> {
@@ -115,8 +164,8 @@ export class Sink {
     const answer = this.#choose(request)
     if (process.dead) return new Promise(() => undefined)
     this.#deps.onAnswer(answer)
-    const { flow, event } = request
-    this.#deps.trace?.(`${process.id} ${context.kind} ${flow}/${event.seq} ${event.key} → ${answer}`)
+    const { flow, event, step } = request
+    this.#deps.trace?.(`${process.id} ${context.kind} ${flow}/${event.seq} ${step} ${event.key} → ${answer}`)
     if (answer === 'refused') return this.#refuse(process)
     context.sent()
     return this.#send(request, answer)
@@ -126,7 +175,9 @@ export class Sink {
     if (!this.rates) return 'ok'
     const answer = this.#deps.dice.weighted(this.rates)
     if (answer === 'nothing-done' && !(plan.verified && kind === 'send')) return 'ok'
-    return kind !== 'send' && (answer === 'invalid' || answer === 'conflict') ? 'ok' : answer
+    return kind !== 'send' && kind !== 'undo' && (answer === 'invalid' || answer === 'conflict')
+      ? 'ok'
+      : answer
   }
 
   #refuse(process: SimulatedProcess): Promise<never> {
@@ -139,7 +190,13 @@ export class Sink {
   #send(request: Request, answer: SinkAnswer): Promise<unknown> {
     const { clock, dice } = this.#deps
     const { timeoutMs } = request.plan
-    const sent = { sentAt: clock.monotonic(), fromTheDead: this.#deps.isDead(request.process.id) }
+    const { flow, step, event, context } = request
+    const call = { flow, step, seq: event.seq, kind: context.kind }
+    const sent = {
+      sentAt: clock.monotonic(),
+      fromTheDead: this.#deps.isDead(request.process.id),
+      unready: step === '' ? [] : this.#deps.unready(call),
+    }
     const { sentAt } = sent
     const travelMs = dice.chance(0.1) ? dice.next() * timeoutMs * 0.6 : dice.next() * 5
     const workMs = answer === 'slow' ? dice.next() * timeoutMs * 1.2 : dice.next() * 20
@@ -162,13 +219,15 @@ export class Sink {
   }
 
   #enter(
-    { flow, event, context, process, plan }: Request,
-    sent: Pick<LedgerEntry, 'answer' | 'sentAt' | 'fromTheDead'>,
+    { flow, step, event, context, process, plan }: Request,
+    sent: Pick<LedgerEntry, 'answer' | 'sentAt' | 'fromTheDead' | 'unready'>,
   ): LedgerEntry {
     const now = this.#deps.clock.monotonic()
     const entry: LedgerEntry = {
       system: plan.name,
       flow,
+      step,
+      reference: undefined,
       type: event.type,
       place: (event.data as OrderData).place,
       key: event.key ?? null,
@@ -186,15 +245,26 @@ export class Sink {
   }
 
   /** What the request does at the target, and what it finds there. */
-  #take({ context, plan }: Request, entry: LedgerEntry): { reference: string } | undefined {
-    const key = context.idempotencyKey
-    if (entry.kind === 'send' && effective.has(entry.answer)) {
-      const since = this.#effects.get(key)
-      const known = since !== undefined && entry.startedAt - since <= plan.remembersMs
-      entry.effect = !known
-      if (!known) this.#effects.set(key, entry.startedAt)
+  #take({ back, plan }: Request, entry: LedgerEntry): { reference: string } | undefined {
+    const key = entry.idempotencyKey
+    const object = `${entry.flow}/${entry.seq}/${entry.step}`
+    if (entry.kind === 'undo') {
+      entry.reference = back
+      entry.effect = effective.has(entry.answer) && (this.#live.get(object)?.delete(back ?? '') ?? false)
+      return undefined
     }
-    return this.#effects.has(key) ? { reference: key } : undefined
+    if (entry.kind === 'send' && effective.has(entry.answer)) {
+      const before = this.#effects.get(key)
+      const known = before !== undefined && entry.startedAt - before.since <= plan.remembersMs
+      entry.effect = !known
+      if (!known) this.#effects.set(key, { since: entry.startedAt, reference: this.#add(object) })
+    }
+    const reference =
+      entry.kind === 'send'
+        ? this.#effects.get(key)?.reference
+        : [...this.live(entry.flow, entry.seq, entry.step)][0]
+    entry.reference = reference
+    return reference === undefined ? undefined : { reference }
   }
 }
 

@@ -2,6 +2,8 @@ import { runState } from '../../src/journal/port.ts'
 import type { JournalSnapshot, SnapshotRun } from '../../src/testing/journal-snapshot.ts'
 import { brokenHistory, brokenInvariants } from './invariants.ts'
 import type { FlowPlan, Plan } from './plan.ts'
+import { systemsOf } from './plan.ts'
+import { brokenProcesses, overlapping, unbalancedEnds } from './process-invariants.ts'
 import type { LedgerEntry, Sink } from './sink.ts'
 import {
   brokenOrder,
@@ -24,6 +26,7 @@ export function violations(history: History): string[] {
       .flatMap((after, index) => brokenHistory(snapshots[index] as JournalSnapshot, after)),
     ...lostAcks(last, history.publisher.acked),
     ...atTheTargets(history, last),
+    ...history.unbalanced,
     ...unended,
   ]
   return [...new Set([...(drained ? atRest(history, last) : [`not drained: ${openRuns(last)}`]), ...stated])]
@@ -36,12 +39,12 @@ function openRuns(last: JournalSnapshot): string {
   return `${words.join(', ')}; positions ${positions.join(' ')} of ${last.events.length} events`
 }
 
-function atTheTargets({ sink, plan }: History, last: JournalSnapshot): string[] {
+function atTheTargets({ sink, plan, operator }: History, last: JournalSnapshot): string[] {
   const { ledger } = sink
   const flows = plan.flows.filter(
     ({ options }) => options.ordering !== 'none' && options.onParked !== 'continue',
   )
-  const rated = plan.flows.filter(({ system }) => system.rate !== undefined)
+  const rated = systemsOf(plan.flows).filter(({ rate }) => rate !== undefined)
   return [
     ...doubledEffects(ledger),
     ...ledger
@@ -49,16 +52,20 @@ function atTheTargets({ sink, plan }: History, last: JournalSnapshot): string[] 
       .map(({ worker, flow, seq }) => `D4 ${worker} sent ${flow}/${seq} after its death mark`),
     ...flows.flatMap((flow) => {
       const sends = sendsOf(sink, flow, plan)
-      const bySequence = typeof flow.options.ordering === 'object'
-      return bySequence
-        ? [...brokenSequence(sends), ...overtaken(flow, sends.map(byPlace), last)]
-        : [...brokenOrder(sends), ...overtaken(flow, sends, last)]
+      const id = last.flows.find(({ name }) => name === flow.name)?.id
+      const byPerson = (seq: number) =>
+        operator.skipped.has(`${id}/${seq}`) || operator.turned.has(`${id}/${seq}`)
+      if (flow.process) return [...brokenOrder(sends), ...overlapping(ledger, flow, byPerson)]
+      if (typeof flow.options.ordering === 'object')
+        return [...brokenSequence(sends), ...overtaken(flow, sends.map(byPlace), last)]
+      return [...brokenOrder(sends), ...overtaken(flow, sends, last)]
     }),
     ...exceededConcurrency(
       ledger,
-      new Map(plan.flows.map(({ system }) => [system.name, system.concurrency])),
+      new Map(systemsOf(plan.flows).map((system) => [system.name, system.concurrency])),
     ),
-    ...rated.flatMap(({ system: { name, rate } }) => {
+    ...brokenProcesses(ledger, plan.flows),
+    ...rated.flatMap(({ name, rate }) => {
       const sent = ledger.filter(({ system }) => system === name)
       return exceededRate(
         sent.map((call) => ({ ...call, startedAt: call.sentAt })),
@@ -121,7 +128,9 @@ function atRest({ plan, sink, operator }: History, last: JournalSnapshot): strin
   const names = new Map(last.flows.map(({ id, name }) => [id, name]))
   const effects = new Set(sink.ledger.filter(({ effect }) => effect).map(({ flow, seq }) => `${flow}/${seq}`))
   const says = (run: SnapshotRun) => `${names.get(run.flow)}/${run.seq}`
-  const ended = last.runs.filter((run) => run.state === runState.succeeded)
+  const several = new Set(plan.flows.flatMap(({ name, process }) => (process ? [name] : [])))
+  const single = (run: SnapshotRun) => !several.has(names.get(run.flow) ?? '')
+  const ended = last.runs.filter((run) => run.state === runState.succeeded && single(run))
   const skipped = last.runs.filter((run) => run.state === runState.skipped)
   return [
     ...ended
@@ -132,6 +141,7 @@ function atRest({ plan, sink, operator }: History, last: JournalSnapshot): strin
       .map((run) => `D2 ${says(run)} was skipped by nobody`),
     ...needlesslySuperseded(plan, last).map((run) => `D2 ${says(run)} was superseded without need`),
     ...(last.flows.length === plan.flows.length ? [] : ['not all flows are registered']),
+    ...unbalancedEnds(last, plan.flows, sink),
     ...last.lanes.map(({ group, key }) => `D2c lane ${group}/${key} is left over`),
   ]
 }

@@ -6,11 +6,13 @@ import type { Trace, Weather } from './faulty-journal.ts'
 import { faultyJournal } from './faulty-journal.ts'
 import { MemoryJournal } from './memory-journal.ts'
 import { MemoryStore } from './memory-store.ts'
-import type { OrderData, SimulatedNode } from './node.ts'
+import type { OrderData } from './contracts.ts'
+import type { SimulatedNode } from './node.ts'
 import { simulatedNode } from './node.ts'
 import { Operator } from './operator.ts'
 import type { Plan } from './plan.ts'
 import { SimulatedProcess } from './process.ts'
+import { unbalanced, unready } from './process-invariants.ts'
 import { Publisher } from './publisher.ts'
 import type { Sabotage } from './sabotage.ts'
 import { Sink } from './sink.ts'
@@ -30,6 +32,8 @@ export interface History {
   /** Taken in the storm and in the calm after it, the last one when all had stopped. */
   readonly snapshots: readonly JournalSnapshot[]
   readonly drained: boolean
+  /** What parked runs said that was not so at the targets, when it was looked. */
+  readonly unbalanced: readonly string[]
   /** Processes that did not end when asked to, or left timers behind. */
   readonly unended: readonly string[]
   readonly faults: ReadonlyMap<string, number>
@@ -55,6 +59,7 @@ export class World {
   readonly #all: SimulatedNode[] = []
   readonly #snapshots: JournalSnapshot[] = []
   readonly #unended: string[] = []
+  readonly #unbalanced: string[] = []
   readonly #sabotage: Sabotage | undefined
   readonly #trace: Trace | undefined
   #processes = 0
@@ -75,6 +80,7 @@ export class World {
         dice: this.#dice.fork('sink'),
         isDead: (worker) => this.#store.workers.get(worker)?.dead === true,
         onAnswer: (answer) => this.#count(`sink ${answer}`),
+        unready: (call) => unready(this.#store, plan.flows, call),
         trace: this.#trace,
       },
       plan.sink,
@@ -87,6 +93,7 @@ export class World {
     this.#operator = new Operator({
       store: this.#store,
       journal: this.#admin,
+      sink: this.#sink,
       plan,
       dice: this.#dice.fork('operator'),
       count: (what) => this.#count(what),
@@ -98,8 +105,8 @@ export class World {
     this.#schedule()
     await this.#clock.run({ until: () => false, maxMs: this.#plan.stormMs })
     this.#clear()
-    const { poison, sink } = this.#plan
-    const slow = poison > 0 || sink.credential > 0
+    const { poison, sink, flows } = this.#plan
+    const slow = poison > 0 || sink.credential > 0 || flows.some(({ process }) => process)
     const drained = await this.#clock.run({
       until: () => this.#drained,
       maxMs: slow ? slowCalmMs : calmMs,
@@ -113,6 +120,7 @@ export class World {
       operator: this.#operator,
       snapshots: this.#snapshots,
       drained,
+      unbalanced: this.#unbalanced,
       unended: this.#unended,
       faults: this.#faults,
       virtualMs: this.#clock.monotonic(),
@@ -161,6 +169,8 @@ export class World {
       for (let index = 0; index < count; index++) this.#clock.timer(dice.next() * plan.stormMs, act)
     }
     for (const event of eventsOf(plan, dice)) at(1, () => this.#publisher.publish(event))
+    if (plan.flows.some(({ process }) => process))
+      for (const event of paymentsOf(plan, dice)) at(1, () => this.#publisher.publish(event))
     at(plan.kills, () => this.#kill(dice))
     at(plan.stalls, () => this.#stall(dice))
     at(plan.stops, () => this.#stop(dice))
@@ -259,6 +269,8 @@ export class World {
 
   #snapshot(): void {
     this.#snapshots.push(this.#admin.snapshot())
+    const snapshot = this.#snapshots.at(-1) as JournalSnapshot
+    this.#unbalanced.push(...unbalanced(snapshot, this.#plan.flows, this.#sink))
   }
 
   #count(what: string): void {
@@ -300,4 +312,21 @@ function placeOf(
   if (again || dice.chance(0.03)) return dice.chance(0.3) ? null : dice.between(0, before)
   last.set(number, before + 1)
   return before + 1
+}
+
+/** What runs of several steps wait for. */
+function paymentsOf(plan: Plan, dice: Dice): NewEvent[] {
+  return Array.from({ length: 2 * plan.keys }, (_, index) => {
+    const number = `K${dice.between(1, plan.keys)}`
+    const data: OrderData = { number, revision: index, place: null, poison: false }
+    return {
+      source: 'urn:payments',
+      id: `${index}`,
+      type: 'payment.captured',
+      key: number,
+      khash: hashKey(number),
+      data: JSON.stringify(data),
+      ext: '{}',
+    }
+  })
 }
