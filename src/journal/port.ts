@@ -4,6 +4,8 @@
  * tests). Numbers are JavaScript numbers: `seq` stays below 2^53.
  */
 
+import type { LinksJournal, UndoneLinks } from './port-links.ts'
+
 /** An event ready to be stored. All strings are well-formed Unicode without NUL; id, source, type, key ≤ 255 bytes. */
 export interface NewEvent {
   readonly source: string
@@ -142,8 +144,8 @@ export interface RunRow {
   readonly awaits: Awaits | null
 }
 
-/** What a run can wait for between two steps: time, an event of its key, a person. */
-export type Awaits = 'timer' | 'signal' | 'approval'
+/** What a run can wait for between two steps: time, an event of its key, a person, a cross-reference. */
+export type Awaits = 'timer' | 'signal' | 'approval' | 'link'
 
 /** States of a step as stored; below 10 it is open. A step without a row has not begun. */
 export const stepState = {
@@ -259,7 +261,7 @@ export interface Flush {
   readonly problems: readonly ProblemRow[]
   /** Keys of events that runs may wait for: those that wait in rows become due. */
   readonly signals: readonly string[]
-  readonly links: readonly LinkRow[]
+  readonly links: readonly (LinkRow | UndoneLinks)[]
   readonly linkWaits: readonly LinkWait[]
   readonly sequences: readonly SequenceRow[]
   /** New positions by flow; omitted when not due. */
@@ -481,7 +483,7 @@ export interface StatsJournal {
 }
 
 /** All roles in one; what an adapter provides. */
-export interface Journal extends EventLog, OwnerJournal, Cluster, SystemsJournal, StatsJournal {
+export interface Journal extends EventLog, OwnerJournal, Cluster, SystemsJournal, StatsJournal, LinksJournal {
   /** Ends connections. Safe to call twice. */
   close(): Promise<void>
 }

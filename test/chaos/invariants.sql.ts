@@ -72,11 +72,11 @@ export const sqlInvariants: readonly SqlInvariant[] = [
     sql: `SELECT ${lane} AS what
           FROM lanes l
           CROSS JOIN LATERAL (
-            SELECT r.state, r.system, r.next_at FROM runs r WHERE ${sameLane} AND ${holding} ORDER BY r.lord, r.seq, r.ord LIMIT 1
+            SELECT r.state, r.system, r.next_at, r.awaits FROM runs r WHERE ${sameLane} AND ${holding} ORDER BY r.lord, r.seq, r.ord LIMIT 1
           ) h
           WHERE l.system <> h.system
-             OR l.next_at < 'infinity' AND NOT CASE h.state
-                  WHEN 1 THEN l.next_at <= clock_timestamp() WHEN 2 THEN l.next_at = h.next_at ELSE false END`,
+             OR l.next_at < 'infinity' AND NOT CASE WHEN h.awaits IS NOT NULL OR h.state = 2 THEN l.next_at = h.next_at
+                  WHEN h.state = 1 THEN l.next_at <= clock_timestamp() ELSE false END`,
   },
   {
     name: 'D2 an open run that does not hold its lane is parked',

@@ -196,6 +196,7 @@ function followsHead(lane: SnapshotLane, runs: readonly SnapshotRun[] | undefine
   const head = runs?.[0]
   if (!head || lane.system !== head.system) return !head
   if (lane.nextAt === Infinity) return true
+  if (lane.awaits !== null) return lane.nextAt === head.nextAt
   return head.state === waiting ? lane.nextAt <= at : head.state === retrying && lane.nextAt === head.nextAt
 }
 

@@ -9,6 +9,7 @@ import type {
   StoredEvent,
 } from '../../src/journal/port.ts'
 import { runState } from '../../src/journal/port.ts'
+import { writeLinks } from './memory-links.ts'
 import type { MemoryLane, MemoryPart, MemoryRun, MemoryStep, MemoryStore } from './memory-store.ts'
 
 const { retrying, running, parked, succeeded } = runState
@@ -116,6 +117,7 @@ function applyFlush(
       if (known.state === 'resolved') known.state = 'open'
     }
   }
+  writeLinks(store, flush, now)
   if (flush.claimedTo > 0) moveOn(store, flush, { part, now })
 }
 

@@ -8,6 +8,7 @@ import type {
 } from '../../src/journal/port.ts'
 import { runState } from '../../src/journal/port.ts'
 import type { JournalSnapshot } from '../../src/testing/journal-snapshot.ts'
+import { MemoryLinks } from './memory-links.ts'
 
 /** A run's row, as the table `runs` has it. Group, key and what follows are null for a plain success. */
 export interface MemoryRun {
@@ -138,6 +139,7 @@ export class MemoryStore {
   readonly attempts = new Map<string, AttemptRow & { readonly worker: string }>()
   readonly problems = new Map<string, MemoryProblem>()
   readonly audit: JournalSnapshot['audit'][number][] = []
+  readonly links = new MemoryLinks()
   readonly #runs = new Map<string, MemoryRun>()
   readonly #openByProblem = new Map<string, number>()
 
