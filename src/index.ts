@@ -20,6 +20,7 @@ export type { RetryOptions } from './define/retry-policy.ts'
 export type {
   Approval,
   ApproveOptions,
+  Dependencies,
   OnTimeout,
   StepFacts,
   StepInput,
@@ -27,6 +28,7 @@ export type {
   WaitForOptions,
   WaitOptions,
 } from './define/step.ts'
+export type { IdReference, Ids, IdsOf, LinkId, LinkPair, Links, SystemName } from './define/link.ts'
 export { toEvent, webhookSource } from './define/source.ts'
 export type {
   MappedEvent,

@@ -45,7 +45,11 @@ function restoreStep(stepRun: StepRun, row: KnownStep, now: number): void {
   stepRun.result = row.result === null ? undefined : (JSON.parse(row.result) as unknown)
   stepRun.trouble = code === null && reason === null ? undefined : { code, message, reason }
   // What it waits for may have come meanwhile.
-  stepRun.woken = stepRun.phase === 'waiting' && stepRun.step.definition.kind === 'waitFor'
+  const { definition } = stepRun.step
+  stepRun.woken = stepRun.phase === 'waiting' && (definition.kind === 'waitFor' || definition.kind === 'call')
+  // An owner counts the try that succeeded; a person does not try.
+  const byHand = stepRun.phase === 'done' && tries === 0
+  if (byHand && definition.kind === 'call' && definition.links) stepRun.given = 'by-hand'
 }
 
 /** An earlier owner may have been at work on the run when it ended: on whatever could have been under way. */
@@ -61,7 +65,8 @@ export function doubtSteps(run: Run, doubt: { readonly sentBy: number; readonly 
 function couldBeUnderWay(run: Run, { step, phase }: StepRun): boolean {
   if (step.definition.kind !== 'call') return false
   if (run.compensating) return phase === 'done' || phase === 'undoing'
-  if (phase !== 'pending' && phase !== 'retrying') return false
+  // One that waits for an id may have got it, and begun, without a word in its row.
+  if (phase !== 'pending' && phase !== 'retrying' && phase !== 'waiting') return false
   return step.after.every((place) => {
     const before = run.steps[place]?.phase
     return before === 'done' || before === 'skipped'
