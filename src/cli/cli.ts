@@ -4,6 +4,7 @@ import { addDoctorCommand } from './commands/doctor.ts'
 import { addEventCommands } from './commands/events.ts'
 import { addInitCommand } from './commands/init.ts'
 import { addKeyCommands } from './commands/keys.ts'
+import { addLinkCommands } from './commands/links.ts'
 import { addOverviewCommands } from './commands/overview.ts'
 import { addPublishCommand } from './commands/publish.ts'
 import { addRunCommands } from './commands/runs.ts'
@@ -54,6 +55,7 @@ export function createProgram(terminal: Terminal): Command {
     addOverviewCommands,
     addEventCommands,
     addRunCommands,
+    addLinkCommands,
     addKeyCommands,
     addDoctorCommand,
   ])

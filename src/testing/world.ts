@@ -71,7 +71,7 @@ export interface World extends AsyncDisposable {
   states(): Promise<Partial<Record<RunStateName, number>>>
   /** As a person would: retries or skips a run. Rejects with `act.refused`. */
   act(verb: 'retry' | 'skip', run: { readonly flow: string; readonly seq: number }): Promise<void>
-  /** As a person would: says which id an object has in a system. Rejects with `act.refused` when it has another, or the id belongs to another object. */
+  /** As a person would: says which id an object has in a system. Rejects with `link.conflict` when it has another, or the id belongs to another object. */
   link(kind: string, id: string, system: SystemName, external: string): Promise<void>
   /** All cross-references, by kind, id and system. */
   links(): Promise<readonly WorldLink[]>
@@ -232,7 +232,7 @@ class RunningWorld implements World {
     })
     if (row?.result === 'held' || row?.result === 'taken')
       throw new BusbarError(
-        'act.refused',
+        'link.conflict',
         row.result === 'held'
           ? `${kind} ${id} has another id in ${name.system}`
           : `the id ${external} in ${name.system} belongs to another ${kind}`,

@@ -237,7 +237,9 @@ describe('waiting for a cross-reference', () => {
     await world.advance('5s')
     expect(await world.states()).toEqual({ succeeded: 1 })
     expect(world.calls(erp).map(({ body }) => body)).toEqual([{ number: 'SO-1', customer: 'by-hand' }])
-    await expect(world.link('customer', 'C-7', erp, 'another')).rejects.toMatchObject({ code: 'act.refused' })
+    await expect(world.link('customer', 'C-7', erp, 'another')).rejects.toMatchObject({
+      code: 'link.conflict',
+    })
   })
 
   it('fails the step when the link does not come in time, and waits anew when a person retries', async () => {
