@@ -13,6 +13,8 @@ export interface JournalSnapshot {
   readonly groups: readonly SnapshotGroup[]
   readonly runs: readonly SnapshotRun[]
   readonly lanes: readonly SnapshotLane[]
+  /** Who waits for a cross-reference; `known`: it is there. */
+  readonly linkWaits: readonly { group: string; key: string; due: boolean; known: boolean }[]
   readonly attempts: readonly SnapshotAttempt[]
   readonly problems: readonly { fp: string; system: string; code: string; state: string }[]
   readonly systems: readonly SnapshotSystem[]

@@ -39,7 +39,7 @@ afterAll(async () => {
 /** A healthy journal with every kind of lane. */
 async function fill(): Promise<void> {
   const owned = await ownedGroup(world)
-  const [a, b1, b2, c, d, e, f] = await publishKeys(owned, ['a', 'b', 'b', 'c', 'd', 'e', 'f'])
+  const [a, b1, b2, c, d, e, f, g] = await publishKeys(owned, ['a', 'b', 'b', 'c', 'd', 'e', 'f', 'g'])
   await owned.journal.flush(
     flushOf(owned, {
       done: [done(owned, a!)],
@@ -50,9 +50,11 @@ async function fill(): Promise<void> {
         row(owned, d!, { state: runState.parked }),
         row(owned, e!, { state: runState.retrying, nextInMs: 3_600_000 }),
         row(owned, f!, { state: runState.parked, holds: false }),
+        row(owned, g!, { state: runState.waiting, awaits: 'link', nextInMs: 3_600_000 }),
       ],
-      positions: positionAt(owned, f!.seq),
-      claimedTo: f!.seq,
+      linkWaits: [{ key: 'g', kind: 'customer', id: 'C-7', system: 'erp' }],
+      positions: positionAt(owned, g!.seq),
+      claimedTo: g!.seq,
     }),
   )
 }
@@ -94,6 +96,8 @@ const breakages: Readonly<Record<string, string>> = {
   'D2d a lane that waits for ever has a running run, a parked head, or awaits something': `UPDATE lanes SET next_at = 'infinity' WHERE key = 'c'`,
   'D2 a lane with a running run is not due': `UPDATE lanes SET next_at = now() WHERE key = 'b'`,
   'D10 a lane says what its head waits for: the system, and the time': `UPDATE lanes SET next_at = now() WHERE key = 'e'`,
+  'A15 a wait is due as soon as its link is there': `UPDATE links SET ext = '1077'`,
+  'A15 a lane that waits for a link until later has said for which': `DELETE FROM link_waits`,
   'D2 an open run that does not hold its lane is parked': `UPDATE runs SET state = 1 WHERE key = 'f'`,
   'D4 an owner is alive': `UPDATE workers SET dead = true`,
   'D4 a group without an owner has no running run': `UPDATE lane_groups SET owner = NULL`,
