@@ -137,6 +137,19 @@ describe('runs that wait for a cross-reference', () => {
     expect(await counts()).toEqual({ 4: 1 })
     expect(erp.sends).toEqual([])
   }, 30_000)
+
+  it('a person who edits the data of the step changes what it waits for', async () => {
+    await rig.startWorker([customers(), ordersFlow()])
+    await rig.publish({ number: 'SO-1', revision: 1 })
+    await rig.until(() => areWaiting(1))
+    await rig.publish(customer(2))
+    await rig.sql(
+      `SELECT act_on_step(r.flow, r.seq, r.gen, 'send', 'edit', '{"number":"SO-1","revision":2}', 'tester', 'wrong customer')
+       FROM runs r WHERE r.state < 10`,
+    )
+    await rig.until(async () => (await counts())['10'] === 1)
+    expect(erp.sends).toEqual(['SO-12'])
+  }, 30_000)
 })
 
 describe('the result of a step that a person has given', () => {

@@ -330,6 +330,48 @@ describe('waiting for a cross-reference', () => {
     expect(world.calls(accounting).map(({ path }) => path)).toEqual(['/book', '/last'])
   })
 
+  it('asks its condition first: a step that is not needed waits for nothing', async () => {
+    const flow = defineFlow('condition')
+      .on(orderPlaced)
+      .step('sale', erp, {
+        when: ({ event }) => event.data.number !== 'SO-1',
+        dependsOn: ({ event, ids }) => ids('customer', event.data.customerId, erp),
+        run: ({ call }) => call.post('/sales', {}),
+      })
+    await using world = await startWorld({ flows: [flow] })
+    await world.publish(orderPlaced, order('SO-1'))
+    await world.publish(orderPlaced, order('SO-2'))
+    await world.advance('1m')
+    expect(await world.states()).toEqual({ succeeded: 1, waiting: 1 })
+  })
+
+  it('of a system that is paused waits for both, and goes on when both are there', async () => {
+    await using world = await startWorld({ flows: [customers, ordersFlow()], systems: withIds })
+    await world.publish(orderPlaced, order('SO-1'))
+    await world.advance('1m')
+    await world.pause(erp)
+    await world.link('customer', 'C-7', erp, 'E-7')
+    await world.advance('1h')
+    expect(await world.states()).toEqual({ waiting: 1 })
+    await world.pause(erp, false)
+    await world.untilIdle()
+    expect(await world.states()).toEqual({ succeeded: 1 })
+    expect(world.calls(erp)).toHaveLength(1)
+  })
+
+  it('is not asked for again once the step was attempted', async () => {
+    await using world = await startWorld({
+      flows: [ordersFlow()],
+      systems: [stub(erp, { failFirst: 3, answer: idsOf })],
+    })
+    await world.link('customer', 'C-7', erp, 'E-7')
+    await world.publish(orderPlaced, order('SO-1'))
+    await world.untilIdle()
+    expect(await world.states()).toEqual({ succeeded: 1 })
+    expect(world.calls(erp)).toHaveLength(4)
+    expect(await world.links()).toMatchObject([{ kind: 'customer' }, { kind: 'order', external: 's:SO-1' }])
+  })
+
   it('a "dependsOn" that throws, or names no id, fails the step with what was wrong', async () => {
     const flow = defineFlow('broken')
       .on(orderPlaced)
