@@ -23,7 +23,7 @@ export async function setLink(database: Database, act: SetLinkBody, actor: strin
   if (result === 'held')
     throw new BusbarError(
       'link.conflict',
-      `${kind} ${id} has the id ${before} in ${system}: to have ${external} in its place, say that it is to be replaced`,
+      `${kind} ${id} has the id ${before} in ${system}: to have ${external} in its place, say replace (--replace)`,
     )
   if (result === 'taken')
     throw new BusbarError(
