@@ -108,7 +108,10 @@ export class Processes {
       stepRun.trouble = { code: hold.park, message: hold.reason, reason: null }
       this.#failed(stepRun)
     } else {
+      const { run } = stepRun
       stepRun.trouble = { code: null, message: null, reason: hold.reason }
+      // With a row the step may go on, once it is committed: without one it would be held again, and again.
+      if (!run.hasRow) this.#deps.stay(run, { state: runState.running }, stepRun)
       this.#later(stepRun, hold.waitMs)
     }
     this.#goOn(stepRun.run)

@@ -1,4 +1,5 @@
-import { runState } from '../../src/journal/port.ts'
+import type { StepState } from '../../src/journal/port.ts'
+import { runState, stepState } from '../../src/journal/port.ts'
 import type { RunAct, RunActResult } from '../../src/testing/journal-under-test.ts'
 import type { MemoryRun, MemoryStore } from './memory-store.ts'
 
@@ -14,6 +15,7 @@ export function actOnRun(store: MemoryStore, act: RunAct, now: number): RunActRe
   const change = changeBy(run, { verb, reason, now })
   if (!change) return { result: 'refused', before, after: before }
   store.change(run, change)
+  if (verb === 'retry') retrySteps(store, run)
   store.settle(run.group as string, run.key as string, now)
   const object = `run ${store.flow(flow)?.name}/${seq}${gen === 0 ? '' : `/${gen}`}`
   store.audit.push({ actor, verb, object, reason })
@@ -30,6 +32,23 @@ function changeBy(
   if (verb !== 'retry' || !is(retrying, parked)) return undefined
   const anew = { throttles: 0, conflicts: 0, crashes: 0, reason: null }
   return { state: retrying, holds: true, nextAt: now, tries: is(parked) ? 0 : run.tries, ...anew }
+}
+
+/** What failed is tried again with full budgets; see retry_steps in 0009-steps.sql. */
+function retrySteps(store: MemoryStore, { flow, seq, gen }: MemoryRun): void {
+  const { retrying, failed, undoing, undoFailed } = stepState
+  const again = new Map<StepState, StepState>([
+    [retrying, retrying],
+    [failed, retrying],
+    [undoing, undoing],
+    [undoFailed, undoing],
+  ])
+  const steps = store.steps.get(`${flow}/${seq}/${gen}`)
+  for (const [name, step] of steps ?? []) {
+    const state = again.get(step.state)
+    if (state !== undefined)
+      steps?.set(name, { ...step, state, nextAt: null, tries: 0, throttles: 0, conflicts: 0 })
+  }
 }
 
 /** Pauses or resumes a system or a lane group; whether there is one of that name. */

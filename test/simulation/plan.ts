@@ -26,6 +26,8 @@ export interface FlowPlan {
   readonly find: boolean
   readonly both: boolean
   readonly attempts: number
+  /** It gives the customer of each key an id, or needs that id before it sends. */
+  readonly links?: 'gives' | 'needs'
 }
 
 /** All that a seed decides before the world begins. */
@@ -88,6 +90,8 @@ const books = systemPlan('books', { keyLifeMs: 0, limits: { concurrency: 3 } })
 const depot = systemPlan('depot', { limits: { concurrency: 2 } })
 const track = systemPlan('track', { keyLifeMs: 0 })
 const portal = systemPlan('portal', { verified: true })
+const crm = systemPlan('crm', {})
+const ship = systemPlan('ship', { limits: { concurrency: 2 } })
 const feed = systemPlan('feed', { keyLifeMs: 6_000, limits: { rate: { max: 20, per: 1_000 } } })
 
 const base = { find: false, both: true, attempts: 8 }
@@ -116,12 +120,19 @@ const flowSets: readonly (readonly FlowPlan[])[] = [
   ],
 ]
 
+/** One flow gives the ids that the other waits for. */
+const linkedFlows: readonly FlowPlan[] = [
+  { ...base, name: 'crm-create', system: crm, options: {}, links: 'gives' },
+  { ...base, name: 'ship-after', system: ship, options: {}, find: true, links: 'needs' },
+]
+
 /** What this seed is to be. */
 export function planOf(seed: number): Plan {
   const dice = new Dice(`plan ${seed}`)
   const count = dice.between(1, 3)
   const chosen = new Set<readonly FlowPlan[]>()
   while (chosen.size < count) chosen.add(dice.pick(flowSets))
+  if (new Dice(`links ${seed}`).chance(0.2)) chosen.add(linkedFlows)
   const rough = dice.pick([0, 0.3, 1, 2])
   const some = (most: number) => dice.next() * most * rough
   const stormMs = dice.between(6_000, 20_000)

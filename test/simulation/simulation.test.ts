@@ -33,7 +33,7 @@ describe('the engine under a virtual clock, with faults at every call', () => {
       ...calls.flatMap((call) => journalFaults.map((fault) => `${call} ${fault}`)),
       ...sinkAnswers.map((answer) => `sink ${answer}`),
       ...['kill', 'stall', 'stop', 'outage'].map((what) => `world ${what}`),
-      ...['retry', 'skip', 'pause'].map((act) => `operator ${act}`),
+      ...['retry', 'skip', 'pause', 'link'].map((act) => `operator ${act}`),
     ]
     expect(wanted.filter((what) => !faults.has(what))).toEqual([])
   })
@@ -44,11 +44,15 @@ const calls = [
   ...['append', 'head', 'read', 'flush', 'slowKeys', 'hasSlowLanes', 'existing', 'due', 'claim', 'mark'],
   ...['registerFlows', 'registerSystems', 'join', 'heartbeat', 'leave', 'groups', 'acquire', 'release'],
   ...['takeover', 'flowVersions', 'states', 'reserveRate', 'permits', 'openBreaker', 'tryProbe'],
-  ...['closeBreaker', 'throttle'],
+  ...['closeBreaker', 'throttle', 'externalIds', 'releaseLinked', 'tidyLinkWaits'],
 ]
 
 it('seed 376: a poison that lies below the position is found, though suspects could be called resolved at once', async () => {
   expect((await simulate(376)).violations).toEqual([])
+})
+
+it('seed 359: a step in doubt of a careful owner gets a row and goes on, where the run has phases', async () => {
+  expect((await simulate(359)).violations).toEqual([])
 })
 
 it('takes the same course for the same seed', async () => {

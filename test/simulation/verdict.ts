@@ -119,6 +119,9 @@ function atRest({ plan, sink, operator }: History, last: JournalSnapshot): strin
     ...skipped
       .filter(({ flow, seq }) => !operator.skipped.has(`${flow}/${seq}`))
       .map((run) => `D2 ${says(run)} was skipped by nobody`),
+    ...last.linkWaits
+      .filter(({ due }) => due)
+      .map(({ group, key }) => `A15 lane ${group}/${key} was not released`),
     ...(last.flows.length === plan.flows.length ? [] : ['not all flows are registered']),
     ...last.lanes.map(({ group, key }) => `D2c lane ${group}/${key} is left over`),
   ]
