@@ -29,7 +29,7 @@ defineFlow('links')
     run: async ({ call, ids }) => {
       const known = await ids.get('customer', 'C-7', erp)
       same<typeof known, string | undefined>(true)
-      return call.post('/sales', {})
+      return call.post('/sales', { known })
     },
     links: (result, { event }) => {
       same<typeof result.id, number>(true)
@@ -46,7 +46,7 @@ defineFlow('links')
       const reference = ids('customer', event.data.customerId, erp)
       same<typeof reference, IdReference>(true)
       same<typeof results.sale.id, number>(true)
-      return [reference, event.data.gift ? ids('gift', 1, 'shop') : undefined]
+      return [reference, event.data.gift ? ids('gift', results.sale.id, 'shop') : undefined]
     },
     dependsWithin: '24h',
     run: ({ call }) => call.post('/bills', {}),
@@ -56,8 +56,8 @@ defineFlow('links')
 defineFlow('wrong')
   .on(orderPlaced)
   .step('sale', erp, {
-    // @ts-expect-error: the event has no such field
-    dependsOn: ({ event, ids }) => ids('customer', event.data.missing, erp),
+    // @ts-expect-error: the event's data is no id
+    dependsOn: ({ event, ids }) => ids('customer', event.data, erp),
     run: ({ call }) => call.post('/sales', {}),
     // @ts-expect-error: an id is text or a number
     links: () => ({ order: true }),
@@ -67,8 +67,8 @@ defineFlow('wrong-2')
   .on(orderPlaced)
   .step('sale', erp, {
     run: ({ call }) => call.post('/sales', {}),
-    // @ts-expect-error: the result has no such field
-    links: (result) => ({ order: result.number }),
+    // @ts-expect-error: the result itself is no id
+    links: (result) => ({ order: result }),
     // @ts-expect-error: a reference is made with ids
     dependsOn: () => 'C-7',
   })
