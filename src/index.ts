@@ -21,6 +21,7 @@ export type { RetryOptions } from './define/retry-policy.ts'
 export type {
   Approval,
   ApproveOptions,
+  Dependencies,
   OnTimeout,
   StepFacts,
   StepInput,
@@ -28,6 +29,7 @@ export type {
   WaitForOptions,
   WaitOptions,
 } from './define/step.ts'
+export type { IdReference, Ids, IdsOf, LinkId, LinkPair, Links, SystemName } from './define/link.ts'
 export { toEvent, webhookSource } from './define/source.ts'
 export type {
   MappedEvent,

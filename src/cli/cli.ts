@@ -5,6 +5,7 @@ import { addEventCommands } from './commands/events.ts'
 import { addInitCommand } from './commands/init.ts'
 import { addKeyCommands } from './commands/keys.ts'
 import { addOutboxCommands } from './commands/outbox.ts'
+import { addLinkCommands } from './commands/links.ts'
 import { addOverviewCommands } from './commands/overview.ts'
 import { addPublishCommand } from './commands/publish.ts'
 import { addRunCommands } from './commands/runs.ts'
@@ -56,6 +57,7 @@ export function createProgram(terminal: Terminal): Command {
     addEventCommands,
     addRunCommands,
     addOutboxCommands,
+    addLinkCommands,
     addKeyCommands,
     addDoctorCommand,
   ])

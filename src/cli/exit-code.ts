@@ -22,6 +22,7 @@ const codes: Partial<Record<ErrorCode, number>> = {
   'request.invalid': exitCode.usage,
   'request.malformed': exitCode.usage,
   'act.refused': exitCode.refused,
+  'link.conflict': exitCode.refused,
   'event.invalid': exitCode.refused,
   'event.conflict': exitCode.refused,
   'event.unknown-type': exitCode.refused,

@@ -109,9 +109,8 @@ function explainRunning(facts: RunFacts): Explanation {
 }
 
 function explainWaiting(facts: RunFacts): Explanation {
-  if (facts.awaits === 'gap' && facts.reason !== null)
-    return { why: [text(facts.reason)], until: facts.nextAt }
-  if (facts.awaits !== null) return { why: say`waits for ${facts.awaits}`, until: facts.nextAt }
+  if (facts.awaits !== null)
+    return { why: say`${facts.reason ?? `waits for ${facts.awaits}`}`, until: facts.nextAt }
   if (facts.nextAt !== null && facts.nextAt > facts.nowAt)
     return { why: say`waits until ${time(facts.nextAt)}${because(facts.reason)}`, until: facts.nextAt }
   return { why: say`is next in its lane${because(facts.reason)}`, until: null }

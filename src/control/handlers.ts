@@ -3,12 +3,14 @@ import type { Database } from '../journal/database.ts'
 import { actOnRun } from './acts/act-on-run.ts'
 import { changeProblem } from './acts/change-problem.ts'
 import { actOnRejected, missingRejected, retryManyRejected } from './acts/outbox.ts'
+import { removeLink, setLink } from './acts/links.ts'
 import { changePause } from './acts/pause.ts'
 import { retryRuns } from './acts/retry-runs.ts'
 import { listAudit } from './queries/audit.ts'
 import { findEvent, listEvents, seqOfEvent } from './queries/events.ts'
 import { listFlows } from './queries/flows.ts'
 import { listGroups } from './queries/groups.ts'
+import { listLinks } from './queries/links.ts'
 import { missingRun } from './queries/missing-run.ts'
 import { findRejected, readOutbox } from './queries/outbox.ts'
 import { findProblem, listProblems } from './queries/problems.ts'
@@ -54,6 +56,9 @@ export const handlers: Handlers = {
   skipRun: ({ database, actor }, { reason, ...run }) =>
     actOnRun(database, { verb: 'skip', run, actor, reason }),
   retryRuns: ({ database, actor }, body) => retryRuns(database, body, actor),
+  listLinks: ({ database }, query) => listLinks(database, query),
+  setLink: ({ database, actor }, body) => setLink(database, body, actor),
+  removeLink: ({ database, actor }, body) => removeLink(database, body, actor),
   listSystems: async ({ database }) => ({ items: await listSystems(database) }),
   getSystem: async ({ database }, { name }) =>
     there(await findSystem(database, name), `there is no system ${name}`),

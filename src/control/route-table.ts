@@ -35,6 +35,7 @@ import {
   RetryManyRejectedBody,
   RetryRejectedBody,
 } from './schema/outbox.ts'
+import { LinkChange, LinkList, LinksQuery, RemoveLinkBody, SetLinkBody } from './schema/link.ts'
 import { ActResult, RunDetail, RunPage, RunsQuery } from './schema/run.ts'
 import { GroupList, Paused, SystemDetail, SystemList, WorkerList } from './schema/system.ts'
 
@@ -118,6 +119,30 @@ export const routes = {
     summary: 'Try many parked or retrying runs again now, by filter, a bounded number at a time',
     body: BulkRetryBody,
     answer: BulkResult,
+  }),
+  listLinks: defineRoute({
+    ...read,
+    path: '/links',
+    tag: 'links',
+    summary: 'Cross-references: the ids of an object (kind, id), or the object of an id (system, external)',
+    query: LinksQuery,
+    answer: LinkList,
+  }),
+  setLink: defineRoute({
+    ...act,
+    path: '/links',
+    tag: 'links',
+    summary: 'Say which id an object has in a system; runs that wait for it go on',
+    body: SetLinkBody,
+    answer: LinkChange,
+  }),
+  removeLink: defineRoute({
+    ...act,
+    path: '/links/remove',
+    tag: 'links',
+    summary: 'Say that an object has no id in a system',
+    body: RemoveLinkBody,
+    answer: LinkChange,
   }),
   listSystems: defineRoute({
     ...read,

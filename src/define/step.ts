@@ -1,6 +1,7 @@
 import type { Duration } from './duration.ts'
 import { durationMs } from './duration.ts'
 import type { AnyContract } from './event.ts'
+import type { IdReference, Ids, IdsOf, Links } from './link.ts'
 import { checkName } from './name.ts'
 import type { RetryOptions, RetryPolicy } from './retry-policy.ts'
 import { retryPolicy } from './retry-policy.ts'
@@ -18,6 +19,8 @@ export type NoResults = Readonly<Record<never, never>>
 /** What a step's functions are given. */
 export interface StepInput<Event, Call, Results = NoResults> extends StepFacts<Event, Results> {
   readonly call: Call
+  /** Cross-references: the ids that objects have in systems. */
+  readonly ids: Ids
   /** Stable over all tries of this step of this run; another one for its undo. */
   readonly idempotencyKey: string
   /** 1 for the first try. */
@@ -48,10 +51,29 @@ export interface StepOptions<Event, Call, Result, Results = NoResults> {
   ) => Promise<boolean> | boolean
   /** Takes the effect back when the run is compensated; without it there is nothing to take back. Tried again as durably as `run`. */
   readonly undo?: (input: StepInput<Event, Call, Results> & { readonly result: NoInfer<Result> }) => unknown
+  /**
+   * The ids that the system has given, as cross-references; written in one transaction with the step's result. An id that
+   * cannot be one fails the step for good, though its effect has happened. An undone step takes its links back.
+   *
+   * @example links: (result) => ({ order: result.id })
+   */
+  readonly links?: (result: NoInfer<Result>, facts: StepFacts<Event, Results>) => Links | undefined
+  /**
+   * Ids of other objects that must be known before the step starts: until then it waits. Must be a pure function of what
+   * it is given; undefined is nothing to wait for.
+   *
+   * @example dependsOn: ({ event, ids }) => ids('customer', event.data.customerId, erp)
+   */
+  readonly dependsOn?: (facts: StepFacts<Event, Results> & { readonly ids: IdsOf }) => Dependencies
+  /** How long it waits for them before it fails for good with `step.dependency-missing`; default 72 h. */
+  readonly dependsWithin?: Duration
   readonly retry?: RetryOptions
   /** Overrides the system's timeout for this step. */
   readonly timeout?: Duration
 }
+
+/** What a step waits for: one id, several, or none. */
+export type Dependencies = IdReference | readonly (IdReference | undefined)[] | undefined
 
 /** What becomes of a run whose wait has run out: it is parked, goes on without a result, or is compensated. */
 export type OnTimeout = 'park' | 'continue' | 'compensate'
@@ -104,6 +126,9 @@ export interface CallStep extends AnyStep {
   readonly find: ((input: StepInput<never, never, never>) => unknown) | undefined
   readonly verify: ((input: WithResult) => unknown) | undefined
   readonly undo: ((input: WithResult) => unknown) | undefined
+  readonly links: ((result: never, facts: StepFacts<never, never>) => Links | undefined) | undefined
+  readonly dependsOn: ((facts: StepFacts<never, never> & { readonly ids: IdsOf }) => Dependencies) | undefined
+  readonly dependsWithinMs: number
   readonly retry: RetryPolicy
   readonly timeoutMs: number
 }
@@ -151,7 +176,7 @@ export function callStep(
   system: System,
   options: Conditions & StepOptions<never, never, never, never>,
 ): CallStep {
-  const { run, find, verify, undo, retry, timeout } = options
+  const { run, find, verify, undo, links, dependsOn, dependsWithin, retry, timeout } = options
   return {
     kind: 'call',
     ...anyStep(name, options),
@@ -160,6 +185,9 @@ export function callStep(
     find,
     verify,
     undo,
+    links,
+    dependsOn,
+    dependsWithinMs: durationMs(dependsWithin ?? '72h'),
     retry: retryPolicy(retry ?? {}),
     timeoutMs: timeout === undefined ? system.settings.timeoutMs : durationMs(timeout),
   }

@@ -1,13 +1,16 @@
 import { hash } from 'node:crypto'
-import type { AnyContract, BusEvent } from '../define/event.ts'
+import type { BusEvent } from '../define/event.ts'
+import type { Ids } from '../define/link.ts'
 import type { StepInput } from '../define/step.ts'
 import type { AttemptContext, Exchange } from '../define/system.ts'
 import { CallError } from '../errors.ts'
-import { busEvent, editedData } from './bus-event.ts'
 import type { Clock, Random } from './clock.ts'
 import type { Outcome } from './outcome.ts'
 import { failedOutcome } from './outcome.ts'
 import type { CallRun, Run, StepRun } from './run.ts'
+import { seenEvent } from './seen-event.ts'
+import type { Linked } from './step-links.ts'
+import { linksOf } from './step-links.ts'
 
 /** One phase of an attempt for the record. */
 export interface AttemptRecord {
@@ -27,6 +30,8 @@ export interface AttemptReport {
   readonly outcome: Outcome
   /** What the step gave, or what `find` found. */
   readonly value: unknown
+  /** The cross-references that it gives, of a step that declares some. */
+  readonly linked?: Linked
   readonly records: readonly AttemptRecord[]
   readonly ms: number
 }
@@ -42,6 +47,7 @@ export interface AttemptDeps {
   readonly mark?: (inside: boolean) => Promise<void>
   /** Aborts when the owner gave up. */
   readonly signal: AbortSignal
+  readonly ids: Ids
 }
 
 /**
@@ -112,17 +118,14 @@ class Phases {
   }
 
   async all(): Promise<Ended> {
-    const { flow, event, compensating } = this.#stepRun.run
+    const { step, run } = this.#stepRun
+    const { compensating } = run
     try {
       await this.#deps.mark?.(true)
-      const contract = flow.contracts.get(event.type)
-      if (!contract)
-        throw new CallError({
-          class: 'invalid',
-          message: `no contract for "${event.type}" in this deployment`,
-        })
-      const seen = await this.#seen(contract)
-      return await (compensating ? this.#back(seen) : this.#forward(seen))
+      const seen = await seenEvent(this.#stepRun)
+      if (compensating) return await this.#back(seen)
+      const ended = await this.#forward(seen)
+      return step.definition.links ? await this.#linked(seen, ended) : ended
     } catch (error) {
       const outcome = failedOutcome(error, { sent: this.#sent, timedOut: this.#timedOut, readOnly: false })
       this.#record(compensating ? 'undo' : 'send', outcome, this.#deps.clock.now(), 0)
@@ -131,13 +134,6 @@ class Phases {
       this.#cancelDeadline()
       await this.#deps.mark?.(false)
     }
-  }
-
-  /** The event, with the data that a person has given this step in the place of its own. */
-  async #seen(contract: AnyContract): Promise<BusEvent> {
-    const { run, input } = this.#stepRun
-    const event = await busEvent(run.event, contract)
-    return input === null ? event : { ...event, data: await editedData(input, contract) }
   }
 
   async #forward(seen: BusEvent): Promise<Ended> {
@@ -149,6 +145,16 @@ class Phases {
     const sent = await this.#phase('send', () => step.run(this.#input('send', seen)))
     if (sent.outcome.kind === 'failed' || !step.verify) return sent
     return this.#verify(seen, sent)
+  }
+
+  /** With the links that the step makes of its result. */
+  async #linked(seen: BusEvent, ended: Ended): Promise<Ended> {
+    const { definition } = this.#stepRun.step
+    if (ended.outcome.kind === 'failed') return ended
+    const { mark } = this.#deps
+    if (mark) await mark(true)
+    const linked = linksOf(definition, ended.value, { event: seen, results: resultsOf(this.#stepRun) })
+    return linked ? { ...ended, linked } : ended
   }
 
   /**
@@ -236,6 +242,7 @@ class Phases {
       event: event as never,
       results: resultsOf(this.#stepRun),
       call: step.connector.open(this.#context(kind, event)) as never,
+      ids: this.#deps.ids,
       idempotencyKey: this.#key,
       attempt: attempts + 1,
       signal: this.#abort.signal,
@@ -271,6 +278,7 @@ class Phases {
 interface Ended {
   readonly outcome: Outcome
   readonly value: unknown
+  readonly linked?: Linked
 }
 
 /** A run of one step has none to show; most runs are, so this costs them nothing. */

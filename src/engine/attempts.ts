@@ -1,3 +1,4 @@
+import type { Ids } from '../define/link.ts'
 import type { AttemptReport } from './attempt.ts'
 import { attempt } from './attempt.ts'
 import type { Clock, Random } from './clock.ts'
@@ -21,6 +22,8 @@ export interface AttemptsDeps {
   readonly random: Random
   readonly checkLease: () => void
   readonly signal: AbortSignal
+  /** Shared by all steps. */
+  readonly ids: Ids
   /** Careful mode: commits whether the run is inside the user's code. */
   readonly mark: (stepRun: CallRun, inside: boolean) => Promise<void>
   readonly observer: EngineObserver
@@ -52,7 +55,7 @@ export class Attempts {
 
   /** Attempts a step now. */
   begin(stepRun: CallRun): void {
-    const { clock, random, hub, checkLease, signal, mark } = this.#deps
+    const { clock, random, hub, checkLease, signal, ids, mark } = this.#deps
     const { run } = stepRun
     stepRun.place = 'active'
     this.#active.add(stepRun)
@@ -67,6 +70,7 @@ export class Attempts {
       random,
       checkLease,
       signal,
+      ids,
       ...(this.careful && inDoubt && { mark: (inside: boolean) => mark(stepRun, inside) }),
     }
     void attempt(stepRun, deps).then((report) => this.#ended(stepRun, report))

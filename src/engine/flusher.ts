@@ -4,12 +4,15 @@ import type {
   DoneRun,
   Flush,
   GroupLease,
+  LinkRow,
+  LinkWait,
   OwnerJournal,
   ProblemRow,
   RunRow,
   SequenceRow,
   StepRow,
 } from '../journal/port.ts'
+import type { UndoneLinks } from '../journal/port-links.ts'
 import type { Cancel, Clock } from './clock.ts'
 import { sleep } from './clock.ts'
 import type { Run, StepRun } from './run.ts'
@@ -58,6 +61,8 @@ export class Flusher {
   #steps = new Map<Run, StepRow[]>()
   #signals = new Set<string>()
   #sequences = new Map<string, SequenceRow>()
+  #links: (LinkRow | UndoneLinks)[] = []
+  #linkWaits: LinkWait[] = []
   #attempts: AttemptRow[] = []
   #problems = new Map<string, ProblemRow>()
   readonly #problemSeen = new Map<string, number>()
@@ -112,6 +117,16 @@ export class Flusher {
     this.#urgent = true
     this.#soon()
     return known === undefined
+  }
+
+  /** Links given or taken back by what is written in this very turn: they go in one transaction with it. */
+  links(links: readonly (LinkRow | UndoneLinks)[]): void {
+    this.#links.push(...links)
+  }
+
+  /** Links that the run whose row is written in this very turn waits for. */
+  linkWaits(waits: readonly LinkWait[]): void {
+    this.#linkWaits.push(...waits)
   }
 
   /** An event of this key was read that somebody may wait for. */
@@ -197,8 +212,8 @@ export class Flusher {
       runs: [...rows.values()],
       steps: [...steps.values()].flat(),
       signals: [...this.#signals],
-      links: [],
-      linkWaits: [],
+      links: this.#links,
+      linkWaits: this.#linkWaits,
       sequences: [...this.#sequences.values()],
       attempts: this.#attempts,
       problems: [...this.#problems.values()],
@@ -211,6 +226,8 @@ export class Flusher {
     this.#steps = new Map()
     this.#signals = new Set()
     this.#sequences = new Map()
+    this.#links = []
+    this.#linkWaits = []
     this.#attempts = []
     this.#problems = new Map()
     this.#inFlight = done.size + rows.size

@@ -3,8 +3,10 @@ import type { Cancel, Clock, Random } from './clock.ts'
 import { sleep } from './clock.ts'
 import type { Committed, Progress } from './flusher.ts'
 import { Flusher } from './flusher.ts'
+import { IdLookup } from './id-lookup.ts'
 import type { EngineObserver } from './attempts.ts'
 import { Lanes } from './lanes.ts'
+import { linkReleases, mayAwaitLinks } from './link-releases.ts'
 import type { LogTail } from './log-reader.ts'
 import { createPositions } from './positions.ts'
 import type { Positions } from './positions.ts'
@@ -105,6 +107,7 @@ export class Group {
         random,
         flusher: this.#flusher,
         log: journal,
+        ids: new IdLookup({ journal, clock, signal: this.#abort.signal, onError }),
         onError,
         readsOn: new Set(flows.map(({ gate }) => gate)).size > 1,
         observer: deps.observer,
@@ -151,6 +154,7 @@ export class Group {
       room: () => (this.#mayStart() ? maxUnfinished - this.#unfinished : 0),
       careful: () => this.#lanes.careful,
       isFree: (key) => this.#lanes.isFree(key),
+      ...(mayAwaitLinks(flows) && { releaseLinked: linkReleases({ lease, journal, clock, onLost }) }),
       beginClaim: (key) => this.#lanes.beginClaim(key),
       endClaim: (key, runs, mark) => this.#lanes.endClaim(key, runs, mark),
       onLost,

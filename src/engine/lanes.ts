@@ -5,6 +5,7 @@ import type { AttemptsDeps } from './attempts.ts'
 import { Attempts } from './attempts.ts'
 import type { Committed, Flusher } from './flusher.ts'
 import type { SystemGate } from './gate.ts'
+import type { IdLookup } from './id-lookup.ts'
 import type { Lane } from './lane.ts'
 import { isIdle, newLane } from './lane.ts'
 import { LaneOrder, isBefore } from './lane-order.ts'
@@ -17,6 +18,7 @@ import { hasBegun, Processes } from './process.ts'
 import type { CallRun, Run, StepRun } from './run.ts'
 import { isCall } from './run.ts'
 import { furthest } from './sequence.ts'
+import { linkRows } from './step-links.ts'
 
 /** An attempt that takes longer is shown as running, and its lane leaves the fast path, so that the position can move on. */
 const surfaceMs = 1_000
@@ -29,6 +31,7 @@ const maxQueue = 64
 export interface LanesDeps extends Omit<AttemptsDeps, 'onEnded'> {
   readonly flusher: Flusher
   readonly log: Pick<EventLog, 'firstOf'>
+  readonly ids: IdLookup
   readonly onError: (error: unknown) => void
   /** The group has flows that start with different systems: while one is closed it reads on for the others. */
   readonly readsOn: boolean
@@ -230,13 +233,21 @@ export class Lanes {
     const lane = this.#lanes.get(run.key) as Lane
     this.#record(stepRun, report)
     if (!run.flow.single) return this.#processes.ended(stepRun, report, verdict)
-    if (outcome.kind === 'succeeded')
-      return this.#end(lane, { state: runState.succeeded, ms, status: outcome.status }, stepRun)
+    if (outcome.kind === 'succeeded') return this.#succeeded(lane, stepRun, report)
     const failure = { code: outcome.code, message: outcome.message, status: outcome.status, ms }
     if (verdict.do === 'park') this.#park(lane, stepRun, { ...failure, code: verdict.code })
     else if (verdict.do === 'retry') this.#retryLater(lane, stepRun, { delayMs: verdict.delayMs, failure })
     else if (!run.hasRow) this.#offer(lane)
     else this.#defer(lane, { state: runState.retrying, nextInMs: 0, reason: `waits for ${step.gate.name}` })
+  }
+
+  #succeeded(lane: Lane, stepRun: CallRun, { outcome: { status }, ms, linked }: AttemptReport): void {
+    if (linked && 'fault' in linked) {
+      stepRun.maybeAt = this.#deps.clock.now()
+      return this.#park(lane, stepRun, { code: 'step.links-invalid', message: linked.fault, ms, status })
+    }
+    if (linked) this.#deps.flusher.links(linkRows(stepRun, linked.links))
+    this.#end(lane, { state: runState.succeeded, ms, status }, stepRun)
   }
 
   #record(stepRun: CallRun, { outcome, records }: AttemptReport): void {

@@ -154,16 +154,18 @@ export class Pauses {
 }
 
 /** It is under way, though not in a system: nothing else begins for it. */
-function hold(stepRun: StepRun): void {
+export function hold(stepRun: StepRun): void {
   stepRun.phase = 'active'
   stepRun.place = 'active'
 }
 
-function isHeld({ phase, place }: StepRun): boolean {
+/** Nothing has taken it out of the hand that holds it. */
+export function isHeld({ phase, place }: StepRun): boolean {
   return phase === 'active' && place === 'active'
 }
 
-function change(stepRun: StepRun, phase: StepRun['phase']): void {
+/** It has come to this, and its row does not say so yet. */
+export function change(stepRun: StepRun, phase: StepRun['phase']): void {
   stepRun.phase = phase
   stepRun.changed = true
 }

@@ -185,6 +185,13 @@ describe('the plan of a run', () => {
     expect(plan([waiting, { ...free, phase: 'done' }, behind], false)).toEqual({ start: [], rest: 'later' })
   })
 
+  it('undoes a step that waits for an id when it may have been called all the same', () => {
+    const waiting: PlannedStep = { after: [0], phase: 'waiting', due: false, maybe: true }
+    const before: PlannedStep = { after: [], phase: 'done', due: false, maybe: false }
+    expect(plan([before, waiting], true)).toEqual({ start: [1], rest: 'active' })
+    expect(plan([before, { ...waiting, maybe: false }], true)).toEqual({ start: [0], rest: 'active' })
+  })
+
   it('goes on undoing what does not depend on a stuck undo', () => {
     const step = (after: number[], phase: StepPhase): PlannedStep => ({
       after,

@@ -84,7 +84,10 @@ function planBack(steps: readonly PlannedStep[]): Plan {
 
 /** It has had an effect, or may have had one, that is not looked after yet. */
 function toUndo({ phase, maybe }: PlannedStep): boolean {
-  return phase === 'done' || (maybe && (phase === 'failed' || phase === 'retrying' || phase === 'pending'))
+  return (
+    phase === 'done' ||
+    (maybe && (phase === 'failed' || phase === 'retrying' || phase === 'waiting' || phase === 'pending'))
+  )
 }
 
 /** Nothing of it is left to be undone. */

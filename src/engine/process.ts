@@ -3,17 +3,20 @@ import { runState } from '../journal/port.ts'
 import type { AttemptReport } from './attempt.ts'
 import type { EngineObserver } from './attempts.ts'
 import type { Clock } from './clock.ts'
+import { Dependencies, linkByHand, mustLook } from './dependencies.ts'
 import type { Hold } from './doubt.ts'
 import type { Flusher } from './flusher.ts'
+import type { IdLookup } from './id-lookup.ts'
 import { Pauses } from './pauses.ts'
 import { plan } from './plan.ts'
 import type { Plan } from './plan.ts'
-import { restChange, troubledStep } from './rest.ts'
+import { linkWaits, restChange, troubledStep } from './rest.ts'
 import type { Verdict } from './retry.ts'
 import type { RowChange } from './rows.ts'
 import { problemRow, stepRow, systemOf } from './rows.ts'
 import type { CallRun, Run, StepRun } from './run.ts'
 import { isCall } from './run.ts'
+import { linkChanges } from './step-links.ts'
 import { storableResult } from './step-result.ts'
 
 /** What the processes of a group need. */
@@ -22,6 +25,7 @@ export interface ProcessesDeps {
   readonly flusher: Flusher
   readonly observer: EngineObserver
   readonly log: Pick<EventLog, 'firstOf'>
+  readonly ids: IdLookup
   readonly onError: (error: unknown) => void
   /** Puts a call into its gate's queue. */
   readonly offer: (stepRun: CallRun) => void
@@ -51,14 +55,16 @@ export class Processes {
   readonly #pauses: Pauses
   /** Its steps are being taken up: one that comes to something at once must not send the run away under the others. */
   #taking: Run | undefined
+  readonly #dependencies: Dependencies
 
   constructor(deps: ProcessesDeps) {
     this.#deps = deps
-    this.#pauses = new Pauses({
-      ...deps,
-      goOn: ({ run }) => this.#goOn(run),
-      failed: (stepRun) => this.#failed(stepRun),
-    })
+    const told = {
+      goOn: ({ run }: StepRun) => this.#goOn(run),
+      failed: (stepRun: StepRun) => this.#failed(stepRun),
+    }
+    this.#pauses = new Pauses({ ...deps, ...told })
+    this.#dependencies = new Dependencies({ ...deps, ...told })
   }
 
   /** Takes up what may start now; where nothing may and nothing is under way, the run comes to rest. */
@@ -69,6 +75,7 @@ export class Processes {
     if (run.steps.some(({ changed, maybeAt, phase }) => changed && maybeAt !== null && phase !== 'active'))
       return this.#write(run)
     if (run.compensating) this.#giveUpForward(run)
+    if (this.#linkByHand(run)) return
     const { start, rest } = this.#plan(run)
     this.#taking = run
     const blocked = start.flatMap((place) => this.#take(run.steps[place] as StepRun) ?? [])
@@ -77,12 +84,24 @@ export class Processes {
     else if (!isUnderWay(run)) this.#rest(run, rest, blocked)
   }
 
+  /** What a person has given is linked, and the links committed, before anything that follows it starts. */
+  #linkByHand(run: Run): boolean {
+    const then = () => {
+      run.writes--
+      this.#goOn(run)
+    }
+    const failed = (stepRun: StepRun) => this.#failed(stepRun)
+    const begun = linkByHand(run, { then, failed, now: () => this.#deps.clock.now() })
+    if (begun) run.writes++
+    return begun
+  }
+
   /** A call of the run at the head of a lane has been attempted. */
   ended(stepRun: CallRun, report: AttemptReport, verdict: Verdict): void {
-    const { outcome, ms, value } = report
+    const { outcome, ms } = report
     stepRun.ms = ms
     stepRun.status = outcome.status
-    if (outcome.kind === 'succeeded') this.#succeeded(stepRun, value)
+    if (outcome.kind === 'succeeded') this.#succeeded(stepRun, report)
     else {
       if (verdict.do === 'retry' && this.#pauseShortly(stepRun, verdict.delayMs)) return
       const { message } = outcome
@@ -165,7 +184,7 @@ export class Processes {
       }
     } else if (step.definition.when && stepRun.attempts === 0 && phase !== 'waiting') {
       this.#pauses.decide(stepRun, () => {
-        if (isCall(stepRun)) this.#call(stepRun)
+        if (isCall(stepRun)) this.#callOrLook(stepRun)
         else this.#takePause(stepRun)
       })
       return undefined
@@ -175,7 +194,7 @@ export class Processes {
       return undefined
     }
     if (stepRun.step.gate.stand === 'closed' && this.#deps.mustLeave(run)) return stepRun
-    this.#call(stepRun)
+    this.#callOrLook(stepRun)
     return undefined
   }
 
@@ -183,6 +202,11 @@ export class Processes {
     stepRun.phase = 'pending'
     this.#pauses.take(stepRun)
     this.#goOn(stepRun.run)
+  }
+
+  #callOrLook(stepRun: CallRun): void {
+    if (mustLook(stepRun)) this.#dependencies.look(stepRun, () => this.#call(stepRun))
+    else this.#call(stepRun)
   }
 
   #call(stepRun: CallRun): void {
@@ -216,26 +240,31 @@ export class Processes {
   #giveUpForward({ steps }: Run): void {
     for (const stepRun of steps) {
       const { phase, maybeAt } = stepRun
-      if (phase !== 'waiting' && (phase !== 'retrying' || maybeAt !== null)) continue
+      if ((phase !== 'waiting' && phase !== 'retrying') || maybeAt !== null) continue
       stepRun.dueAt = null
       stepRun.trouble = { code: null, message: null, reason: 'its run is compensated' }
       this.#become(stepRun, 'skipped')
     }
   }
 
-  #succeeded(stepRun: CallRun, value: unknown): void {
+  #succeeded(stepRun: CallRun, { value, linked }: AttemptReport): void {
     stepRun.trouble = undefined
     stepRun.maybeAt = null
     stepRun.dueAt = null
     if (stepRun.run.compensating) return this.#become(stepRun, 'undone')
     const result = storableResult(value)
-    if ('fault' in result) {
-      stepRun.trouble = { code: result.code, message: result.fault, reason: null }
-      stepRun.maybeAt = this.#deps.clock.now()
-      return this.#failed(stepRun)
-    }
+    if ('fault' in result) return this.#unstorable(stepRun, result.code, result.fault)
+    if (linked && 'fault' in linked) return this.#unstorable(stepRun, 'step.links-invalid', linked.fault)
     stepRun.result = result.value
+    stepRun.given = linked?.links
     this.#become(stepRun, 'done')
+  }
+
+  /** Its effect has happened, but what it gave cannot be kept. */
+  #unstorable(stepRun: CallRun, code: string, message: string): void {
+    stepRun.trouble = { code, message, reason: null }
+    stepRun.maybeAt = this.#deps.clock.now()
+    this.#failed(stepRun)
   }
 
   #failed(stepRun: StepRun): void {
@@ -288,7 +317,11 @@ export class Processes {
     const now = this.#deps.clock.monotonic()
     const changed = run.steps.filter((stepRun) => stepRun.changed && stepRun.phase !== 'active')
     if (changed.length === 0) return
-    for (const stepRun of changed) stepRun.changed = false
+    this.#deps.flusher.links(changed.flatMap(linkChanges))
+    for (const stepRun of changed) {
+      stepRun.changed = false
+      stepRun.given = undefined
+    }
     this.#commit(
       run,
       changed.map((stepRun) => stepRow(stepRun, now)),
@@ -310,6 +343,7 @@ export class Processes {
       this.#deps.flusher.problem(problemRow(systemOf(of), { code, message: message ?? '' }))
       this.#deps.observer.became(run, 'retrying', code)
     }
+    this.#deps.flusher.linkWaits(linkWaits(run))
     this.#deps.leave(run, change, of)
   }
 

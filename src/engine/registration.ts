@@ -31,7 +31,8 @@ function registeredStep(flow: Flow, step: StepDefinition): RegisteredStep {
 /** Whether everything about a run is said by its own row. */
 function isSingle({ steps, onFailure }: Flow): boolean {
   const [only, ...others] = steps
-  return only?.kind === 'call' && others.length === 0 && !only.when && !only.undo && onFailure.kind === 'park'
+  const isPlain = only?.kind === 'call' && !only.when && !only.undo && !only.dependsOn
+  return isPlain && others.length === 0 && onFailure.kind === 'park'
 }
 
 /** The longest of its systems. */

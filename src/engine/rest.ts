@@ -1,4 +1,4 @@
-import type { Awaits } from '../journal/port.ts'
+import type { Awaits, LinkWait } from '../journal/port.ts'
 import { runState } from '../journal/port.ts'
 import type { RowChange } from './rows.ts'
 import type { CallRun, Run, StepRun } from './run.ts'
@@ -45,13 +45,17 @@ export function restChange(
 /** What can wake the run before its time. */
 function awaited({ steps }: Run): Awaits | undefined {
   const waiting = steps.filter(({ phase }) => phase === 'waiting').map(({ step }) => step.definition.kind)
+  // A link wakes the run whatever the row says; an event of its key only if it says so.
   if (waiting.includes('waitFor')) return 'signal'
   if (waiting.includes('approve')) return 'approval'
+  if (waiting.includes('call')) return 'link'
   return waiting.includes('wait') ? 'timer' : undefined
 }
 
-function waitWords({ step: { definition } }: StepRun): string {
+function waitWords({ step: { definition }, trouble }: StepRun): string {
   switch (definition.kind) {
+    case 'call':
+      return trouble?.reason ?? 'waits for the id of another object'
     case 'waitFor':
       return `waits for an event "${definition.contract.type}" of its key`
     case 'approve':
@@ -59,6 +63,12 @@ function waitWords({ step: { definition } }: StepRun): string {
     default:
       return 'waits as long as its flow says'
   }
+}
+
+/** The cross-references that a run waits for, each to be written with its lane. */
+export function linkWaits({ key, steps }: Run): LinkWait[] {
+  const waiting = steps.filter(({ phase }) => phase === 'waiting')
+  return waiting.flatMap(({ missing }) => missing?.map((reference) => ({ key, ...reference })) ?? [])
 }
 
 /** The step that a parked run speaks of: the first that failed. */

@@ -56,7 +56,11 @@ function restoreStep(stepRun: StepRun, row: KnownStep, now: number): void {
     stepRun.changed = true
   }
   // What it waits for may have come meanwhile.
-  stepRun.woken = stepRun.phase === 'waiting' && stepRun.step.definition.kind === 'waitFor'
+  const { definition } = stepRun.step
+  stepRun.woken = stepRun.phase === 'waiting' && (definition.kind === 'waitFor' || definition.kind === 'call')
+  // An owner counts the try that succeeded; a person does not try.
+  const byHand = stepRun.phase === 'done' && tries === 0
+  if (byHand && definition.kind === 'call' && definition.links) stepRun.given = 'by-hand'
 }
 
 /** An earlier owner may have been at work on the run when it ended: on whatever could have been under way. */
@@ -74,7 +78,8 @@ function couldBeUnderWay(run: Run, { step, phase }: StepRun): boolean {
   if (step.definition.kind !== 'call') return false
   if (phase === 'undoing') return true
   // Turned round by its owner, nothing went forward any more; by a person, what had been under way may not be known yet.
-  if (phase !== 'pending' && phase !== 'retrying') return false
+  // One that waits for an id may have got it, and begun, without a word in its row.
+  if (phase !== 'pending' && phase !== 'retrying' && phase !== 'waiting') return false
   if (run.compensating && run.steps.some(goesBack)) return false
   return step.after.every((place) => {
     const before = run.steps[place]?.phase

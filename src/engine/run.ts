@@ -2,6 +2,7 @@ import type { AnyContract } from '../define/event.ts'
 import type { Flow } from '../define/flow.ts'
 import type { SequenceRules } from '../define/ordering.ts'
 import type { CallStep, StepDefinition } from '../define/step.ts'
+import type { GivenLink, IdReference } from '../define/link.ts'
 import type { Connector } from '../define/system.ts'
 import type { KnownStep, StoredEvent } from '../journal/port.ts'
 import type { Cancel } from './clock.ts'
@@ -105,6 +106,10 @@ export interface StepRun {
   changed: boolean
   /** What it gave, JSON, null for nothing; undefined as long as it is not known to have happened. */
   result: unknown
+  /** Cross-references to be written with it; `by-hand`: a person has given its result, and they are still to be made. */
+  given: readonly GivenLink[] | 'by-hand' | undefined
+  /** Cross-references that it waits for; undefined as long as nobody has looked. */
+  missing: readonly IdReference[] | undefined
   /** Why it is not done, or was skipped. */
   trouble: Trouble | undefined
   /** The event's data as a person has edited it for this step, JSON text. */
@@ -185,6 +190,8 @@ function newStepRun(run: Run, step: StepRuntime, known: Counters | undefined): S
     woken: false,
     changed: false,
     result: undefined,
+    given: undefined,
+    missing: undefined,
     trouble: undefined,
     input: null,
     keyNo: 0,

@@ -21,6 +21,8 @@ export interface SlowPathDeps {
   readonly room: () => number
   readonly careful: () => boolean
   readonly isFree: (key: string) => boolean
+  /** Makes lanes due whose cross-references have come; absent where none can wait for one. */
+  readonly releaseLinked?: () => Promise<void>
   readonly beginClaim: (key: string) => void
   readonly endClaim: (key: string, runs: readonly Run[], mark?: SequenceMark) => void
   readonly onLost: () => void
@@ -120,6 +122,7 @@ export class SlowPath {
       onLost()
       return false
     }
+    if (this.#mayHave) await this.#deps.releaseLinked?.()
     const { group, part, parts } = lease
     const due = await journal.due({ group, part, parts, systems, limit: limit + maxLanes })
     const keys = due.filter(isFree).slice(0, limit)

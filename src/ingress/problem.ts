@@ -24,6 +24,7 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   overloaded: 503,
   'journal.unavailable': 503,
   'act.refused': 409,
+  'link.conflict': 409,
 }
 
 const problemMedia = 'application/problem+json; charset=utf-8'

@@ -10,6 +10,7 @@ export type { SequenceJournal, SequenceMark, SequenceRow } from './port-sequence
 import type { ParkedRuns } from './port-parked.ts'
 
 export type { ParkedRuns } from './port-parked.ts'
+import type { LinksJournal, UndoneLinks } from './port-links.ts'
 
 /** An event ready to be stored. All strings are well-formed Unicode without NUL; id, source, type, key ≤ 255 bytes. */
 export interface NewEvent {
@@ -152,10 +153,10 @@ export interface RunRow {
 }
 
 /**
- * What a run can wait for between two steps: time, an event of its key, a person; before it begins: numbers before its
+ * What a run can wait for between two steps: time, an event of its key, a person, a cross-reference; before it begins: numbers before its
  * own (`gap`); parked in doubt: the moment at which a newer snapshot may take its place (`settle`).
  */
-export type Awaits = 'timer' | 'signal' | 'approval' | 'gap' | 'settle'
+export type Awaits = 'timer' | 'signal' | 'approval' | 'link' | 'gap' | 'settle'
 
 /** States of a step as stored; below 10 it is open. A step without a row has not begun. */
 export const stepState = {
@@ -264,7 +265,7 @@ export interface Flush {
   readonly problems: readonly ProblemRow[]
   /** Keys of events that runs may wait for: those that wait in rows become due. */
   readonly signals: readonly string[]
-  readonly links: readonly LinkRow[]
+  readonly links: readonly (LinkRow | UndoneLinks)[]
   readonly linkWaits: readonly LinkWait[]
   readonly sequences: readonly SequenceRow[]
   /** New positions by flow; omitted when not due. */
@@ -491,7 +492,15 @@ export interface StatsJournal {
 
 /** All roles in one; what an adapter provides. */
 export interface Journal
-  extends EventLog, OwnerJournal, SequenceJournal, ParkedRuns, Cluster, SystemsJournal, StatsJournal {
+  extends
+    EventLog,
+    OwnerJournal,
+    SequenceJournal,
+    ParkedRuns,
+    LinksJournal,
+    Cluster,
+    SystemsJournal,
+    StatsJournal {
   /** Ends connections. Safe to call twice. */
   close(): Promise<void>
 }

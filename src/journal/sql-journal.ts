@@ -3,6 +3,7 @@ import { openDatabase } from './database.ts'
 import { checkDurable, checkMigrated, migrate } from './migrate.ts'
 import type { Journal } from './port.ts'
 import { sqlCluster } from './sql-cluster.ts'
+import { sqlLinks } from './sql-links.ts'
 import { sqlLog } from './sql-log.ts'
 import { sqlOwner } from './sql-owner.ts'
 import { sqlSequences } from './sql-sequences.ts'
@@ -18,6 +19,7 @@ export function sqlJournal(database: Database, appends: Database = database): Jo
     ...sqlParked(database),
     ...sqlCluster(database),
     ...sqlSystems(database),
+    ...sqlLinks(database),
     async close() {
       await Promise.all([database.close(), appends.close()])
     },

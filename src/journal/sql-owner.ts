@@ -1,5 +1,5 @@
-import { BusbarError } from '../errors.ts'
 import type { Database } from './database.ts'
+import { fenced } from './fenced.ts'
 import type { ClaimedRun, DoneRun, Flush, KnownStep, OwnerJournal } from './port.ts'
 
 /** What the owner of a lane group does, in SQL; each is one call of a function in 0003-owner.sql. */
@@ -84,16 +84,6 @@ export function sqlOwner(database: Database): OwnerJournal {
         })
         return 'ok' as const
       }),
-  }
-}
-
-/** A passed epoch is an answer, not an error: the caller stops writing. */
-export async function fenced<T>(call: () => Promise<T>): Promise<T | 'lost'> {
-  try {
-    return await call()
-  } catch (error) {
-    if (error instanceof BusbarError && error.code === 'journal.lease-lost') return 'lost'
-    throw error
   }
 }
 

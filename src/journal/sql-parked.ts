@@ -1,6 +1,6 @@
 import type { Database } from './database.ts'
 import type { ParkedRuns } from './port-parked.ts'
-import { fenced } from './sql-owner.ts'
+import { fenced } from './fenced.ts'
 
 /** Runs parked beside their lane, in SQL; see 0019-process-repairs.sql. */
 export function sqlParked(database: Database): ParkedRuns {

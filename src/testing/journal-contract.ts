@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe } from 'vitest'
 import { actsContract } from './journal-contract-acts.ts'
 import { clusterContract } from './journal-contract-cluster.ts'
 import { lanesContract } from './journal-contract-lanes.ts'
+import { linksContract } from './journal-contract-links.ts'
 import { logRacesContract } from './journal-contract-log-races.ts'
 import { logContract } from './journal-contract-log.ts'
 import { orderingContract } from './journal-contract-ordering.ts'
@@ -19,6 +20,7 @@ const roles: Readonly<Record<string, (context: ContractContext) => void>> = {
   lanes: lanesContract,
   steps: stepsContract,
   ordering: orderingContract,
+  links: linksContract,
   cluster: clusterContract,
   takeover: takeoverContract,
   systems: systemsContract,

@@ -14,6 +14,8 @@ export interface JournalSnapshot {
   readonly runs: readonly SnapshotRun[]
   readonly lanes: readonly SnapshotLane[]
   readonly steps: readonly SnapshotStep[]
+  /** Who waits for a cross-reference; `known`: it is there. */
+  readonly linkWaits: readonly { group: string; key: string; due: boolean; known: boolean }[]
   readonly attempts: readonly SnapshotAttempt[]
   readonly problems: readonly { fp: string; system: string; code: string; state: string }[]
   readonly systems: readonly SnapshotSystem[]

@@ -2,6 +2,7 @@ import { hashKey } from '../journal/hash-key.ts'
 import type { Flush, GroupLease, Journal, NewEvent, RegisteredFlow, RunRow } from '../journal/port.ts'
 import { runState } from '../journal/port.ts'
 import type { JournalSnapshot, SnapshotLane, SnapshotRun } from './journal-snapshot.ts'
+import type { LinksUnderTest } from './links-under-test.ts'
 import type { Sql } from './sql-snapshot.ts'
 
 /** What a person may do to a run. */
@@ -34,6 +35,7 @@ export interface JournalUnderTest {
   snapshot(): Promise<JournalSnapshot>
   /** The invariants that do not hold now; empty when all is well. */
   violations(): Promise<readonly string[]>
+  readonly links: LinksUnderTest
   /** For looking inside, where the adapter is SQL. */
   readonly sql?: Sql
   close(): Promise<void>

@@ -1,6 +1,7 @@
 import type { Database } from '../journal/database.ts'
 import type { Journal } from '../journal/port.ts'
 import type { JournalUnderTest, RunActResult } from './journal-under-test.ts'
+import { sqlLinksUnderTest } from './links-under-test.ts'
 import type { Sql } from './sql-snapshot.ts'
 import { sqlSnapshot } from './sql-snapshot.ts'
 
@@ -16,6 +17,7 @@ export function sqlJournalUnderTest(parts: {
   return {
     sessions,
     violations,
+    links: sqlLinksUnderTest(sql),
     sql,
     close,
     snapshot: () => sqlSnapshot(sql),

@@ -20,7 +20,10 @@ const ms = (column: string) =>
 const table = (name: string, columns: string, order: string) =>
   `'${name}', (SELECT coalesce(json_agg(t), '[]') FROM (SELECT ${columns} FROM ${tables[name] ?? name} ORDER BY ${order}) t)`
 
-const tables: Readonly<Record<string, string>> = { groups: 'lane_groups' }
+const tables: Readonly<Record<string, string>> = {
+  groups: 'lane_groups',
+  linkWaits: 'link_waits w LEFT JOIN links k USING (kind, cid, system)',
+}
 
 const snapshotText = `SELECT json_build_object(
   'at', extract(epoch FROM clock_timestamp())::double precision * 1000,
@@ -55,6 +58,11 @@ const snapshotText = `SELECT json_build_object(
       'steps',
       `flow, seq, gen, step, state, ${ms('maybe_at')} AS "maybeAt", ${ms('next_at')} AS "nextAt"`,
       'flow, seq, gen, step',
+    ),
+    table(
+      'linkWaits',
+      `w.grp AS "group", w.key, w.due, coalesce(k.ext IS NOT NULL, false) AS known`,
+      'w.grp, w.key, kind, cid, system',
     ),
     table('attempts', 'flow, seq, gen, step, no, kind, outcome', 'flow, seq, gen, step, no, kind'),
     table('problems', 'fp, system, code, state', 'fp'),

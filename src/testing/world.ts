@@ -4,6 +4,8 @@ import type { Config } from '../define/config.ts'
 import { durationMs } from '../define/duration.ts'
 import type { Duration } from '../define/duration.ts'
 import type { EventContract } from '../define/event.ts'
+import { idReference, linkText } from '../define/link.ts'
+import type { SystemName } from '../define/link.ts'
 import type { Flow } from '../define/flow.ts'
 import type { System } from '../define/system.ts'
 import { Worker } from '../engine/worker.ts'
@@ -43,6 +45,14 @@ export interface WorldRun {
   readonly reason: string | null
 }
 
+/** A cross-reference as a test sees it. */
+export interface WorldLink {
+  readonly kind: string
+  readonly id: string
+  readonly system: string
+  readonly external: string
+}
+
 /** busbar in memory, in virtual time, with stub systems. `await using` stops it, as `stop` does. */
 export interface World extends AsyncDisposable {
   /** As `hub.publish`. */
@@ -63,6 +73,10 @@ export interface World extends AsyncDisposable {
   states(): Promise<Partial<Record<RunStateName, number>>>
   /** As a person would: retries or skips a run. Rejects with `act.refused`. */
   act(verb: 'retry' | 'skip', run: { readonly flow: string; readonly seq: number }): Promise<void>
+  /** As a person would: says which id an object has in a system. Rejects with `link.conflict` when it has another, or the id belongs to another object. */
+  link(kind: string, id: string, system: SystemName, external: string): Promise<void>
+  /** All cross-references, by kind, id and system. */
+  links(): Promise<readonly WorldLink[]>
   /** As a person would: pauses or resumes a system. */
   pause(system: { readonly name: string }, paused?: boolean): Promise<void>
   /** Virtual time. */
@@ -212,6 +226,28 @@ class RunningWorld implements World {
     await this.#settle()
   }
 
+  async link(kind: string, id: string, system: SystemName, external: string): Promise<void> {
+    const name = idReference(kind, id, system)
+    const [row] = await this.#database.query<{ result: string }>({
+      text: `SELECT result FROM set_link($1, $2, $3, $4, false, 'test', 'test')`,
+      values: [name.kind, name.id, name.system, linkText('external id', external)],
+    })
+    if (row?.result === 'held' || row?.result === 'taken')
+      throw new BusbarError(
+        'link.conflict',
+        row.result === 'held'
+          ? `${kind} ${id} has another id in ${name.system}`
+          : `the id ${external} in ${name.system} belongs to another ${kind}`,
+      )
+    await this.#settle()
+  }
+
+  links(): Promise<readonly WorldLink[]> {
+    return this.#database.query<WorldLink>({
+      text: `SELECT kind, id, system, external_id AS external FROM cross_references ORDER BY kind, id, system`,
+    })
+  }
+
   async pause({ name }: { readonly name: string }, paused = true): Promise<void> {
     await this.#database.query({
       text: `SELECT set_paused('system', $1, $2, 'test', 'test')`,
@@ -256,7 +292,7 @@ class RunningWorld implements World {
         EXISTS (SELECT FROM flows f JOIN events e ON e.type = ANY (f.types)
                 WHERE NOT EXISTS (SELECT FROM runs r WHERE r.flow = f.id AND r.seq = e.seq)
                   AND NOT EXISTS (SELECT FROM systems s WHERE s.paused AND s.name = f.declaration #>> '{steps,0,system}')) AS pending,
-        EXISTS (SELECT FROM runs WHERE state = 3)
+        EXISTS (SELECT FROM runs WHERE state = 3) OR EXISTS (SELECT FROM link_waits w JOIN lanes l ON l.grp = w.grp AND l.key = w.key WHERE w.due)
           OR EXISTS (SELECT FROM flows f JOIN positions p ON p.flow = f.id JOIN events e ON e.seq > p.position
                      WHERE f.declaration -> 'signals' ? e.type) AS active,
         (SELECT (extract(epoch FROM min(l.next_at)) * 1000)::float8 FROM lanes l

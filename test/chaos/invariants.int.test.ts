@@ -58,7 +58,7 @@ function step({ flow }: Owned, { seq }: { readonly seq: number }, name: string):
 /** A healthy journal with every kind of lane. */
 async function fill(): Promise<void> {
   const owned = await ownedGroup(world)
-  const [a, b1, b2, c, d, e, f, g, h] = await publishKeys(owned, [...'abbcdefgh'])
+  const [a, b1, b2, c, d, e, f, g, h, i] = await publishKeys(owned, [...'abbcdefghi'])
   await owned.journal.flush(
     flushOf(owned, {
       done: [done(owned, a!)],
@@ -71,10 +71,12 @@ async function fill(): Promise<void> {
         row(owned, f!, { state: runState.parked, holds: false }),
         row(owned, g!, { awaits: 'timer', nextInMs: 3_600_000 }),
         row(owned, h!, { state: runState.parked, awaits: 'timer', nextInMs: 3_600_000 }),
+        row(owned, i!, { state: runState.waiting, awaits: 'link', nextInMs: 3_600_000 }),
       ],
+      linkWaits: [{ key: 'i', kind: 'customer', id: 'C-7', system: 'erp' }],
       steps: [step(owned, a!, 'sale'), step(owned, g!, 'invoice')],
-      positions: positionAt(owned, h!.seq),
-      claimedTo: h!.seq,
+      positions: positionAt(owned, i!.seq),
+      claimedTo: i!.seq,
     }),
   )
 }
@@ -117,6 +119,8 @@ const breakages: Readonly<Record<string, string>> = {
   'D2d a lane that awaits a time has one': `UPDATE lanes SET next_at = 'infinity' WHERE key = 'g'`,
   'D2 a lane with a running run is not due': `UPDATE lanes SET next_at = now() WHERE key = 'b'`,
   'D10 a lane says what its head waits for: the system, and the time': `UPDATE lanes SET next_at = now() WHERE key = 'e'`,
+  'A15 a wait is due as soon as its link is there': `UPDATE links SET ext = '1077'`,
+  'A15 a lane that waits for a link until later has said for which': `DELETE FROM link_waits`,
   'D2 an open run that does not hold its lane is parked': `UPDATE runs SET state = 1 WHERE key = 'f'`,
   'D2 a run that awaits something is not running, and has not ended': `UPDATE runs SET awaits = 'timer' WHERE state = 10`,
   'D9 a run that has ended says so of its steps': `UPDATE steps SET state = 1 WHERE step = 'sale'`,

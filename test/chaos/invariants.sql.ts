@@ -89,6 +89,19 @@ export const sqlInvariants: readonly SqlInvariant[] = [
                   WHEN h.state = 1 THEN l.next_at <= clock_timestamp() WHEN h.state = 2 THEN l.next_at = h.next_at ELSE false END`,
   },
   {
+    name: 'A15 a wait is due as soon as its link is there',
+    scope: 'journal',
+    sql: `SELECT 'lane ' || w.grp || '/' || w.key AS what
+          FROM link_waits w JOIN links k USING (kind, cid, system) WHERE k.ext IS NOT NULL AND NOT w.due`,
+  },
+  {
+    name: 'A15 a lane that waits for a link until later has said for which',
+    scope: 'engine',
+    sql: `SELECT ${lane} AS what
+          FROM lanes l WHERE l.awaits = 'link' AND l.next_at > clock_timestamp()
+            AND NOT EXISTS (SELECT FROM link_waits w WHERE w.grp = l.grp AND w.key = l.key)`,
+  },
+  {
     name: 'D2 an open run that does not hold its lane is parked',
     scope: 'engine',
     sql: `SELECT ${run} AS what FROM runs r WHERE r.state < 10 AND NOT r.holds AND r.state <> 4`,

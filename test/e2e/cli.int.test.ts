@@ -314,3 +314,38 @@ it('start runs until SIGTERM and ends with 0', async () => {
   child.kill('SIGTERM')
   expect(await ended).toBe(0)
 }, 30_000)
+
+describe('links', () => {
+  const customer = ['customer', 'C-7', 'erp']
+
+  it('sets an id, shows it both ways, overwrites it only when told, and removes it', async () => {
+    expect(await busbar('links', 'set', ...customer, '1077', '--reason', 'seen there')).toMatchObject({
+      code: 0,
+      out: 'customer C-7 has the id 1077 in erp',
+    })
+    expect((await busbar('links', '--kind', 'customer', '--id', 'C-7')).out).toMatch(
+      /customer +C-7 +erp +1077/,
+    )
+    expect((await busbar('links', '--system', 'erp', '--external', '1077')).out).toMatch(/C-7/)
+    const refused = await busbar('links', 'set', ...customer, '1078', '--reason', 'moved')
+    expect(refused).toMatchObject({ code: 4 })
+    expect(refused.err).toContain('customer C-7 has the id 1077 in erp')
+    expect(await busbar('links', 'set', ...customer, '1078', '--replace', '--reason', 'moved')).toMatchObject(
+      {
+        code: 0,
+      },
+    )
+    const shown = await busbar('links', 'show', '--kind', 'customer', '--id', 'C-7', '--json')
+    expect(JSON.parse(shown.out)).toMatchObject({ items: [{ external: '1078', setBy: 'local' }] })
+    expect((await busbar('links', 'remove', ...customer, '--reason', 'gone')).out).toContain(
+      'no longer has the id 1078',
+    )
+    expect((await busbar('links', 'remove', ...customer, '--reason', 'gone')).code).toBe(3)
+    expect((await busbar('links', '--kind', 'customer', '--id', 'C-7')).out).toBe('no links')
+  })
+
+  it('says which options it needs', async () => {
+    expect(await busbar('links', '--kind', 'customer')).toMatchObject({ code: 2 })
+    expect(await busbar('links', 'set', ...customer, '1077')).toMatchObject({ code: 2 })
+  })
+})

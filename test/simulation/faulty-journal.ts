@@ -101,12 +101,13 @@ function latency(dice: Dice): number {
 /** Made seldom, so that each must go wrong more often to go wrong in every way. */
 const seldom: ReadonlySet<string> = new Set([
   ...['acquire', 'release', 'takeover', 'leave', 'join', 'registerFlows', 'registerSystems', 'mark'],
-  ...['openBreaker', 'closeBreaker', 'tryProbe', 'throttle', 'claim', 'existing'],
+  ...['openBreaker', 'closeBreaker', 'tryProbe', 'throttle', 'claim', 'existing', 'releaseLinked'],
 ])
 /** Most seldom of all. */
 const rare: ReadonlySet<string> = new Set([
   ...['closeBreaker', 'openBreaker', 'throttle', 'leave', 'tryProbe'],
   ...['firstOf', 'stepsWithoutRun', 'wakeParked'],
+  ...['externalIds', 'tidyLinkWaits'],
 ])
 
 function chooseFault(dice: Dice, { rates }: Weather, method: string): JournalFault | undefined {

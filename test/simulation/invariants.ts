@@ -140,6 +140,21 @@ export const invariants: readonly Invariant[] = [
       lanes.filter((lane) => !followsHead(lane, holding.get(laneId(lane.group, lane.key)), at)).map(laneName),
   },
   {
+    name: 'A15 a wait is due as soon as its link is there',
+    scope: 'journal',
+    broken: ({ snapshot: { linkWaits } }) =>
+      linkWaits.filter(({ due, known }) => known && !due).map(laneName),
+  },
+  {
+    name: 'A15 a lane that waits for a link until later has said for which',
+    scope: 'engine',
+    broken: ({ snapshot: { lanes, linkWaits, at } }) => {
+      const told = new Set(linkWaits.map(({ group, key }) => laneId(group, key)))
+      const wait = lanes.filter(({ awaits, nextAt }) => awaits === 'link' && nextAt > at)
+      return wait.filter(({ group, key }) => !told.has(laneId(group, key))).map(laneName)
+    },
+  },
+  {
     name: 'D2 an open run that does not hold its lane is parked',
     scope: 'engine',
     broken: ({ snapshot: { runs } }) =>

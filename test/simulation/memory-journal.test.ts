@@ -4,6 +4,7 @@ import { journalContract } from '../../src/testing/journal-contract.ts'
 import type { JournalUnderTest } from '../../src/testing/journal-under-test.ts'
 import { done, event, flushOf, ownedGroup, publishKeys } from '../../src/testing/journal-under-test.ts'
 import { brokenInvariants } from './invariants.ts'
+import { memoryLinksUnderTest } from './memory-links.ts'
 import { MemoryJournal } from './memory-journal.ts'
 import { MemoryStore } from './memory-store.ts'
 
@@ -27,6 +28,7 @@ function openMemory(): JournalUnderTest {
     },
     snapshot: async () => first.snapshot(),
     violations: async () => brokenInvariants(first.snapshot(), 'journal'),
+    links: memoryLinksUnderTest(store),
     close: () => first.close(),
   }
 }

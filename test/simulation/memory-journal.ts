@@ -10,11 +10,13 @@ import type {
   SystemsJournal,
 } from '../../src/journal/port.ts'
 import type { ParkedRuns } from '../../src/journal/port-parked.ts'
+import type { LinksJournal } from '../../src/journal/port-links.ts'
 import type { JournalSnapshot } from '../../src/testing/journal-snapshot.ts'
 import type { RunActResult } from '../../src/testing/journal-under-test.ts'
 import type { MemoryAct } from './memory-acts.ts'
 import { actOnRun, setPaused } from './memory-acts.ts'
 import { memoryCluster } from './memory-cluster.ts'
+import { memoryLinks } from './memory-links.ts'
 import { memoryLog } from './memory-log.ts'
 import { memoryOwner } from './memory-owner.ts'
 import { memorySequences } from './memory-sequences.ts'
@@ -40,7 +42,8 @@ export class MemoryJournal implements Journal {
     ParkedRuns &
     Cluster &
     SystemsJournal &
-    StatsJournal
+    StatsJournal &
+    LinksJournal
   #closed = false
 
   constructor(store: MemoryStore, clock: Clock, worker: string) {
@@ -55,6 +58,7 @@ export class MemoryJournal implements Journal {
       ...memoryParked(store, now),
       ...memoryCluster(store, now),
       ...memorySystems(store, now),
+      ...memoryLinks(store, now),
     }
   }
 
@@ -96,6 +100,11 @@ export class MemoryJournal implements Journal {
   closeBreaker: Journal['closeBreaker'] = async (system, worker) => this.#open.closeBreaker(system, worker)
   throttle: Journal['throttle'] = async (system, forMs) => this.#open.throttle(system, forMs)
   writeStats: Journal['writeStats'] = async (worker, rows) => this.#open.writeStats(worker, rows)
+
+  externalIds: Journal['externalIds'] = async (names) => this.#open.externalIds(names)
+  canonicalIds: Journal['canonicalIds'] = async (names) => this.#open.canonicalIds(names)
+  releaseLinked: Journal['releaseLinked'] = async (ask) => this.#open.releaseLinked(ask)
+  tidyLinkWaits: Journal['tidyLinkWaits'] = async (ask) => this.#open.tidyLinkWaits(ask)
 
   /** What a person does to a run. */
   async act(act: MemoryAct): Promise<RunActResult> {

@@ -10,6 +10,7 @@ import type {
 } from '../../src/journal/port.ts'
 import { runState } from '../../src/journal/port.ts'
 import { moveSequence, sequenceOf, supersedeOlder } from './memory-sequences.ts'
+import { writeLinks } from './memory-links.ts'
 import type { MemoryLane, MemoryPart, MemoryRun, MemoryStep, MemoryStore } from './memory-store.ts'
 
 const { retrying, running, parked, succeeded } = runState
@@ -120,6 +121,7 @@ function applyFlush(
       if (known.state === 'resolved') known.state = 'open'
     }
   }
+  writeLinks(store, flush, now)
   if (flush.claimedTo > 0) moveOn(store, flush, { part, now })
 }
 

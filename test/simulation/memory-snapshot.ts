@@ -32,6 +32,12 @@ export function memorySnapshot(store: MemoryStore, at: number): JournalSnapshot 
         ...{ state, maybeAt, nextAt },
       }))
     }),
+    linkWaits: [...store.links.waits.values()].map(({ group, key, due, ...name }) => ({
+      group,
+      key,
+      due,
+      known: store.links.external(name) !== null,
+    })),
     attempts: [...store.attempts.values()],
     problems: [...store.problems.values()].map((problem) => ({ ...problem })),
     systems: store.systems.map(({ id, name, paused, breaker }) => ({ id, name, paused, breaker })),

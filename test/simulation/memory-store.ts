@@ -10,6 +10,7 @@ import { runState } from '../../src/journal/port.ts'
 import type { MemorySequence } from './memory-sequences.ts'
 import { releaseGaps } from './memory-sequences.ts'
 import type { JournalSnapshot } from '../../src/testing/journal-snapshot.ts'
+import { MemoryLinks } from './memory-links.ts'
 
 /** A run's row, as the table `runs` has it. Group, key and what follows are null for a plain success. */
 export interface MemoryRun {
@@ -145,6 +146,7 @@ export class MemoryStore {
   readonly sequences = new Map<string, MemorySequence>()
   readonly problems = new Map<string, MemoryProblem>()
   readonly audit: JournalSnapshot['audit'][number][] = []
+  readonly links = new MemoryLinks()
   readonly #runs = new Map<string, MemoryRun>()
   readonly #openByProblem = new Map<string, number>()
 

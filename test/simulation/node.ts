@@ -70,7 +70,7 @@ function flowsOf(plan: Plan, sink: Sink, process: SimulatedProcess): Flow[] {
 }
 
 function flowOf(
-  { name, options, both, find, system: { verified }, process: several }: FlowPlan,
+  { name, options, both, find, links, system: { verified }, process: several }: FlowPlan,
   system: ReturnType<Sink['system']>,
   process: SimulatedProcess,
 ): Flow {
@@ -86,6 +86,15 @@ function flowOf(
       return call.send(name, event)
     },
     ...(find && { find: ({ event, call }) => call.find(name, event) }),
+    ...(links === 'gives' && {
+      links: (_, { event }) => (event.key === undefined ? undefined : { customer: event.key }),
+    }),
+    ...(links === 'needs' && {
+      dependsOn: ({ event, ids }) =>
+        event.key === undefined ? undefined : ids('customer', event.key, 'crm'),
+      // Longer than any world lasts: a release that is missed must show.
+      dependsWithin: '24h',
+    }),
     ...(verified && { verify: ({ event, call }) => call.verify(name, event) }),
   })
 }

@@ -19,6 +19,8 @@ export interface FlowPlan {
   readonly attempts: number
   /** It has several steps; `system` is that of its first call. */
   readonly process?: ProcessPlan
+  /** It gives the customer of each key an id, or needs that id before it sends. */
+  readonly links?: 'gives' | 'needs'
 }
 
 /** All that a seed decides before the world begins. */
@@ -54,6 +56,8 @@ const books = systemPlan('books', { keyLifeMs: 0, limits: { concurrency: 3 } })
 const depot = systemPlan('depot', { limits: { concurrency: 2 } })
 const track = systemPlan('track', { keyLifeMs: 0 })
 const portal = systemPlan('portal', { verified: true })
+const crm = systemPlan('crm', {})
+const ship = systemPlan('ship', { limits: { concurrency: 2 } })
 const feed = systemPlan('feed', { keyLifeMs: 6_000, limits: { rate: { max: 20, per: 1_000 } } })
 
 const base = { find: false, both: true, attempts: 8 }
@@ -112,6 +116,12 @@ const orderedSets: readonly (readonly FlowPlan[])[] = [
   [{ ...base, name: 'track-latest', system: track, options: { ordering: 'latest' } }],
 ]
 
+/** One flow gives the ids that the other waits for. */
+const linkedFlows: readonly FlowPlan[] = [
+  { ...base, name: 'crm-create', system: crm, options: {}, links: 'gives' },
+  { ...base, name: 'ship-after', system: ship, options: {}, find: true, links: 'needs' },
+]
+
 /** What this seed is to be. */
 export function planOf(seed: number): Plan {
   const dice = new Dice(`plan ${seed}`)
@@ -124,6 +134,7 @@ export function planOf(seed: number): Plan {
   const process = hasProcess(seed) ? [processFlow(new Dice(`process ${seed}`))] : []
   // In the place of another: a seed with a process takes no longer.
   const others = [...chosen].slice(0, process.length > 0 ? count - 1 : count)
+  if (process.length === 0 && new Dice(`links ${seed}`).chance(0.3)) others.push(linkedFlows)
   const orders = new Dice(`orders ${seed}`)
   if (process.length === 0 && orders.chance(0.6)) others.push(orders.pick(orderedSets))
   return {

@@ -35,7 +35,7 @@ describe('the engine under a virtual clock, with faults at every call', () => {
       ...['delay', 'fail', 'outage'].map((fault) => `sequences ${fault}`),
       ...sinkAnswers.map((answer) => `sink ${answer}`),
       ...['kill', 'stall', 'stop', 'outage'].map((what) => `world ${what}`),
-      ...['retry', 'skip', 'pause', 'compensate', 'approve', 'refuse', 'result'].map(
+      ...['retry', 'skip', 'pause', 'compensate', 'approve', 'refuse', 'result', 'link'].map(
         (act) => `operator ${act}`,
       ),
     ]
@@ -49,7 +49,7 @@ const calls = [
   ...['firstOf', 'stepsWithoutRun', 'wakeParked'],
   ...['registerFlows', 'registerSystems', 'join', 'heartbeat', 'leave', 'groups', 'acquire', 'release'],
   ...['takeover', 'flowVersions', 'states', 'reserveRate', 'permits', 'openBreaker', 'tryProbe'],
-  ...['closeBreaker', 'throttle'],
+  ...['closeBreaker', 'throttle', 'externalIds', 'releaseLinked', 'tidyLinkWaits'],
 ]
 
 it('seed 376: a poison that lies below the position is found, though suspects could be called resolved at once', async () => {
@@ -64,6 +64,10 @@ it.each([
   [2043, 'a doubt that is renewed counts from the later moment'],
 ])('seed %i: %s', async (seed) => {
   expect((await simulate(seed)).violations).toEqual([])
+})
+
+it('seed 359: a step in doubt of a careful owner gets a row and goes on, where the run has phases', async () => {
+  expect((await simulate(359)).violations).toEqual([])
 })
 
 it('takes the same course for the same seed', async () => {

@@ -140,6 +140,9 @@ function atRest({ plan, sink, operator }: History, last: JournalSnapshot): strin
       .filter(({ flow, seq }) => !operator.skipped.has(`${flow}/${seq}`))
       .map((run) => `D2 ${says(run)} was skipped by nobody`),
     ...needlesslySuperseded(plan, last).map((run) => `D2 ${says(run)} was superseded without need`),
+    ...last.linkWaits
+      .filter(({ due }) => due)
+      .map(({ group, key }) => `A15 lane ${group}/${key} was not released`),
     ...(last.flows.length === plan.flows.length ? [] : ['not all flows are registered']),
     ...unbalancedEnds(last, plan.flows, sink),
     ...last.lanes.map(({ group, key }) => `D2c lane ${group}/${key} is left over`),

@@ -231,6 +231,7 @@ export class World {
     this.#operator.resumeAll()
     this.#every(2_000, () => {
       this.#operator.resolve()
+      this.#operator.setMissingLinks()
       this.#snapshot()
     })
     this.#every(250, () => (this.#drained = this.#publisher.done && this.#operator.drained))
