@@ -1,19 +1,25 @@
 import type { Database } from './database.ts'
 import { openDatabase } from './database.ts'
 import { checkDurable, checkMigrated, migrate } from './migrate.ts'
+import type { ExpectationsJournal } from './port-expectations.ts'
 import type { Journal } from './port.ts'
 import { sqlCluster } from './sql-cluster.ts'
+import { sqlExpectations } from './sql-expectations.ts'
 import { sqlLog } from './sql-log.ts'
 import { sqlOwner } from './sql-owner.ts'
 import { sqlSystems } from './sql-systems.ts'
 
+/** The journal, and the roles that only SQL plays. */
+export type SqlJournal = Journal & ExpectationsJournal
+
 /** The journal over any database that speaks PostgreSQL: a server, the embedded one, or PGlite in users' tests. */
-export function sqlJournal(database: Database, appends: Database = database): Journal {
+export function sqlJournal(database: Database, appends: Database = database): SqlJournal {
   return {
     ...sqlLog(database, appends),
     ...sqlOwner(database),
     ...sqlCluster(database),
     ...sqlSystems(database),
+    ...sqlExpectations(database),
     async close() {
       await Promise.all([database.close(), appends.close()])
     },
@@ -36,7 +42,7 @@ export interface JournalOptions {
  * Opens the journal on PostgreSQL: checks that it is durable (`journal.not-durable`) and migrated
  * (`journal.not-migrated`), and pins the session settings of every connection.
  */
-export async function openJournal(options: JournalOptions): Promise<Journal> {
+export async function openJournal(options: JournalOptions): Promise<SqlJournal> {
   const open = (maxConnections: number, indexPlansOnly: boolean) =>
     openDatabase({
       url: options.url,
