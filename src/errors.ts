@@ -42,6 +42,7 @@ export const errorCodes = [
   'step.refused',
   'step.undo-unknown',
   'flow.changed',
+  'expectation.overdue',
   'run.poisoned',
   'run.exhausted',
   'run.key-expired',

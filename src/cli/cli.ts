@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { BusbarError } from '../errors.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { addEventCommands } from './commands/events.ts'
+import { addExpectationCommands } from './commands/expectations.ts'
 import { addInitCommand } from './commands/init.ts'
 import { addKeyCommands } from './commands/keys.ts'
 import { addOverviewCommands } from './commands/overview.ts'
@@ -54,6 +55,7 @@ export function createProgram(terminal: Terminal): Command {
     addOverviewCommands,
     addEventCommands,
     addRunCommands,
+    addExpectationCommands,
     addKeyCommands,
     addDoctorCommand,
   ])

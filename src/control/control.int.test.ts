@@ -37,9 +37,23 @@ async function someRuns(): Promise<{ erp: StubSystem; parked: number; done: numb
   return { erp, parked: parked!, done: done! }
 }
 
+/** One that awaits something after this event. */
+async function anExpectation(seq: number): Promise<void> {
+  await rig.sql(
+    `INSERT INTO expectations (name, print, declaration, look_back_ms, position, moved_at)
+     VALUES ('answered', '', '{"after": "order.placed", "expected": "order.changed", "within": "2 h"}', 0, 0, clock_timestamp())`,
+  )
+  await rig.sql(
+    `INSERT INTO expected (expectation, seq, key, opened_at, due_at, state)
+     SELECT id, $1, 'A', clock_timestamp(), clock_timestamp(), 1 FROM expectations`,
+    [seq],
+  )
+}
+
 describe('answers', () => {
   it('of every operation are what its schema says', async () => {
     const { parked, done } = await someRuns()
+    await anExpectation(parked)
     const { fingerprint } = (await rig.ask('listProblems')).items[0]!
     const inputs: { [Id in RouteId]: Parameters<typeof rig.ask<Id>>[1] } = {
       status: {},
@@ -62,6 +76,9 @@ describe('answers', () => {
       listProblems: {},
       getProblem: { fingerprint },
       changeProblem: { fingerprint, note: 'seen' },
+      listExpectations: {},
+      listAwaited: { name: 'answered', state: 'open' },
+      cancelAwaited: { name: 'answered', seq: parked, reason: 'by telephone' },
       listWorkers: {},
       stats: { minutes: 600 },
       listAudit: {},

@@ -14,6 +14,8 @@ export interface StatusFacts {
   readonly systems: readonly Pick<System, 'name' | 'standing' | 'why'>[]
   readonly liveWorkers: number
   readonly pausedGroups: readonly string[]
+  /** Expected events that have not come in time. */
+  readonly overdue: number
 }
 
 /** Named one by one up to here. */
@@ -23,7 +25,7 @@ const lateMs = 60_000
 
 /** What is true now, in words: first what needs a person, then what stands still, then what waits. Pure. */
 export function explainStatus(facts: StatusFacts): { readonly ok: boolean; readonly sentence: Sentence } {
-  const faults = [...people(facts), ...standstills(facts), ...lateness(facts)]
+  const faults = [...people(facts), ...silence(facts), ...standstills(facts), ...lateness(facts)]
   if (faults.length > 0) return { ok: false, sentence: sentences(faults) }
   const connected = say`${count(facts.systems.length, 'system')} connected`
   const work = facts.pending + facts.retrying === 0 ? say`nothing waits` : underWay(facts)
@@ -34,6 +36,14 @@ function people({ parked, maxCounted }: StatusFacts): Sentence[] {
   if (parked === 0) return []
   const runs = parked >= maxCounted ? `At least ${count(parked, 'run')}` : count(parked, 'run')
   return [say`${runs} ${parked === 1 ? 'needs' : 'need'} a person`]
+}
+
+function silence({ overdue, maxCounted }: StatusFacts): Sentence[] {
+  if (overdue === 0) return []
+  const events = count(overdue, 'expected event')
+  return [
+    say`${overdue >= maxCounted ? 'At least ' : ''}${events} ${overdue === 1 ? 'has' : 'have'} not come in time`,
+  ]
 }
 
 function standstills({ flows, liveWorkers, systems, pausedGroups }: StatusFacts): Sentence[] {

@@ -1,11 +1,13 @@
 import { BusbarError } from '../errors.ts'
 import type { Database } from '../journal/database.ts'
 import { actOnRun } from './acts/act-on-run.ts'
+import { cancelExpected } from './acts/cancel-expected.ts'
 import { changeProblem } from './acts/change-problem.ts'
 import { changePause } from './acts/pause.ts'
 import { retryRuns } from './acts/retry-runs.ts'
 import { listAudit } from './queries/audit.ts'
 import { findEvent, listEvents, seqOfEvent } from './queries/events.ts'
+import { listAwaited, listExpectations } from './queries/expectations.ts'
 import { listFlows } from './queries/flows.ts'
 import { listGroups } from './queries/groups.ts'
 import { missingRun } from './queries/missing-run.ts'
@@ -66,6 +68,9 @@ export const handlers: Handlers = {
     there(await findProblem(database, fingerprint), `there is no problem ${fingerprint}`),
   changeProblem: ({ database, actor }, { fingerprint, ...change }) =>
     changeProblem(database, { fingerprint, change, actor }),
+  listExpectations: async ({ database }) => ({ items: await listExpectations(database) }),
+  listAwaited: ({ database }, { name, ...query }) => listAwaited(database, name, query),
+  cancelAwaited: ({ database, actor }, input) => cancelExpected(database, { ...input, actor }),
   listWorkers: async ({ database }) => ({ items: await listWorkers(database) }),
   stats: ({ database }, query) => readStats(database, query),
   listAudit: ({ database }, query) => listAudit(database, query),

@@ -13,6 +13,15 @@ import {
   SkipBody,
 } from './schema/act.ts'
 import { SeqText } from './schema/common.ts'
+import {
+  AwaitedPage,
+  AwaitedPath,
+  AwaitedQuery,
+  CancelBody,
+  Cancelled,
+  ExpectationList,
+  ExpectationPath,
+} from './schema/expectation.ts'
 import { EventDetail, EventPage, EventsQuery } from './schema/event.ts'
 import {
   AuditPage,
@@ -198,6 +207,31 @@ export const routes = {
     params: ProblemPath,
     body: ProblemChange,
     answer: Problem,
+  }),
+  listExpectations: defineRoute({
+    ...read,
+    path: '/expectations',
+    tag: 'expectations',
+    summary: 'Events that must follow others: how many are open, how many overdue',
+    answer: ExpectationList,
+  }),
+  listAwaited: defineRoute({
+    ...read,
+    path: '/expectations/{name}/open',
+    tag: 'expectations',
+    summary: 'What an expectation awaits: overdue first, then by when it is due',
+    params: ExpectationPath,
+    query: AwaitedQuery,
+    answer: AwaitedPage,
+  }),
+  cancelAwaited: defineRoute({
+    ...act,
+    path: '/expectations/{name}/{seq}/cancel',
+    tag: 'expectations',
+    summary: 'Await no longer what must follow an event; its problem is resolved',
+    params: AwaitedPath,
+    body: CancelBody,
+    answer: Cancelled,
   }),
   listWorkers: defineRoute({
     ...read,

@@ -1,4 +1,5 @@
 import { backlogs } from '../control/queries/backlog.ts'
+import { listExpectations } from '../control/queries/expectations.ts'
 import type { Database } from '../journal/database.ts'
 import type { JournalFigures } from '../telemetry/metrics.ts'
 
@@ -6,14 +7,15 @@ import type { JournalFigures } from '../telemetry/metrics.ts'
 const parkedText = `
 SELECT f.name AS flow, count(*)::float8 AS count FROM runs r JOIN flows f ON f.id = r.flow WHERE r.state = 4 GROUP BY f.name`
 
-/** What the journal says for the metrics: three queries by index. A lane group is as far behind as the slowest of its flows. */
+/** What the journal says for the metrics: four queries by index. A lane group is as far behind as the slowest of its flows. */
 export async function journalFigures(database: Database): Promise<JournalFigures> {
-  const [behind, systems, parked] = await Promise.all([
+  const [behind, systems, parked, expectations] = await Promise.all([
     backlogs(database),
     database.query<JournalFigures['systems'][number]>({
       text: 'SELECT name AS system, breaker FROM systems',
     }),
     database.query<JournalFigures['parked'][number]>({ text: parkedText }),
+    listExpectations(database),
   ])
   const groups = new Map<string, { group: string; pending: number; oldestSeconds: number }>()
   for (const { group, pending, oldestMs } of behind) {
@@ -21,5 +23,5 @@ export async function journalFigures(database: Database): Promise<JournalFigures
     const oldestSeconds = Math.max(known.oldestSeconds, (oldestMs ?? 0) / 1_000)
     groups.set(group, { group, pending: Math.max(known.pending, pending), oldestSeconds })
   }
-  return { groups: [...groups.values()], systems, parked }
+  return { groups: [...groups.values()], systems, parked, expectations }
 }

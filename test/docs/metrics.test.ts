@@ -9,6 +9,7 @@ it('docs/metrics.md lists each metric with its type and labels, and no other', a
     groups: [{ group: 'g', pending: 1, oldestSeconds: 1 }],
     systems: [{ system: 's', breaker: 'open' }],
     parked: [{ flow: 'f', count: 1 }],
+    expectations: [{ name: 'e', open: 1, overdue: 1 }],
   }))
   metrics.attempt({ flow: 'f', system: 's', outcome: 'succeeded', ms: 1 })
   metrics.run({ flow: 'f', outcome: 'succeeded' })

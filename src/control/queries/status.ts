@@ -2,16 +2,18 @@ import type { Database } from '../../journal/database.ts'
 import { explainStatus } from '../explain-status.ts'
 import type { Status } from '../schema/overview.ts'
 import { backlogs, together } from './backlog.ts'
+import { overdueCount } from './expectations.ts'
 import { statusesOf } from './flows.ts'
 import { maxCounted, openByFlow, sumOf } from './open-counts.ts'
 import { listSystems } from './systems.ts'
 
-/** What is true now. Four bounded queries, one after another: not one snapshot, but of the same second. */
+/** What is true now. Five bounded queries, one after another: not one snapshot, but of the same second. */
 export async function readStatus(database: Database): Promise<Status> {
   const now = await moment(database)
   const behind = await backlogs(database)
   const open = sumOf((await openByFlow(database)).values())
   const systems = await listSystems(database)
+  const overdue = await overdueCount(database)
   const flows = statusesOf(behind)
   const { pending, oldestPendingAt, oldestPendingMs } = together(behind)
   const facts = {
@@ -19,6 +21,7 @@ export async function readStatus(database: Database): Promise<Status> {
     oldestPendingAt,
     oldestPendingMs,
     systems,
+    overdue,
     maxCounted,
     pausedGroups: now.pausedGroups,
   }
@@ -34,6 +37,7 @@ export async function readStatus(database: Database): Promise<Status> {
     flows,
     open,
     oldestPendingMs,
+    overdue,
     systems: systems.map(({ name, standing, changedAt, until }) => ({
       name,
       standing,

@@ -86,6 +86,8 @@ export const Status = named(
     /** Open runs by state, each counted up to 10,000. */
     open: z.object({ waiting: Count, retrying: Count, running: Count, parked: Count }),
     oldestPendingMs: z.number().nullable(),
+    /** Expected events that are due and not there, counted up to 10,000. */
+    overdue: Count,
     systems: z.array(
       z.object({ name: z.string(), standing: SystemStanding, since: Moment, until: Moment.nullable() }),
     ),
