@@ -37,7 +37,7 @@ export function calendarOf(what: string, hours: BusinessHours): Calendar {
   const { timeZone, days = ['mon', 'tue', 'wed', 'thu', 'fri'], holidays = [] } = hours
   if (!isTimeZone(timeZone))
     throw told(`${shown(timeZone)} is not a time zone: write one such as 'Europe/Berlin'`)
-  if (!Array.isArray(days) || days.length === 0) throw told('"days" must name at least one day of the week')
+  if (!isList(days) || days.length === 0) throw told('"days" must name at least one day of the week')
   for (const day of days)
     if (!weekdays.includes(day))
       throw told(`${shown(day)} is not a day of the week: those are ${weekdays.join(', ')}`)
@@ -49,7 +49,7 @@ export function calendarOf(what: string, hours: BusinessHours): Calendar {
     throw told(
       `it closes at ${hours.to ?? '24:00'}, which is not later than ${hours.from ?? '00:00'}: hours over midnight are two days`,
     )
-  if (!Array.isArray(holidays)) throw told('"holidays" must be an array of dates, if only []')
+  if (!isList(holidays)) throw told('"holidays" must be an array of dates, if only []')
   for (const date of holidays)
     if (!isDate(date)) throw told(`holiday ${shown(date)} is not a date such as '2026-12-25'`)
   return {
@@ -59,6 +59,11 @@ export function calendarOf(what: string, hours: BusinessHours): Calendar {
     toMinute,
     holidays: new Set(holidays),
   }
+}
+
+/** Array.isArray would take the type of the elements away. */
+function isList(value: unknown): boolean {
+  return Array.isArray(value)
 }
 
 function shown(value: unknown): string {

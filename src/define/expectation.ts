@@ -6,6 +6,7 @@ import { durationMs } from './duration.ts'
 import type { AnyContract, EventContract } from './event.ts'
 import type { FlowStart } from './flow.ts'
 import { checkName } from './name.ts'
+import type { Range } from './range.ts'
 import { inRange } from './range.ts'
 
 /**
@@ -80,7 +81,7 @@ export function expectEvent<ExpectedIn, Expected, AfterIn, After>(
   if (options.name !== undefined) checkName('expectation name', options.name)
   const what = `expectation "${name}"`
   checkFunctions(what, match, options.when)
-  const withinMs = inRange(`${what}: within`, durationMs(options.within), { above: 0, to: longestMs })
+  const withinMs = lengthOf(`${what}: within`, options.within, { above: 0 })
   const calendar = options.calendar && calendarOf(`${what}, calendar`, options.calendar)
   if (calendar) checkReach(what, withinMs, calendar)
   return {
@@ -93,7 +94,7 @@ export function expectEvent<ExpectedIn, Expected, AfterIn, After>(
     match: match as Expectation['match'],
     when: options.when as Expectation['when'],
     calendar,
-    lookBackMs: inRange(`${what}: lookBack`, durationMs(options.lookBack ?? 0), { from: 0, to: longestMs }),
+    lookBackMs: lengthOf(`${what}: lookBack`, options.lookBack ?? 0, { from: 0 }),
     start: options.start ?? 'now',
   }
 }
@@ -122,6 +123,16 @@ function checkFunctions(what: string, match: unknown, when: unknown): void {
     )
   if (when !== undefined && typeof when !== 'function')
     throw new BusbarError('config.invalid', `${what}: "when" must be a function`)
+}
+
+/** A duration says what is wrong with it, not where it stands. */
+function lengthOf(what: string, duration: Duration, range: Pick<Range, 'above' | 'from'>): number {
+  try {
+    return inRange(what, durationMs(duration), { ...range, to: longestMs })
+  } catch (error) {
+    if (!(error instanceof BusbarError) || error.message.startsWith(what)) throw error
+    throw new BusbarError(error.code, `${what}: ${error.message}`, { cause: error })
+  }
 }
 
 /** An hour a week takes long to make up a year. */

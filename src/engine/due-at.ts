@@ -34,8 +34,8 @@ const mostKnown = 1_000
 
 /** When it is open on a local day, counted from 1970-01-01. */
 function openTimes(calendar: Calendar, day: number): readonly Span[] {
-  let days = known.get(calendar)
-  if (!days) known.set(calendar, (days = new Map()))
+  const days = known.get(calendar) ?? new Map<number, readonly Span[]>()
+  known.set(calendar, days)
   let spans = days.get(day)
   if (!spans) {
     if (days.size >= mostKnown) days.clear()
