@@ -24,6 +24,8 @@ export interface GroupDeps {
   readonly carefulMs: number
   /** By place in the config. */
   readonly flows: readonly FlowRuntime[]
+  /** Names of flows of the group that this deployment does not have. */
+  readonly absent: ReadonlyMap<number, string>
   readonly journal: Journal
   readonly tail: LogTail
   readonly clock: Clock
@@ -140,6 +142,7 @@ export class Group {
     this.#slowPath = new SlowPath({
       lease,
       flows: new Map(flows.map((flow) => [flow.id, flow])),
+      absent: deps.absent,
       gates,
       journal,
       clock,

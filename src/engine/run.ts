@@ -6,6 +6,7 @@ import type { KnownStep, StoredEvent } from '../journal/port.ts'
 import type { Cancel } from './clock.ts'
 import type { SystemGate } from './gate.ts'
 import type { StepPhase } from './plan.ts'
+import type { ChangedStep } from './versions.ts'
 
 /** A step as an owner runs it: its declaration, its place in the flow, and the places of those that it follows. */
 export type StepRuntime = CallRuntime | PauseRuntime
@@ -50,11 +51,13 @@ export interface FlowRuntime {
   readonly onFailure: Flow['onFailure']
   /** Types of events that its runs may wait for. */
   readonly signals: readonly string[]
+  /** This deployment does not have it, but its lane group. */
+  readonly absent?: true
 }
 
 /** One event handled by one flow, in its owner's memory. */
 export interface Run {
-  readonly flow: FlowRuntime
+  flow: FlowRuntime
   readonly event: StoredEvent
   readonly gen: number
   /** The generation whose idempotency keys it sends. */
@@ -76,6 +79,8 @@ export interface Run {
   writes: number
   /** Steps that the journal knows and this version of the flow does not. */
   readonly unknownSteps: string[]
+  /** Steps that began as something else than they are now. */
+  readonly changedSteps: ChangedStep[]
 }
 
 /** A step of a run, in its owner's memory. */
@@ -155,6 +160,7 @@ export function newRun(flow: FlowRuntime, event: StoredEvent, known?: KnownRun):
     steps,
     writes: 0,
     unknownSteps: [],
+    changedSteps: [],
   }
   // The row of a run of one plain call speaks of that call; otherwise each step speaks for itself.
   for (const step of flow.steps) steps.push(newStepRun(run, step, flow.single ? known : undefined))

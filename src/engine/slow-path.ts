@@ -6,12 +6,15 @@ import { sleep } from './clock.ts'
 import type { SystemGate } from './gate.ts'
 import type { FlowRuntime, Run } from './run.ts'
 import { restoreSteps, doubtSteps } from './restore.ts'
+import { absentFlow } from './versions.ts'
 import { newRun } from './run.ts'
 
 /** What the slow path of one group needs. */
 export interface SlowPathDeps {
   readonly lease: GroupLease
   readonly flows: ReadonlyMap<number, FlowRuntime>
+  /** Names of flows of the group that this deployment does not have. */
+  readonly absent: ReadonlyMap<number, string>
   readonly gates: readonly SystemGate[]
   readonly journal: Pick<OwnerJournal, 'due' | 'claim' | 'hasSlowLanes'>
   readonly clock: Clock
@@ -153,12 +156,18 @@ export class SlowPath {
     return []
   }
 
+  /** In the place of a flow that this deployment does not have: what was claimed must not stay running for ever. */
+  #absent({ flow: id, ord }: ClaimedRun): FlowRuntime | undefined {
+    const [any] = this.#deps.flows.values()
+    return any && absentFlow(any, { id, ord, name: this.#deps.absent.get(id) ?? `flow ${id}` })
+  }
+
   #add(byKey: Map<string, Run[]>, claimed: ClaimedRun): void {
-    const flow = this.#deps.flows.get(claimed.flow)
+    const flow = this.#deps.flows.get(claimed.flow) ?? this.#absent(claimed)
     if (!flow) return
     const run = newRun(flow, claimed.event, claimed)
-    if (!flow.single) {
-      restoreSteps(run, claimed.steps, this.#deps.clock.monotonic())
+    restoreSteps(run, claimed.steps, this.#deps.clock.monotonic())
+    if (!run.flow.single) {
       const { maybeAt } = claimed
       if (maybeAt !== null) doubtSteps(run, { sentBy: maybeAt, since: maybeAt })
     }

@@ -136,7 +136,7 @@ export class Session {
 
   #newWorker(parts: {
     id: string
-    journal: Journal
+    journal: SqlJournal
     stats: StatsWriter
     onError: (error: unknown) => void
   }): Worker {
@@ -148,6 +148,7 @@ export class Session {
       flows: config.flows,
       redact: config.redact,
       journal,
+      versions: journal,
       clock: systemClock,
       random: Math.random,
       leaseMs,

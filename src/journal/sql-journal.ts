@@ -2,15 +2,17 @@ import type { Database } from './database.ts'
 import { openDatabase } from './database.ts'
 import { checkDurable, checkMigrated, migrate } from './migrate.ts'
 import type { ExpectationsJournal } from './port-expectations.ts'
+import type { VersionsJournal } from './port-versions.ts'
 import type { Journal } from './port.ts'
 import { sqlCluster } from './sql-cluster.ts'
 import { sqlExpectations } from './sql-expectations.ts'
 import { sqlLog } from './sql-log.ts'
 import { sqlOwner } from './sql-owner.ts'
 import { sqlSystems } from './sql-systems.ts'
+import { sqlVersions } from './sql-versions.ts'
 
 /** The journal, and the roles that only SQL plays. */
-export type SqlJournal = Journal & ExpectationsJournal
+export type SqlJournal = Journal & ExpectationsJournal & VersionsJournal
 
 /** The journal over any database that speaks PostgreSQL: a server, the embedded one, or PGlite in users' tests. */
 export function sqlJournal(database: Database, appends: Database = database): SqlJournal {
@@ -20,6 +22,7 @@ export function sqlJournal(database: Database, appends: Database = database): Sq
     ...sqlCluster(database),
     ...sqlSystems(database),
     ...sqlExpectations(database),
+    ...sqlVersions(database),
     async close() {
       await Promise.all([database.close(), appends.close()])
     },

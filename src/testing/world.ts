@@ -137,6 +137,7 @@ class RunningWorld implements World {
       hub: 'world',
       flows,
       journal: this.#journal,
+      versions: this.#journal,
       clock,
       random: () => 0.5,
       leaseMs,
