@@ -1,3 +1,4 @@
+import type { Strangers } from '../journal/port-versions.ts'
 import type { GroupLease, Journal } from '../journal/port.ts'
 import type { Cancel, Clock, Random } from './clock.ts'
 import { sleep } from './clock.ts'
@@ -24,8 +25,8 @@ export interface GroupDeps {
   readonly carefulMs: number
   /** By place in the config. */
   readonly flows: readonly FlowRuntime[]
-  /** Names of flows of the group that this deployment does not have. */
-  readonly absent: ReadonlyMap<number, string>
+  /** What its rows may speak of although this deployment does not. */
+  readonly strangers: Strangers
   readonly journal: Journal
   readonly tail: LogTail
   readonly clock: Clock
@@ -142,7 +143,7 @@ export class Group {
     this.#slowPath = new SlowPath({
       lease,
       flows: new Map(flows.map((flow) => [flow.id, flow])),
-      absent: deps.absent,
+      strangers: deps.strangers,
       gates,
       journal,
       clock,

@@ -1,4 +1,5 @@
 import type { ClaimedRun, GroupLease, OwnerJournal } from '../journal/port.ts'
+import type { Strangers } from '../journal/port-versions.ts'
 import type { Bell } from './bell.ts'
 import { createBell } from './bell.ts'
 import type { Cancel, Clock } from './clock.ts'
@@ -13,8 +14,8 @@ import { newRun } from './run.ts'
 export interface SlowPathDeps {
   readonly lease: GroupLease
   readonly flows: ReadonlyMap<number, FlowRuntime>
-  /** Names of flows of the group that this deployment does not have. */
-  readonly absent: ReadonlyMap<number, string>
+  /** What its rows may speak of although this deployment does not. */
+  readonly strangers: Strangers
   readonly gates: readonly SystemGate[]
   readonly journal: Pick<OwnerJournal, 'due' | 'claim' | 'hasSlowLanes'>
   readonly clock: Clock
@@ -106,8 +107,12 @@ export class SlowPath {
   async #take(): Promise<boolean> {
     const { lease, journal, room, isFree, careful } = this.#deps
     const systems = [
-      // 0 stands for no system: a run that waits for a time, an event or a person.
-      ...new Set([0, ...this.#deps.gates.filter((gate) => gate.stand !== 'closed').map((gate) => gate.id)]),
+      // 0 stands for no system: a run that waits for a time, an event or a person. One that nobody here calls is as good.
+      ...new Set([
+        0,
+        ...this.#deps.strangers.systems,
+        ...this.#deps.gates.filter((gate) => gate.stand !== 'closed').map((gate) => gate.id),
+      ]),
     ]
     const limit = Math.min(careful() ? 1 : maxLanes, room())
     if (limit <= 0) return false
@@ -159,7 +164,7 @@ export class SlowPath {
   /** In the place of a flow that this deployment does not have: what was claimed must not stay running for ever. */
   #absent({ flow: id, ord }: ClaimedRun): FlowRuntime | undefined {
     const [any] = this.#deps.flows.values()
-    return any && absentFlow(any, { id, ord, name: this.#deps.absent.get(id) ?? `flow ${id}` })
+    return any && absentFlow(any, { id, ord, name: this.#deps.strangers.flows.get(id) ?? `flow ${id}` })
   }
 
   #add(byKey: Map<string, Run[]>, claimed: ClaimedRun): void {

@@ -1,7 +1,7 @@
 import type { Flow } from '../define/flow.ts'
 import { callsOf } from '../define/flow-builder.ts'
 import type { Connector, System } from '../define/system.ts'
-import type { VersionsJournal } from '../journal/port-versions.ts'
+import type { Strangers, VersionsJournal } from '../journal/port-versions.ts'
 import type { GroupLease, GroupState, Journal } from '../journal/port.ts'
 import type { Breaker } from './breaker.ts'
 import type { Cancel, Clock, Random } from './clock.ts'
@@ -321,30 +321,32 @@ export class Worker {
   async #acquire(state: GroupState): Promise<void> {
     const { journal, id, onOwnership } = this.#deps
     const lease = await journal.acquire(id, state.group, state.part)
-    const absent = lease && (await this.#adopt(lease))
-    if (!absent) return
-    const group = this.#newGroup({ lease, absent, headAtStart: await journal.head() })
+    const strangers = lease && (await this.#adopt(lease))
+    if (!strangers) return
+    const group = this.#newGroup({ lease, strangers, headAtStart: await journal.head() })
     group.paused = state.paused
     this.#groups.set(nameOf(lease), group)
     group.start()
     onOwnership?.(lease.group, true)
   }
 
-  /** Names of flows of the group that are not here; undefined, and the group given back, where it is for others to run it. */
-  async #adopt(lease: GroupLease): Promise<ReadonlyMap<number, string> | undefined> {
+  /** What its rows may speak of that is not here; undefined, and the group given back, where it is for others to run it. */
+  async #adopt(lease: GroupLease): Promise<Strangers | undefined> {
     const { journal, versions, id } = this.#deps
-    if (!versions) return new Map()
+    if (!versions) return { flows: new Map(), systems: [] }
     const { group, part, epoch } = lease
     const flows = this.#flows.map((flow) => ({ id: flow.id, version: flow.version }))
     if ((await versions.adoptFlows({ group, part, epoch, flows })) === 'outdated') {
       await journal.release(id, lease)
       return undefined
     }
-    const ids = flows.map((flow) => flow.id)
-    return new Map((await versions.otherFlows(group, ids)).map((flow) => [flow.id, flow.name]))
+    return versions.strangers(
+      group,
+      flows.map((flow) => flow.id),
+    )
   }
 
-  #newGroup(own: Pick<GroupDeps, 'lease' | 'absent' | 'headAtStart'>): Group {
+  #newGroup(own: Pick<GroupDeps, 'lease' | 'strangers' | 'headAtStart'>): Group {
     const { lease } = own
     const { clock, random, journal, hub, id, observer, onError, onOwnership } = this.#deps
     const groups = new Set(this.#flows.map((flow) => flow.group)).size

@@ -14,6 +14,14 @@ export interface FlowStanding {
   readonly stranded: number
 }
 
+/** What rows of a lane group may speak of although the flows of a deployment do not. */
+export interface Strangers {
+  /** Flows of the group that it does not have, by id. */
+  readonly flows: ReadonlyMap<number, string>
+  /** Systems that flows of the group called in other versions. */
+  readonly systems: readonly number[]
+}
+
 /** Versions of flows, for workers. */
 export interface VersionsJournal {
   /** The worker says which flows it runs. */
@@ -30,11 +38,8 @@ export interface VersionsJournal {
     readonly epoch: number
     readonly flows: readonly { readonly id: number; readonly version: number }[]
   }): Promise<'ok' | 'outdated'>
-  /** Other flows of the group, which this deployment does not have. */
-  otherFlows(
-    group: string,
-    flows: readonly number[],
-  ): Promise<readonly { readonly id: number; readonly name: string }[]>
+  /** What rows of the group may speak of although these flows do not. */
+  strangers(group: string, flows: readonly number[]): Promise<Strangers>
   /** Every flow in force. */
   flowStandings(): Promise<readonly FlowStanding[]>
 }

@@ -30,11 +30,17 @@ export function sqlVersions(database: Database): VersionsJournal {
       return row?.adopted ? 'ok' : 'outdated'
     },
 
-    otherFlows: (group, flows) =>
-      database.query<{ id: number; name: string }>({
+    async strangers(group, flows) {
+      const others = await database.query<{ id: number; name: string }>({
         text: 'SELECT id, name FROM flows WHERE grp = $1 AND id <> ALL ($2::smallint[])',
         values: [group, flows],
-      }),
+      })
+      const [former] = await database.query<{ systems: number[] }>({
+        text: 'SELECT former_systems($1, $2::smallint[]) AS systems',
+        values: [group, flows],
+      })
+      return { flows: new Map(others.map(({ id, name }) => [id, name])), systems: former?.systems ?? [] }
+    },
 
     flowStandings: () => flowStandings(database),
   }

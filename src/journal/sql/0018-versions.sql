@@ -76,6 +76,21 @@ BEGIN
   RETURN true;
 END $$;
 
+-- Systems that flows of the group have called, in whatever version, and that those of this deployment do not: its open runs
+-- may name them, and are due whatever becomes of them, for nobody here would ever find them open.
+CREATE FUNCTION former_systems(p_grp text, p_flows smallint[]) RETURNS smallint[] LANGUAGE sql STABLE AS $$
+  SELECT coalesce(array_agg(DISTINCT s.id), '{}')
+  FROM (
+    SELECT a.declaration FROM flow_adoptions a JOIN flows f ON f.id = a.flow WHERE f.grp = p_grp
+    UNION SELECT f.declaration FROM flows f WHERE f.grp = p_grp
+  ) a
+  CROSS JOIN LATERAL declared_steps(a.declaration) d
+  JOIN systems s ON s.name = d.began ->> 'system'
+  WHERE s.name NOT IN (
+    SELECT n.began ->> 'system' FROM flows f CROSS JOIN LATERAL declared_steps(f.declaration) n
+    WHERE f.id = ANY (p_flows) AND f.grp = p_grp AND n.began ->> 'system' IS NOT NULL);
+$$;
+
 -- Lane groups with a flow that is none of these, and that a live worker runs which started later: the newest is never kept out.
 CREATE FUNCTION foreign_groups(p_worker text, p_flows smallint[]) RETURNS text[] LANGUAGE sql STABLE AS $$
   SELECT coalesce(array_agg(DISTINCT f.grp), '{}') FROM flows f
