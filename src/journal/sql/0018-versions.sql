@@ -158,7 +158,7 @@ CREATE FUNCTION may_have_begun(p_flow smallint, p_seq bigint, p_gen smallint, p_
     WHERE NOT EXISTS (SELECT FROM steps s WHERE s.flow = p_flow AND s.seq = p_seq AND s.gen = p_gen AND s.step = a.step AND s.state IN (10, 11)));
 $$;
 
--- Of steps of open runs: how they began, as far as it differs from what they are now. A call that has surely had no effect
+-- Of steps of open runs that have not ended: how they began, as far as it differs from what they are now. A call that has surely had no effect
 -- goes on as what it is now, in whatever system. One that is again what it was is not remarkable any more.
 CREATE FUNCTION remember_steps(p_flow smallint, p_part integer, p_old jsonb, p_new jsonb) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -180,7 +180,9 @@ BEGIN
     SELECT coalesce(o.step, n.step) AS step, o.began AS was, n.began AS now
     FROM declared_steps(p_old) o FULL JOIN declared_steps(p_new) n ON n.step = o.step
   ) d
-  WHERE s.flow = p_flow AND s.seq = c.seq AND s.gen = c.gen AND s.step = d.step AND (s.began IS NOT NULL OR d.was IS DISTINCT FROM d.now);
+  WHERE s.flow = p_flow AND s.seq = c.seq AND s.gen = c.gen AND s.step = d.step
+    AND s.state < 10                                       -- what has ended is told by when it did: begun_as
+    AND (s.began IS NOT NULL OR d.was IS DISTINCT FROM d.now);
 END $$;
 
 -- Open runs of a flow that cannot go on with what is registered, counted up to p_most: they have begun steps that it does
