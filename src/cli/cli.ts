@@ -3,6 +3,7 @@ import { BusbarError } from '../errors.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { addEventCommands } from './commands/events.ts'
 import { addExpectationCommands } from './commands/expectations.ts'
+import { addFlowCommands } from './commands/flows.ts'
 import { addInitCommand } from './commands/init.ts'
 import { addKeyCommands } from './commands/keys.ts'
 import { addOverviewCommands } from './commands/overview.ts'
@@ -55,6 +56,7 @@ export function createProgram(terminal: Terminal): Command {
     addOverviewCommands,
     addEventCommands,
     addRunCommands,
+    addFlowCommands,
     addExpectationCommands,
     addKeyCommands,
     addDoctorCommand,

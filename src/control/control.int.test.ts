@@ -54,6 +54,9 @@ describe('answers', () => {
   it('of every operation are what its schema says', async () => {
     const { parked, done } = await someRuns()
     await anExpectation(parked)
+    await rig.sql(
+      `INSERT INTO flows (name, grp, ord, version, types, type_after, declaration, from_seq) VALUES ('gone', 'gone', 0, 1, '{}', '{}', '{"steps": []}', 0)`,
+    )
     const { fingerprint } = (await rig.ask('listProblems')).items[0]!
     const inputs: { [Id in RouteId]: Parameters<typeof rig.ask<Id>>[1] } = {
       status: {},
@@ -73,6 +76,7 @@ describe('answers', () => {
       pauseGroup: { name: 'book' },
       resumeGroup: { name: 'book' },
       listFlows: {},
+      removeFlow: { name: 'gone', reason: 'retired' },
       listProblems: {},
       getProblem: { fingerprint },
       changeProblem: { fingerprint, note: 'seen' },

@@ -4,6 +4,7 @@ import { actOnRun } from './acts/act-on-run.ts'
 import { cancelExpected } from './acts/cancel-expected.ts'
 import { changeProblem } from './acts/change-problem.ts'
 import { changePause } from './acts/pause.ts'
+import { removeFlow } from './acts/remove-flow.ts'
 import { retryRuns } from './acts/retry-runs.ts'
 import { listAudit } from './queries/audit.ts'
 import { findEvent, listEvents, seqOfEvent } from './queries/events.ts'
@@ -63,6 +64,7 @@ export const handlers: Handlers = {
   pauseGroup: (call, input) => pause(call, input, { kind: 'group', paused: true }),
   resumeGroup: (call, input) => pause(call, input, { kind: 'group', paused: false }),
   listFlows: async ({ database }) => ({ items: await listFlows(database) }),
+  removeFlow: ({ database, actor }, input) => removeFlow(database, { ...input, actor }),
   listProblems: ({ database }, query) => listProblems(database, query),
   getProblem: async ({ database }, { fingerprint }) =>
     there(await findProblem(database, fingerprint), `there is no problem ${fingerprint}`),

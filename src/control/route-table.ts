@@ -7,6 +7,7 @@ import {
   NamePath,
   ProblemChange,
   ProblemPath,
+  RemovedFlow,
   Because,
   RetryBody,
   RunPath,
@@ -182,6 +183,15 @@ export const routes = {
     tag: 'flows',
     summary: 'The flows as declared, and how far each is behind the log',
     answer: FlowList,
+  }),
+  removeFlow: defineRoute({
+    ...act,
+    path: '/flows/{name}/remove',
+    tag: 'flows',
+    summary: 'Forget a flow that is not deployed any more and has no open runs',
+    params: NamePath,
+    body: SkipBody,
+    answer: RemovedFlow,
   }),
   listProblems: defineRoute({
     ...read,

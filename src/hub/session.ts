@@ -11,6 +11,7 @@ import type { Watchdog } from '../engine/watchdog.ts'
 import { startWatchdog } from '../engine/watchdog.ts'
 import { Worker } from '../engine/worker.ts'
 import { BusbarError } from '../errors.ts'
+import type { FlowStanding } from '../journal/port-versions.ts'
 import type { Journal } from '../journal/port.ts'
 import type { SqlJournal } from '../journal/sql-journal.ts'
 import { openJournal } from '../journal/sql-journal.ts'
@@ -106,7 +107,10 @@ export class Session {
     const { expectations } = this.#options.config
     try {
       await worker.start()
-      if (first) await journal.registerExpectations(expectationRegistrations(expectations))
+      if (first) {
+        await journal.registerExpectations(expectationRegistrations(expectations))
+        tellStandings(log, this.#options.config, await journal.flowStandings())
+      }
     } catch (error) {
       await worker.abandon()
       await journal.close()
@@ -190,6 +194,23 @@ export class Session {
       }
     }
     if (this.#identity !== old) await old?.journal.close()
+  }
+}
+
+/** What began under an earlier deployment, said once, at start. */
+function tellStandings(log: Log, { flows }: Config, standings: readonly FlowStanding[]): void {
+  for (const { name: flow, stranded, open, pending } of standings) {
+    const isHere = flows.some(({ name }) => name === flow)
+    if (isHere && stranded > 0)
+      log.warn(
+        { flow, runs: stranded },
+        `flow ${flow}: ${stranded} open run(s) have begun steps that this version does not have so, and will be parked (flow.changed): deploy one that does, or skip them`,
+      )
+    else if (!isHere && (open > 0 || pending))
+      log.warn(
+        { flow, runs: open, pending },
+        `flow ${flow} is not in this configuration, but has ${open} open run(s)${pending ? ' and events that wait for it' : ''}: unless another process runs it, deploy it again, or skip its runs and "busbar flows remove ${flow}"`,
+      )
   }
 }
 
