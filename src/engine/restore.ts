@@ -25,7 +25,7 @@ export function restoreSteps(run: Run, known: readonly KnownStep[], now: number)
     if (stepRun) restoreStep(stepRun, row, now)
     else run.unknownSteps.push(row.step)
     const changed = stepRun && changedStep(stepRun, row)
-    if (changed) run.changedSteps.push(changed)
+    if (changed) run.changedSteps = [...run.changedSteps, changed]
   }
   markPassed(run, known)
 }

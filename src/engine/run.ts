@@ -80,7 +80,7 @@ export interface Run {
   /** Steps that the journal knows and this version of the flow does not. */
   readonly unknownSteps: string[]
   /** Steps that began as something else than they are now. */
-  readonly changedSteps: ChangedStep[]
+  changedSteps: readonly ChangedStep[]
 }
 
 /** A step of a run, in its owner's memory. */
@@ -143,6 +143,9 @@ export type KnownRun = Pick<Run, 'gen' | 'keyGen' | 'key' | 'lord' | 'crashes' |
   Counters & { readonly steps: readonly KnownStep[] }
 type Counters = Pick<KnownStep, 'maybeAt' | 'firstAt' | 'tries' | 'attempts' | 'throttles' | 'conflicts'>
 
+/** Shared: hardly any run has one. */
+const none: readonly ChangedStep[] = []
+
 /** A run of an event that has been read from the log, or of one that the journal knows already. */
 export function newRun(flow: FlowRuntime, event: StoredEvent, known?: KnownRun): Run {
   const steps: StepRun[] = []
@@ -160,7 +163,7 @@ export function newRun(flow: FlowRuntime, event: StoredEvent, known?: KnownRun):
     steps,
     writes: 0,
     unknownSteps: [],
-    changedSteps: [],
+    changedSteps: none,
   }
   // The row of a run of one plain call speaks of that call; otherwise each step speaks for itself.
   for (const step of flow.steps) steps.push(newStepRun(run, step, flow.single ? known : undefined))

@@ -21,8 +21,9 @@ export function addFlowCommands(program: Command, action: Action): void {
     .action(action(remove))
 }
 
-async function list({ client, terminal, show }: Context): Promise<void> {
-  show(await client.listFlows({}), ({ items }) => {
+async function list(context: Context): Promise<void> {
+  const { client, terminal } = context
+  context.show(await client.listFlows({}), ({ items }) => {
     if (items.length === 0) return 'no flows'
     const columns = [
       { title: 'FLOW', shrinks: true },

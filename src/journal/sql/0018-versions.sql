@@ -44,7 +44,9 @@ CREATE OR REPLACE FUNCTION known_steps(p_flow smallint, p_seq bigint, p_gen smal
     'keyNo', s.key_no, 'firstAt', extract(epoch FROM s.first_at) * 1000, 'maybeAt', extract(epoch FROM s.maybe_at) * 1000,
     'nextInMs', extract(epoch FROM s.next_at - clock_timestamp()) * 1000,
     'ms', s.ms, 'status', s.status, 'result', s.result, 'input', s.input, 'code', s.code, 'message', s.message, 'reason', s.reason,
-    'began', coalesce(s.began, CASE WHEN s.state = 10 THEN begun_as(s.flow, s.step, s.ended_at) END)))
+    'began', coalesce(s.began, CASE WHEN s.state = 10 AND (
+      SELECT EXISTS (SELECT FROM flow_adoptions a WHERE a.flow = p_flow AND a.until IS NOT NULL)   -- asked once: most flows have not changed
+    ) THEN begun_as(s.flow, s.step, s.ended_at) END)))
   FROM steps s WHERE s.flow = p_flow AND s.seq = p_seq AND s.gen = p_gen;
 $$;
 
