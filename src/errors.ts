@@ -48,6 +48,7 @@ export const errorCodes = [
   'sequence.missing',
   'sequence.gap',
   'link.conflict',
+  'expectation.overdue',
   'run.poisoned',
   'run.exhausted',
   'run.key-expired',

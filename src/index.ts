@@ -17,6 +17,9 @@ export { defineFlow } from './define/flow.ts'
 export type { Flow, FlowOptions, FlowStart, FlowWithoutEvents, OnFailure } from './define/flow.ts'
 export type { Ordering, OrderingName, SequenceOrdering, SequenceRules } from './define/ordering.ts'
 export type { FirstStep, FlowBuilder, ResultsOf } from './define/flow-builder.ts'
+export { expectEvent } from './define/expectation.ts'
+export type { Expectation, ExpectationOptions, Match } from './define/expectation.ts'
+export type { BusinessHours, Weekday } from './define/business-hours.ts'
 export type { RetryOptions } from './define/retry-policy.ts'
 export type {
   Approval,

@@ -2,6 +2,8 @@ import { Command, CommanderError } from 'commander'
 import { BusbarError } from '../errors.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { addEventCommands } from './commands/events.ts'
+import { addExpectationCommands } from './commands/expectations.ts'
+import { addFlowCommands } from './commands/flows.ts'
 import { addInitCommand } from './commands/init.ts'
 import { addKeyCommands } from './commands/keys.ts'
 import { addOutboxCommands } from './commands/outbox.ts'
@@ -58,6 +60,8 @@ export function createProgram(terminal: Terminal): Command {
     addRunCommands,
     addOutboxCommands,
     addLinkCommands,
+    addFlowCommands,
+    addExpectationCommands,
     addKeyCommands,
     addDoctorCommand,
   ])

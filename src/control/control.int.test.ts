@@ -54,9 +54,26 @@ async function someRejected(count: number): Promise<number[]> {
   )
 }
 
+/** One that awaits something after this event. */
+async function anExpectation(seq: number): Promise<void> {
+  await rig.sql(
+    `INSERT INTO expectations (name, print, declaration, look_back_ms, position, moved_at)
+     VALUES ('answered', '', '{"after": "order.placed", "expected": "order.changed", "within": "2 h"}', 0, 0, clock_timestamp())`,
+  )
+  await rig.sql(
+    `INSERT INTO expected (expectation, seq, key, opened_at, due_at, state)
+     SELECT id, $1, 'A', clock_timestamp(), clock_timestamp(), 1 FROM expectations`,
+    [seq],
+  )
+}
+
 describe('answers', () => {
   it('of every operation are what its schema says', async () => {
     const { parked, done } = await someRuns()
+    await anExpectation(parked)
+    await rig.sql(
+      `INSERT INTO flows (name, grp, ord, version, types, type_after, declaration, from_seq) VALUES ('gone', 'gone', 0, 1, '{}', '{}', '{"steps": []}', 0)`,
+    )
     const { fingerprint } = (await rig.ask('listProblems')).items[0]!
     const [mended, dropped] = await someRejected(2)
     const inputs: { [Id in RouteId]: Parameters<typeof rig.ask<Id>>[1] } = {
@@ -80,6 +97,7 @@ describe('answers', () => {
       pauseGroup: { name: 'book' },
       resumeGroup: { name: 'book' },
       listFlows: {},
+      removeFlow: { name: 'gone', reason: 'retired' },
       listProblems: {},
       getProblem: { fingerprint },
       changeProblem: { fingerprint, note: 'seen' },
@@ -88,6 +106,9 @@ describe('answers', () => {
       retryRejected: { id: mended!, data: '{"number":"A"}', reason: 'typing error' },
       discardRejected: { id: dropped!, reason: 'a test order' },
       retryManyRejected: { type: 'order.placed' },
+      listExpectations: {},
+      listAwaited: { name: 'answered', state: 'open' },
+      cancelAwaited: { name: 'answered', seq: parked, reason: 'by telephone' },
       listWorkers: {},
       stats: { minutes: 600 },
       listAudit: {},

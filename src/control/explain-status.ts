@@ -20,6 +20,12 @@ export interface StatusFacts {
     readonly oldestMs: number | null
     readonly rejectedCount: number
   }
+  /** Expected events that have not come in time. */
+  readonly overdue: number
+  /** Flows that nobody runs although something of them is left. */
+  readonly undeployed: readonly { readonly flow: string; readonly open: number; readonly pending: boolean }[]
+  /** Flows with runs that cannot go on with what is deployed. */
+  readonly stranded: readonly { readonly flow: string; readonly runs: number }[]
 }
 
 /** Named one by one up to here. */
@@ -29,7 +35,13 @@ const lateMs = 60_000
 
 /** What is true now, in words: first what needs a person, then what stands still, then what waits. Pure. */
 export function explainStatus(facts: StatusFacts): { readonly ok: boolean; readonly sentence: Sentence } {
-  const faults = [...people(facts), ...standstills(facts), ...lateness(facts)]
+  const faults = [
+    ...people(facts),
+    ...silence(facts),
+    ...versions(facts),
+    ...standstills(facts),
+    ...lateness(facts),
+  ]
   if (faults.length > 0) return { ok: false, sentence: sentences(faults) }
   const connected = say`${count(facts.systems.length, 'system')} connected`
   const work = facts.pending + facts.retrying === 0 ? say`nothing waits` : underWay(facts)
@@ -43,6 +55,36 @@ function people({ parked, maxCounted, outbox: { rejectedCount } }: StatusFacts):
     ...(parked > 0 ? [needs(parked, 'run')] : []),
     ...(rejectedCount > 0 ? [needs(rejectedCount, 'outbox row')] : []),
   ]
+}
+
+function silence({ overdue, maxCounted }: StatusFacts): Sentence[] {
+  if (overdue === 0) return []
+  const events = count(overdue, 'expected event')
+  return [
+    say`${overdue >= maxCounted ? 'At least ' : ''}${events} ${overdue === 1 ? 'has' : 'have'} not come in time`,
+  ]
+}
+
+/** What began under another deployment, and what to do about it. */
+function versions({ stranded, undeployed }: StatusFacts): Sentence[] {
+  const faults = stranded
+    .slice(0, mostNamed)
+    .map(
+      ({ flow, runs }) =>
+        say`${count(runs, 'run')} of ${link('flow', flow)} ${runs === 1 ? 'has' : 'have'} begun steps that its deployed version does not have so: deploy one that does, or skip ${runs === 1 ? 'it' : 'them'}`,
+    )
+  for (const { flow, open, pending } of undeployed.slice(0, mostNamed)) {
+    const left = [
+      ...(open > 0 ? [count(open, 'open run')] : []),
+      ...(pending ? ['events that wait for it'] : []),
+    ]
+    faults.push(
+      say`${link('flow', flow)} is not deployed, with ${left.join(' and ')}: deploy it again, or remove it`,
+    )
+  }
+  const more = Math.max(0, stranded.length - mostNamed) + Math.max(0, undeployed.length - mostNamed)
+  if (more > 0) faults.push(say`So it is with ${count(more, 'more flow')}`)
+  return faults
 }
 
 function standstills({ flows, liveWorkers, systems, pausedGroups }: StatusFacts): Sentence[] {

@@ -1,13 +1,16 @@
 import { BusbarError } from '../errors.ts'
 import type { Database } from '../journal/database.ts'
 import { actOnRun } from './acts/act-on-run.ts'
+import { cancelExpected } from './acts/cancel-expected.ts'
 import { changeProblem } from './acts/change-problem.ts'
 import { actOnRejected, missingRejected, retryManyRejected } from './acts/outbox.ts'
 import { removeLink, setLink } from './acts/links.ts'
 import { changePause } from './acts/pause.ts'
+import { removeFlow } from './acts/remove-flow.ts'
 import { retryRuns } from './acts/retry-runs.ts'
 import { listAudit } from './queries/audit.ts'
 import { findEvent, listEvents, seqOfEvent } from './queries/events.ts'
+import { listAwaited, listExpectations } from './queries/expectations.ts'
 import { listFlows } from './queries/flows.ts'
 import { listGroups } from './queries/groups.ts'
 import { listLinks } from './queries/links.ts'
@@ -68,6 +71,7 @@ export const handlers: Handlers = {
   pauseGroup: (call, input) => pause(call, input, { kind: 'group', paused: true }),
   resumeGroup: (call, input) => pause(call, input, { kind: 'group', paused: false }),
   listFlows: async ({ database }) => ({ items: await listFlows(database) }),
+  removeFlow: ({ database, actor }, input) => removeFlow(database, { ...input, actor }),
   listProblems: ({ database }, query) => listProblems(database, query),
   getProblem: async ({ database }, { fingerprint }) =>
     there(await findProblem(database, fingerprint), `there is no problem ${fingerprint}`),
@@ -84,6 +88,9 @@ export const handlers: Handlers = {
   discardRejected: ({ database, actor }, { id, reason }) =>
     actOnRejected(database, { verb: 'discard', id, actor, reason }),
   retryManyRejected: ({ database, actor }, body) => retryManyRejected(database, body, actor),
+  listExpectations: async ({ database }) => ({ items: await listExpectations(database) }),
+  listAwaited: ({ database }, { name, ...query }) => listAwaited(database, name, query),
+  cancelAwaited: ({ database, actor }, input) => cancelExpected(database, { ...input, actor }),
   listWorkers: async ({ database }) => ({ items: await listWorkers(database) }),
   stats: ({ database }, query) => readStats(database, query),
   listAudit: ({ database }, query) => listAudit(database, query),

@@ -7,12 +7,22 @@ import {
   NamePath,
   ProblemChange,
   ProblemPath,
+  RemovedFlow,
   Because,
   RetryBody,
   RunPath,
   SkipBody,
 } from './schema/act.ts'
 import { SeqText } from './schema/common.ts'
+import {
+  AwaitedPage,
+  AwaitedPath,
+  AwaitedQuery,
+  CancelBody,
+  Cancelled,
+  ExpectationList,
+  ExpectationPath,
+} from './schema/expectation.ts'
 import { EventDetail, EventPage, EventsQuery } from './schema/event.ts'
 import {
   AuditPage,
@@ -209,6 +219,15 @@ export const routes = {
     summary: 'The flows as declared, and how far each is behind the log',
     answer: FlowList,
   }),
+  removeFlow: defineRoute({
+    ...act,
+    path: '/flows/{name}/remove',
+    tag: 'flows',
+    summary: 'Forget a flow that is not deployed any more and has no open runs',
+    params: NamePath,
+    body: SkipBody,
+    answer: RemovedFlow,
+  }),
   listProblems: defineRoute({
     ...read,
     path: '/problems',
@@ -276,6 +295,31 @@ export const routes = {
       'Put the rows that were set aside back, oldest first, all or by type and code, up to 1,000 at a time',
     body: RetryManyRejectedBody,
     answer: RejectedRetried,
+  }),
+  listExpectations: defineRoute({
+    ...read,
+    path: '/expectations',
+    tag: 'expectations',
+    summary: 'Events that must follow others: how many are open, how many overdue',
+    answer: ExpectationList,
+  }),
+  listAwaited: defineRoute({
+    ...read,
+    path: '/expectations/{name}/open',
+    tag: 'expectations',
+    summary: 'What an expectation awaits: overdue first, then by when it is due',
+    params: ExpectationPath,
+    query: AwaitedQuery,
+    answer: AwaitedPage,
+  }),
+  cancelAwaited: defineRoute({
+    ...act,
+    path: '/expectations/{name}/{seq}/cancel',
+    tag: 'expectations',
+    summary: 'Await no longer what must follow an event; its problem is resolved',
+    params: AwaitedPath,
+    body: CancelBody,
+    answer: Cancelled,
   }),
   listWorkers: defineRoute({
     ...read,

@@ -1,5 +1,6 @@
 import { BusbarError } from '../errors.ts'
 import type { AnyContract } from './event.ts'
+import type { Expectation } from './expectation.ts'
 import type { Flow } from './flow.ts'
 import { callsOf, eventsOf } from './flow-builder.ts'
 import type { HttpConfig, HttpSettings } from './http-config.ts'
@@ -23,6 +24,8 @@ export interface ConfigOptions {
   readonly sources?: readonly WebhookSource[]
   /** Contracts that no flow subscribes to yet but that may be published. */
   readonly events?: readonly AnyContract[]
+  /** Events that must follow others, from `expectEvent`. */
+  readonly expectations?: readonly Expectation[]
   /** Accept events of types that no contract declares; default false. */
   readonly allowUnknownTypes?: boolean
   readonly http?: HttpConfig
@@ -38,6 +41,7 @@ export interface Config {
   readonly journal: JournalConfig
   readonly flows: readonly Flow[]
   readonly sources: readonly WebhookSource[]
+  readonly expectations: readonly Expectation[]
   readonly contracts: ReadonlyMap<string, AnyContract>
   readonly systems: ReadonlyMap<string, System>
   readonly allowUnknownTypes: boolean
@@ -61,6 +65,7 @@ export function defineConfig(options: ConfigOptions): Config {
     journal: options.journal ?? embedded(),
     flows: uniqueFlows(options.flows),
     sources: uniqueByName('sources', options.sources ?? []),
+    expectations: uniqueByName('expectations', options.expectations ?? []),
     contracts: contractsOf(options),
     systems: systemsOf(options.flows),
     allowUnknownTypes: options.allowUnknownTypes ?? false,
@@ -71,11 +76,12 @@ export function defineConfig(options: ConfigOptions): Config {
 }
 
 /** TypeScript says the same, but Node runs a configuration without asking it. */
-function checkDeclarations({ flows, sources = [], events = [] }: ConfigOptions): void {
+function checkDeclarations({ flows, sources = [], events = [], expectations = [] }: ConfigOptions): void {
   const lists = [
     { list: 'flows', items: flows, kind: 'flow', write: 'defineFlow(…).on(…).step(…)' },
     { list: 'sources', items: sources, kind: 'webhook', write: 'webhookSource({ … })' },
     { list: 'events', items: events, kind: 'event', write: 'defineEvent({ … })' },
+    { list: 'expectations', items: expectations, kind: 'expectation', write: 'expectEvent(…)' },
   ]
   for (const { list, items, kind, write } of lists) {
     if (!Array.isArray(items)) invalid(`${list} must be an array, if only []`)
@@ -116,7 +122,11 @@ function uniqueFlows(flows: readonly Flow[]): readonly Flow[] {
 
 function contractsOf(options: ConfigOptions): Config['contracts'] {
   const contracts = new Map<string, AnyContract>()
-  const declared = [...(options.events ?? []), ...options.flows.flatMap(eventsOf)]
+  const declared = [
+    ...(options.events ?? []),
+    ...options.flows.flatMap(eventsOf),
+    ...(options.expectations ?? []).flatMap(({ after, expected }) => [after, expected]),
+  ]
   for (const contract of declared) {
     const known = contracts.get(contract.type)
     if (known && known !== contract) conflict(`event type "${contract.type}" is declared twice`)

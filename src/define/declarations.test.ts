@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { defineConfig, defineEvent, defineFlow, defineSystem, embedded, postgres } from '../index.ts'
+import {
+  defineConfig,
+  defineEvent,
+  defineFlow,
+  defineSystem,
+  embedded,
+  expectEvent,
+  postgres,
+} from '../index.ts'
 import type { ConfigOptions, SystemOptions } from '../index.ts'
 
 const placed = defineEvent({ type: 'order.placed', schema: z.object({ number: z.string() }) })
@@ -11,6 +19,8 @@ const flow = (name: string, to = system()) =>
   defineFlow(name)
     .on(placed)
     .step('sale', to, { run: () => 1 })
+const expectation = (options: object = {}) =>
+  expectEvent(placed, { after: placed, within: '1h', ...options } as never)
 /** As a project without a type check has it. */
 const untyped = (options: object) => defineConfig(options as ConfigOptions)
 
@@ -54,6 +64,41 @@ describe('a configuration that cannot be meant is refused with the culprit named
     [
       '"orders/2026" is not a valid flow name: after a slash there must be more than a number',
       () => flow('orders/2026'),
+    ],
+    [
+      'expectations[0] is no such thing: it must come from expectEvent(…)',
+      () => untyped({ flows: [], expectations: [{}] }),
+    ],
+    [
+      'two expectations are named "order.placed after order.placed"',
+      () => defineConfig({ flows: [], expectations: [expectation(), expectation()] }),
+    ],
+    [
+      'expectEvent("order.placed"): "after" must come from defineEvent',
+      () => expectation({ after: undefined }),
+    ],
+    [
+      'expectEvent: the expected event must come from defineEvent',
+      () => expectEvent({} as never, {} as never),
+    ],
+    ['expectation "x": within must be a number greater than 0', () => expectation({ name: 'x', within: 0 })],
+    ['expectation "x": within: "soon" is not a duration', () => expectation({ name: 'x', within: 'soon' })],
+    ['within must be a number greater than 0 and at most 34560000000', () => expectation({ within: '401d' })],
+    ['"a b" is not a valid expectation name', () => expectation({ name: 'a b' })],
+    ['"match" must be \'key\', or { after, expected }', () => expectation({ match: { after: () => 'x' } })],
+    ['"when" must be a function', () => expectation({ when: true })],
+    ['lookBack must be a number at least 0 and at most', () => expectation({ lookBack: '500d' })],
+    [
+      'expectation "x", calendar: "UTZ" is not a time zone',
+      () => expectation({ name: 'x', calendar: { timeZone: 'UTZ' } }),
+    ],
+    [
+      'with this calendar "within" takes more than 10 years',
+      () =>
+        expectation({
+          within: '30d',
+          calendar: { timeZone: 'UTC', days: ['mon'], from: '08:00', to: '09:00' },
+        }),
     ],
     ['event "a" has no schema', () => defineEvent({ type: 'a', schema: undefined as never })],
     [

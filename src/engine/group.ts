@@ -1,3 +1,4 @@
+import type { Strangers } from '../journal/port-versions.ts'
 import type { GroupLease, Journal } from '../journal/port.ts'
 import type { Cancel, Clock, Random } from './clock.ts'
 import { sleep } from './clock.ts'
@@ -28,6 +29,8 @@ export interface GroupDeps {
   readonly leaseMs: number
   /** By place in the config. */
   readonly flows: readonly FlowRuntime[]
+  /** What its rows may speak of although this deployment does not. */
+  readonly strangers: Strangers
   readonly journal: Journal
   readonly tail: LogTail
   readonly clock: Clock
@@ -147,6 +150,7 @@ export class Group {
     this.#slowPath = new SlowPath({
       lease,
       flows: new Map(flows.map((flow) => [flow.id, flow])),
+      strangers: deps.strangers,
       gates,
       journal,
       clock,

@@ -17,6 +17,7 @@ import { problemRow, stepRow, systemOf } from './rows.ts'
 import type { CallRun, Run, StepRun } from './run.ts'
 import { isCall } from './run.ts'
 import { linkChanges } from './step-links.ts'
+import { obstacleOf } from './versions.ts'
 import { storableResult } from './step-result.ts'
 
 /** What the processes of a group need. */
@@ -70,7 +71,8 @@ export class Processes {
   /** Takes up what may start now; where nothing may and nothing is under way, the run comes to rest. */
   advance(run: Run): void {
     if (run.writes > 0 || !this.#deps.isHead(run)) return
-    if (run.unknownSteps.length > 0) return this.#parkUnknown(run)
+    const obstacle = obstacleOf(run)
+    if (obstacle !== undefined) return this.#parkChanged(run, obstacle)
     // What an earlier owner left in doubt is written before this one adds to it: its time is that of the first.
     if (run.steps.some(({ changed, maybeAt, phase }) => changed && maybeAt !== null && phase !== 'active'))
       return this.#write(run)
@@ -389,9 +391,7 @@ export class Processes {
     this.#parkWith(run, { ...failureOf(of), ...timed, ...stuck }, of)
   }
 
-  #parkUnknown(run: Run): void {
-    const names = run.unknownSteps.join(', ')
-    const message = `this version of the flow does not know the run's steps ${names}: deploy one that does, or skip the run`
+  #parkChanged(run: Run, message: string): void {
     this.#parkWith(run, { code: 'flow.changed', message, ms: 0, status: 0 }, run.steps[0] as StepRun)
   }
 

@@ -196,7 +196,8 @@ export class Reading {
   /** Steps of an earlier owner's runs that have no row: what is done is not done again. */
   async #begunSteps(readTo: number): Promise<ReadonlyMap<string, KnownStep[]>> {
     const { headAtStart, flows, journal } = this.#deps
-    const ids = flows.filter((flow) => !flow.single).map((flow) => flow.id)
+    // Of one plain call too, if it has changed: an earlier version may have had several.
+    const ids = flows.filter((flow) => !flow.single || flow.version > 1).map((flow) => flow.id)
     const begun = new Map<string, KnownStep[]>()
     if (ids.length === 0 || this.#readHead >= headAtStart) return begun
     const rows = await journal.stepsWithoutRun(ids, this.#readHead, Math.min(readTo, headAtStart))

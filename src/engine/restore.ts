@@ -2,6 +2,7 @@ import type { KnownStep } from '../journal/port.ts'
 import { stepState } from '../journal/port.ts'
 import type { StepPhase } from './plan.ts'
 import type { Run, StepRun } from './run.ts'
+import { asProcess, changedStep, markPassed } from './versions.ts'
 
 const phases: Readonly<Record<number, StepPhase>> = {
   [stepState.waiting]: 'waiting',
@@ -17,11 +18,16 @@ const phases: Readonly<Record<number, StepPhase>> = {
 
 /** Brings a run's steps to where the journal knows them; `now` is monotonic. */
 export function restoreSteps(run: Run, known: readonly KnownStep[], now: number): void {
+  if (known.length === 0) return
+  run.flow = asProcess(run.flow)
   for (const row of known) {
     const stepRun = run.steps.find(({ step }) => step.definition.name === row.step)
     if (stepRun) restoreStep(stepRun, row, now)
     else run.unknownSteps.push(row.step)
+    const changed = stepRun && changedStep(stepRun, row)
+    if (changed) run.changedSteps = [...run.changedSteps, changed]
   }
+  markPassed(run, known)
 }
 
 function restoreStep(stepRun: StepRun, row: KnownStep, now: number): void {

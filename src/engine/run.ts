@@ -8,6 +8,7 @@ import type { KnownStep, StoredEvent } from '../journal/port.ts'
 import type { Cancel } from './clock.ts'
 import type { SystemGate } from './gate.ts'
 import type { StepPhase } from './plan.ts'
+import type { ChangedStep } from './versions.ts'
 
 /** A step as an owner runs it: its declaration, its place in the flow, and the places of those that it follows. */
 export type StepRuntime = CallRuntime | PauseRuntime
@@ -56,11 +57,13 @@ export interface FlowRuntime {
   readonly onFailure: Flow['onFailure']
   /** Types of events that its runs may wait for. */
   readonly signals: readonly string[]
+  /** This deployment does not have it, but its lane group. */
+  readonly absent?: true
 }
 
 /** One event handled by one flow, in its owner's memory. */
 export interface Run {
-  readonly flow: FlowRuntime
+  flow: FlowRuntime
   readonly event: StoredEvent
   readonly gen: number
   /** The generation whose idempotency keys it sends. */
@@ -88,6 +91,8 @@ export interface Run {
   writes: number
   /** Steps that the journal knows and this version of the flow does not. */
   readonly unknownSteps: string[]
+  /** Steps that began as something else than they are now. */
+  changedSteps: readonly ChangedStep[]
 }
 
 /** A step of a run, in its owner's memory. */
@@ -154,6 +159,9 @@ export type KnownRun = Pick<Run, 'gen' | 'keyGen' | 'key' | 'lord' | 'crashes' |
   Counters & { readonly steps: readonly KnownStep[]; readonly awaits: 'gap' | null }
 type Counters = Pick<KnownStep, 'maybeAt' | 'firstAt' | 'tries' | 'attempts' | 'throttles' | 'conflicts'>
 
+/** Shared: hardly any run has one. */
+const none: readonly ChangedStep[] = []
+
 /** A run of an event that has been read from the log, or of one that the journal knows already. */
 export function newRun(flow: FlowRuntime, event: StoredEvent, known?: KnownRun): Run {
   const steps: StepRun[] = []
@@ -174,6 +182,7 @@ export function newRun(flow: FlowRuntime, event: StoredEvent, known?: KnownRun):
     steps,
     writes: 0,
     unknownSteps: [],
+    changedSteps: none,
   }
   // The row of a run of one plain call speaks of that call; otherwise each step speaks for itself.
   for (const step of flow.steps) steps.push(newStepRun(run, step, flow.single ? known : undefined))

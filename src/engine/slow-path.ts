@@ -1,4 +1,5 @@
 import type { ClaimedRun, GroupLease, OwnerJournal, ParkedRuns, SequenceMark } from '../journal/port.ts'
+import type { Strangers } from '../journal/port-versions.ts'
 import type { Bell } from './bell.ts'
 import { createBell } from './bell.ts'
 import type { Cancel, Clock } from './clock.ts'
@@ -7,12 +8,15 @@ import type { SystemGate } from './gate.ts'
 import { numberRuns } from './numbering.ts'
 import type { FlowRuntime, Run } from './run.ts'
 import { restoreSteps, doubtSteps } from './restore.ts'
+import { absentFlow } from './versions.ts'
 import { newRun } from './run.ts'
 
 /** What the slow path of one group needs. */
 export interface SlowPathDeps {
   readonly lease: GroupLease
   readonly flows: ReadonlyMap<number, FlowRuntime>
+  /** What its rows may speak of although this deployment does not. */
+  readonly strangers: Strangers
   readonly gates: readonly SystemGate[]
   readonly journal: Pick<OwnerJournal, 'due' | 'claim' | 'hasSlowLanes'> & ParkedRuns
   readonly clock: Clock
@@ -113,8 +117,12 @@ export class SlowPath {
   async #take(): Promise<boolean> {
     const { lease, journal, room, isFree, careful, onLost } = this.#deps
     const systems = [
-      // 0 stands for no system: a run that waits for a time, an event or a person.
-      ...new Set([0, ...this.#deps.gates.filter((gate) => gate.stand !== 'closed').map((gate) => gate.id)]),
+      // 0 stands for no system: a run that waits for a time, an event or a person. One that nobody here calls is as good.
+      ...new Set([
+        0,
+        ...this.#deps.strangers.systems,
+        ...this.#deps.gates.filter((gate) => gate.stand !== 'closed').map((gate) => gate.id),
+      ]),
     ]
     const limit = Math.min(careful() ? 1 : maxLanes, room())
     if (limit <= 0) return false
@@ -173,12 +181,18 @@ export class SlowPath {
     return []
   }
 
+  /** In the place of a flow that this deployment does not have: what was claimed must not stay running for ever. */
+  #absent({ flow: id, ord }: ClaimedRun): FlowRuntime | undefined {
+    const [any] = this.#deps.flows.values()
+    return any && absentFlow(any, { id, ord, name: this.#deps.strangers.flows.get(id) ?? `flow ${id}` })
+  }
+
   #add(byKey: Map<string, Run[]>, claimed: ClaimedRun): void {
-    const flow = this.#deps.flows.get(claimed.flow)
+    const flow = this.#deps.flows.get(claimed.flow) ?? this.#absent(claimed)
     if (!flow) return
     const run = newRun(flow, claimed.event, claimed)
-    if (!flow.single) {
-      restoreSteps(run, claimed.steps, this.#deps.clock.monotonic())
+    restoreSteps(run, claimed.steps, this.#deps.clock.monotonic())
+    if (!run.flow.single) {
       const { maybeAt } = claimed
       if (maybeAt !== null)
         doubtSteps(run, { sentBy: maybeAt, since: maybeAt - this.#longestAttemptMs(flow) })

@@ -1,10 +1,12 @@
 import type { Flow } from '../define/flow.ts'
 import { callsOf } from '../define/flow-builder.ts'
 import type { Connector, System } from '../define/system.ts'
+import type { Strangers, VersionsJournal } from '../journal/port-versions.ts'
 import type { GroupLease, GroupState, Journal } from '../journal/port.ts'
 import type { Breaker } from './breaker.ts'
 import type { Cancel, Clock, Random } from './clock.ts'
 import { SystemGate } from './gate.ts'
+import type { GroupDeps } from './group.ts'
 import { Group } from './group.ts'
 import type { EngineObserver } from './attempts.ts'
 import { LeaseClock } from './lease.ts'
@@ -22,6 +24,8 @@ export interface WorkerDeps {
   /** Names whose values must not enter the record, beside the built-in ones. */
   readonly redact?: readonly string[]
   readonly journal: Journal
+  /** Without it nothing is known of other versions of the flows: for worlds in which there are none. */
+  readonly versions?: VersionsJournal
   readonly clock: Clock
   readonly random: Random
   readonly observer: EngineObserver
@@ -55,6 +59,8 @@ export class Worker {
   readonly #connectors = new Map<string, Connector<unknown>>()
   #flows: readonly FlowRuntime[] = []
   readonly #outdated = new Set<string>()
+  /** Lane groups with a flow that a worker runs which started later, and this one does not have. */
+  #foreign: ReadonlySet<string> = new Set()
   #timers: { heartbeat: Cancel | undefined; systems: Cancel | undefined } = {
     heartbeat: undefined,
     systems: undefined,
@@ -92,6 +98,10 @@ export class Worker {
     )
     const sent = this.#moment()
     await journal.join(id, this.#leaseMs)
+    await this.#deps.versions?.runsFlows(
+      id,
+      this.#flows.map((flow) => flow.id),
+    )
     if (this.#state !== 'new') return
     this.#lease.confirmed(sent)
     this.#state = 'running'
@@ -261,8 +271,9 @@ export class Worker {
     const held = new Set(this.#groups.keys())
     const versions = await this.#deps.journal.flowVersions()
     this.#noteOutdated(versions)
+    await this.#noteForeign(versions)
     const mine = states.filter(
-      (state) => this.#flows.some((flow) => flow.group === state.group) && !this.#outdated.has(state.group),
+      (state) => this.#flows.some((flow) => flow.group === state.group) && !this.#isOutdated(state.group),
     )
     const share = Math.ceil(mine.length / Math.max(1, this.#liveWorkers))
     for (const state of states) {
@@ -270,7 +281,7 @@ export class Worker {
       if (group) group.paused = state.paused
     }
     for (const group of [...this.#groups.values()])
-      if (this.#outdated.has(group.lease.group)) await this.#release(nameOf(group.lease), 25_000)
+      if (this.#isOutdated(group.lease.group)) await this.#release(nameOf(group.lease), 25_000)
     const surplus = this.#groups.size - share
     for (const name of [...this.#groups.keys()].slice(0, Math.max(0, surplus)))
       await this.#release(name, 25_000)
@@ -289,31 +300,60 @@ export class Worker {
     if (lease) await journal.release(id, lease)
   }
 
-  /** A flow of the group was registered in a newer version, or one that this deployment does not know joined it. */
+  #isOutdated(group: string): boolean {
+    return this.#outdated.has(group) || this.#foreign.has(group)
+  }
+
+  /** A flow of the group was registered in a newer version. */
   #noteOutdated(versions: ReadonlyMap<number, number>): void {
     for (const flow of this.#flows)
       if ((versions.get(flow.id) ?? 0) > flow.version) this.#outdated.add(flow.group)
   }
 
+  /** One that this deployment does not know joined it. Asked only where there is any. */
+  async #noteForeign(versions: ReadonlyMap<number, number>): Promise<void> {
+    const { id, versions: journal } = this.#deps
+    const own = this.#flows.map((flow) => flow.id)
+    const isAlone = [...versions.keys()].every((flow) => own.includes(flow))
+    this.#foreign = new Set(isAlone ? [] : await journal?.foreignGroups(id, own))
+  }
+
   async #acquire(state: GroupState): Promise<void> {
     const { journal, id, onOwnership } = this.#deps
     const lease = await journal.acquire(id, state.group, state.part)
-    if (!lease) return
-    const group = this.#newGroup(lease, await journal.head())
+    const strangers = lease && (await this.#adopt(lease))
+    if (!strangers) return
+    const group = this.#newGroup({ lease, strangers, headAtStart: await journal.head() })
     group.paused = state.paused
     this.#groups.set(nameOf(lease), group)
     group.start()
     onOwnership?.(lease.group, true)
   }
 
-  #newGroup(lease: GroupLease, headAtStart: number): Group {
+  /** What its rows may speak of that is not here; undefined, and the group given back, where it is for others to run it. */
+  async #adopt(lease: GroupLease): Promise<Strangers | undefined> {
+    const { journal, versions, id } = this.#deps
+    if (!versions) return { flows: new Map(), systems: [] }
+    const { group, part, epoch } = lease
+    const flows = this.#flows.map((flow) => ({ id: flow.id, version: flow.version }))
+    if ((await versions.adoptFlows({ group, part, epoch, flows })) === 'outdated') {
+      await journal.release(id, lease)
+      return undefined
+    }
+    return versions.strangers(
+      group,
+      flows.map((flow) => flow.id),
+    )
+  }
+
+  #newGroup(own: Pick<GroupDeps, 'lease' | 'strangers' | 'headAtStart'>): Group {
+    const { lease } = own
     const { clock, random, journal, hub, id, observer, onError, onOwnership } = this.#deps
     const groups = new Set(this.#flows.map((flow) => flow.group)).size
     return new Group({
       hub,
       worker: id,
-      lease,
-      headAtStart,
+      ...own,
       carefulMs: carefulLeases * this.#leaseMs,
       leaseMs: this.#leaseMs,
       flows: this.#flows.filter((flow) => flow.group === lease.group && lease.positions.has(flow.id)),

@@ -1,5 +1,6 @@
 import { outboxFacts } from '../control/queries/outbox.ts'
 import { backlogs } from '../control/queries/backlog.ts'
+import { listExpectations } from '../control/queries/expectations.ts'
 import type { Database } from '../journal/database.ts'
 import type { JournalFigures } from '../telemetry/metrics.ts'
 
@@ -9,13 +10,14 @@ SELECT f.name AS flow, count(*)::float8 AS count FROM runs r JOIN flows f ON f.i
 
 /** What the journal says for the metrics: four queries by index. A lane group is as far behind as the slowest of its flows. */
 export async function journalFigures(database: Database): Promise<JournalFigures> {
-  const [behind, systems, parked, outbox] = await Promise.all([
+  const [behind, systems, parked, outbox, expectations] = await Promise.all([
     backlogs(database),
     database.query<JournalFigures['systems'][number]>({
       text: 'SELECT name AS system, breaker FROM systems',
     }),
     database.query<JournalFigures['parked'][number]>({ text: parkedText }),
     outboxFacts(database),
+    listExpectations(database),
   ])
   const groups = new Map<string, { group: string; pending: number; oldestSeconds: number }>()
   for (const { group, pending, oldestMs } of behind) {
@@ -27,6 +29,7 @@ export async function journalFigures(database: Database): Promise<JournalFigures
     groups: [...groups.values()],
     systems,
     parked,
+    expectations,
     outbox: {
       waiting: outbox.waiting,
       oldestSeconds: (outbox.oldestMs ?? 0) / 1_000,

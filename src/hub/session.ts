@@ -3,13 +3,17 @@ import { hostname } from 'node:os'
 import type { Config } from '../define/config.ts'
 import { systemClock } from '../engine/clock.ts'
 import type { EngineObserver } from '../engine/attempts.ts'
+import type { Unread } from '../engine/expecting.ts'
+import { ExpectationWatch, expectationRegistrations } from '../engine/expectations.ts'
 import type { Stretch } from '../engine/log-reader.ts'
 import { StatsWriter } from '../engine/stats.ts'
 import type { Watchdog } from '../engine/watchdog.ts'
 import { startWatchdog } from '../engine/watchdog.ts'
 import { Worker } from '../engine/worker.ts'
 import { BusbarError } from '../errors.ts'
+import type { FlowStanding } from '../journal/port-versions.ts'
 import type { Journal } from '../journal/port.ts'
+import type { SqlJournal } from '../journal/sql-journal.ts'
 import { openJournal } from '../journal/sql-journal.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
@@ -33,6 +37,7 @@ interface Identity {
   readonly journal: Journal
   readonly worker: Worker | undefined
   readonly stats: StatsWriter | undefined
+  readonly watch?: ExpectationWatch
 }
 
 const restartPauseMs = { first: 250, longest: 5_000 }
@@ -67,7 +72,7 @@ export class Session {
 
   async start(): Promise<void> {
     if (this.#identity) return
-    this.#identity = await this.#begin(this.#options.migrate)
+    this.#identity = await this.#begin(this.#options.migrate, true)
     if (this.#options.works && this.#options.watchdog) this.#watchdog = startWatchdog(this.#options.leaseMs)
   }
 
@@ -83,13 +88,15 @@ export class Session {
     await this.#changing
     const identity = this.#identity
     this.#identity = undefined
+    await identity?.watch?.stop()
     await identity?.worker?.stop(graceMs)
     await identity?.stats?.stop()
     await this.#watchdog?.stop()
     await identity?.journal.close()
   }
 
-  async #begin(migrate: boolean): Promise<Identity> {
+  /** `first`: a deployment says what it expects when it starts, not again when a worker begins again: a newer one may have spoken. */
+  async #begin(migrate: boolean, first: boolean): Promise<Identity> {
     const { database, works, log } = this.#options
     const id = `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`
     const onError = (error: unknown) => log.warn({ err: error }, 'the journal does not answer as it should')
@@ -97,20 +104,43 @@ export class Session {
     if (!works) return { journal, worker: undefined, stats: undefined }
     const stats = new StatsWriter({ journal, worker: id, clock: systemClock, onError })
     const worker = this.#newWorker({ id, journal, stats, onError })
+    const { expectations } = this.#options.config
     try {
       await worker.start()
+      if (first) {
+        await journal.registerExpectations(expectationRegistrations(expectations))
+        tellStandings(log, this.#options.config, await journal.flowStandings())
+      }
     } catch (error) {
       await worker.abandon()
       await journal.close()
       throw error
     }
     stats.start()
-    return { journal, worker, stats }
+    const watch = this.#newWatch(journal, onError)
+    watch.start()
+    return { journal, worker, stats, watch }
+  }
+
+  #newWatch(journal: SqlJournal, onError: (error: unknown) => void): ExpectationWatch {
+    const { config, log } = this.#options
+    return new ExpectationWatch({
+      expectations: config.expectations,
+      journal,
+      clock: systemClock,
+      onError,
+      onUnread: (unread) => tellUnread(log, unread),
+      onOutdated: (expectation) =>
+        log.warn(
+          { expectation },
+          `expectation ${expectation} was changed or removed by a deployment that started later: this process does not watch it any more`,
+        ),
+    })
   }
 
   #newWorker(parts: {
     id: string
-    journal: Journal
+    journal: SqlJournal
     stats: StatsWriter
     onError: (error: unknown) => void
   }): Worker {
@@ -122,6 +152,7 @@ export class Session {
       flows: config.flows,
       redact: config.redact,
       journal,
+      versions: journal,
       clock: systemClock,
       random: Math.random,
       leaseMs,
@@ -150,10 +181,11 @@ export class Session {
   async #beginAgain(): Promise<void> {
     const old = this.#identity
     await old?.worker?.abandon()
+    await old?.watch?.stop()
     await old?.stats?.stop()
     for (let pauseMs = restartPauseMs.first; !this.#stopped;) {
       try {
-        this.#identity = await this.#begin(false)
+        this.#identity = await this.#begin(false, false)
         break
       } catch (error) {
         this.#options.log.error({ err: error }, 'cannot start again yet')
@@ -162,6 +194,34 @@ export class Session {
       }
     }
     if (this.#identity !== old) await old?.journal.close()
+  }
+}
+
+/** What began under an earlier deployment, said once, at start. */
+function tellStandings(log: Log, { flows }: Config, standings: readonly FlowStanding[]): void {
+  for (const { name: flow, stranded, open, pending } of standings) {
+    const isHere = flows.some(({ name }) => name === flow)
+    if (isHere && stranded > 0)
+      log.warn(
+        { flow, runs: stranded },
+        `flow ${flow}: ${stranded} open run(s) have begun steps that this version does not have so, and will be parked (flow.changed): deploy one that does, or skip them`,
+      )
+    else if (!isHere && (open > 0 || pending))
+      log.warn(
+        { flow, runs: open, pending },
+        `flow ${flow} is not in this configuration, but has ${open} open run(s)${pending ? ' and events that wait for it' : ''}: unless another process runs it, deploy it again, or skip its runs and "busbar flows remove ${flow}"`,
+      )
+  }
+}
+
+/** One line for each expectation: a stretch of the log may hold a thousand such events. */
+function tellUnread(log: Log, unread: readonly Unread[]): void {
+  for (const [expectation, own] of Map.groupBy(unread, (each) => each.expectation)) {
+    const [first] = own
+    log.warn(
+      { expectation, events: own.length, seq: first?.seq, why: first?.why },
+      `${expectation}: ${own.length} event(s) could not be read for it, the first of them ${first?.seq}: ${first?.why}`,
+    )
   }
 }
 

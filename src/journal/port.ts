@@ -205,6 +205,14 @@ export interface KnownStep extends Omit<StepRow, 'flow' | 'seq' | 'gen'> {
   readonly keyNo: number
   /** The event's data as a person has edited it for this step, JSON text. */
   readonly input: string | null
+  /** What it was under an earlier version of its flow, where that may differ; null: what it is. */
+  readonly began: BegunAs | null
+}
+
+/** What a step was when it began; `system` by name, null where it calls none. */
+export interface BegunAs {
+  readonly kind: string
+  readonly system: string | null
 }
 
 /** One attempt for the record. */

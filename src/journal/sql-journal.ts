@@ -1,17 +1,24 @@
 import type { Database } from './database.ts'
 import { openDatabase } from './database.ts'
 import { checkDurable, checkMigrated, migrate } from './migrate.ts'
+import type { ExpectationsJournal } from './port-expectations.ts'
+import type { VersionsJournal } from './port-versions.ts'
 import type { Journal } from './port.ts'
 import { sqlCluster } from './sql-cluster.ts'
 import { sqlLinks } from './sql-links.ts'
+import { sqlExpectations } from './sql-expectations.ts'
 import { sqlLog } from './sql-log.ts'
 import { sqlOwner } from './sql-owner.ts'
 import { sqlSequences } from './sql-sequences.ts'
 import { sqlParked } from './sql-parked.ts'
 import { sqlSystems } from './sql-systems.ts'
+import { sqlVersions } from './sql-versions.ts'
+
+/** The journal, and the roles that only SQL plays. */
+export type SqlJournal = Journal & ExpectationsJournal & VersionsJournal
 
 /** The journal over any database that speaks PostgreSQL: a server, the embedded one, or PGlite in users' tests. */
-export function sqlJournal(database: Database, appends: Database = database): Journal {
+export function sqlJournal(database: Database, appends: Database = database): SqlJournal {
   return {
     ...sqlLog(database, appends),
     ...sqlOwner(database),
@@ -20,6 +27,8 @@ export function sqlJournal(database: Database, appends: Database = database): Jo
     ...sqlCluster(database),
     ...sqlSystems(database),
     ...sqlLinks(database),
+    ...sqlExpectations(database),
+    ...sqlVersions(database),
     async close() {
       await Promise.all([database.close(), appends.close()])
     },
@@ -42,7 +51,7 @@ export interface JournalOptions {
  * Opens the journal on PostgreSQL: checks that it is durable (`journal.not-durable`) and migrated
  * (`journal.not-migrated`), and pins the session settings of every connection.
  */
-export async function openJournal(options: JournalOptions): Promise<Journal> {
+export async function openJournal(options: JournalOptions): Promise<SqlJournal> {
   const open = (maxConnections: number, indexPlansOnly: boolean) =>
     openDatabase({
       url: options.url,

@@ -80,8 +80,8 @@ export function sqlSystems(database: Database): SystemsJournal & StatsJournal {
         name: 'resolve-problems',
         // SKIP LOCKED: it must not wait behind a flush while holding a problem that the flush wants next.
         text: `UPDATE problems p SET state = 'resolved'
-               FROM (SELECT p.fp FROM problems p
-                     WHERE p.state IN ('open', 'acknowledged') AND p.fp NOT LIKE 'system:%' AND p.last_seen < clock_timestamp() - interval '2 s'
+               FROM (SELECT p.fp FROM problems p -- one with a colon (system:…, expected:…) is ended by what opened it
+                     WHERE p.state IN ('open', 'acknowledged') AND p.fp NOT LIKE '%:%' AND p.last_seen < clock_timestamp() - interval '2 s'
                        AND NOT EXISTS (SELECT FROM runs r WHERE r.fp = p.fp AND r.state < 10)
                      FOR UPDATE OF p SKIP LOCKED) past
                WHERE p.fp = past.fp`,

@@ -10,6 +10,7 @@ export interface JournalFigures {
   readonly systems: readonly { readonly system: string; readonly breaker: 'closed' | 'probing' | 'open' }[]
   readonly parked: readonly { readonly flow: string; readonly count: number }[]
   readonly outbox: { readonly waiting: number; readonly oldestSeconds: number; readonly rejected: number }
+  readonly expectations: readonly { readonly name: string; readonly open: number; readonly overdue: number }[]
 }
 
 /** The metrics of one process, in Prometheus' text format; names and meanings are listed in docs/metrics.md. */
@@ -54,7 +55,7 @@ export function createMetrics(figures: () => Promise<JournalFigures>): Metrics {
     async text() {
       const known = await figures().catch(() => undefined)
       up.set(known ? 1 : 0)
-      journal(known ?? { groups: [], systems: [], parked: [] })
+      journal(known ?? { groups: [], systems: [], parked: [], expectations: [] })
       outbox.figures(known?.outbox)
       return registry.metrics()
     },
@@ -145,14 +146,24 @@ function journalMetrics(registry: Registry): (figures: Omit<JournalFigures, 'out
   const oldest = gauge('busbar_oldest_pending_seconds', 'Age of the oldest event it has not reached', 'group')
   const breaker = gauge('busbar_breaker_state', 'Breaker: 0 closed, 0.5 probing, 1 open', 'system')
   const parked = gauge('busbar_parked_runs', 'Runs that need a person', 'flow')
+  const awaited = gauge('busbar_expectations_open', 'Expected events that are not due yet', 'expectation')
+  const overdue = gauge(
+    'busbar_expectations_overdue',
+    'Expected events that have not come in time',
+    'expectation',
+  )
   return (figures) => {
-    for (const each of [pending, oldest, breaker, parked]) each.reset()
+    for (const each of [pending, oldest, breaker, parked, awaited, overdue]) each.reset()
     for (const { group, pending: count, oldestSeconds } of figures.groups) {
       pending.set({ group }, count)
       oldest.set({ group }, oldestSeconds)
     }
     for (const { system, breaker: state } of figures.systems) breaker.set({ system }, breakerValue[state])
     for (const { flow, count } of figures.parked) parked.set({ flow }, count)
+    for (const { name: expectation, open, overdue: late } of figures.expectations) {
+      awaited.set({ expectation }, open)
+      overdue.set({ expectation }, late)
+    }
   }
 }
 

@@ -62,6 +62,7 @@ const known: KnownStep = {
   status: 201,
   result: '{"id":7}',
   input: null,
+  began: null,
   code: null,
   message: null,
   reason: null,

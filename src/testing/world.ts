@@ -6,18 +6,23 @@ import type { Duration } from '../define/duration.ts'
 import type { EventContract } from '../define/event.ts'
 import { idReference, linkText } from '../define/link.ts'
 import type { SystemName } from '../define/link.ts'
+import type { Expectation } from '../define/expectation.ts'
 import type { Flow } from '../define/flow.ts'
 import type { System } from '../define/system.ts'
+import { ExpectationWatch, expectationRegistrations } from '../engine/expectations.ts'
 import { Worker } from '../engine/worker.ts'
 import { BusbarError } from '../errors.ts'
 import type { Published, PublishOptions } from '../ingress/publish.ts'
 import { publishEvent } from '../ingress/publish.ts'
 import { migrate } from '../journal/migrate.ts'
-import type { Appended, Journal, NewEvent, RunStateName } from '../journal/port.ts'
+import type { Appended, NewEvent, RunStateName } from '../journal/port.ts'
 import { runState } from '../journal/port.ts'
+import type { SqlJournal } from '../journal/sql-journal.ts'
 import { sqlJournal } from '../journal/sql-journal.ts'
 import type { Stub, StubCall } from './stub.ts'
 import { RunningStub } from './stub.ts'
+import type { WorldExpected, WorldProblem } from './world-records.ts'
+import { expectedOf, problemsOf } from './world-records.ts'
 import { VirtualClock } from './virtual-clock.ts'
 import type { VirtualDatabase } from './virtual-database.ts'
 import { openVirtualDatabase } from './virtual-database.ts'
@@ -27,6 +32,8 @@ export interface WorldOptions {
   readonly flows: readonly Flow[]
   /** How systems behave. One that is not named answers every request that changes something with 200, and GET with 404. */
   readonly systems?: readonly Stub[]
+  /** Events that must follow others, from `expectEvent`. Default: none. */
+  readonly expectations?: readonly Expectation[]
   /** Virtual time at the start; default 2030-01-01T00:00:00Z. */
   readonly startedAt?: Date
 }
@@ -71,6 +78,10 @@ export interface World extends AsyncDisposable {
   runs(): Promise<readonly WorldRun[]>
   /** How many runs are in which state: `{ succeeded: 2, parked: 1 }`. */
   states(): Promise<Partial<Record<RunStateName, number>>>
+  /** What is awaited, has come late, or was cancelled, by the events that opened it, in log order; what came in time leaves nothing. */
+  expectations(): Promise<readonly WorldExpected[]>
+  /** All problems, resolved ones too, first seen first. */
+  problems(): Promise<readonly WorldProblem[]>
   /** As a person would: retries or skips a run. Rejects with `act.refused`. */
   act(verb: 'retry' | 'skip', run: { readonly flow: string; readonly seq: number }): Promise<void>
   /** As a person would: says which id an object has in a system. Rejects with `link.conflict` when it has another, or the id belongs to another object. */
@@ -114,7 +125,9 @@ class RunningWorld implements World {
   readonly #config: Config
   readonly #clock: VirtualClock
   readonly #database: VirtualDatabase
-  readonly #journal: Journal
+  readonly #journal: SqlJournal
+  readonly #expectations: readonly Expectation[]
+  readonly #watch: ExpectationWatch
   readonly #stubs = new Map<string, RunningStub>()
   readonly #worker: Worker
   readonly #errors: unknown[] = []
@@ -126,18 +139,27 @@ class RunningWorld implements World {
     this.#database = database
     this.#journal = sqlJournal(database)
     const flows = this.#stubbed(options)
-    this.#config = defineConfig({ name: 'world', flows })
+    this.#expectations = (options.expectations ?? []).map((each) => ({ ...each, start: 'beginning' }))
+    this.#config = defineConfig({ name: 'world', flows, expectations: this.#expectations })
+    const onError = (error: unknown) => this.#errors.push(error)
+    this.#watch = new ExpectationWatch({
+      expectations: this.#expectations,
+      journal: this.#journal,
+      clock,
+      onError,
+    })
     this.#worker = new Worker({
       id: 'world',
       hub: 'world',
       flows,
       journal: this.#journal,
+      versions: this.#journal,
       clock,
       random: () => 0.5,
       leaseMs,
       observer: { attempted() {}, became() {} },
       onDead: () => this.#errors.push(new Error('the worker was declared dead')),
-      onError: (error) => this.#errors.push(error),
+      onError,
     })
   }
 
@@ -169,6 +191,8 @@ class RunningWorld implements World {
 
   async start(): Promise<void> {
     await this.#worker.start()
+    await this.#journal.registerExpectations(expectationRegistrations(this.#expectations))
+    this.#watch.start()
     await this.#settle()
   }
 
@@ -211,6 +235,16 @@ class RunningWorld implements World {
     const counts: Partial<Record<RunStateName, number>> = {}
     for (const { state } of await this.runs()) counts[state] = (counts[state] ?? 0) + 1
     return counts
+  }
+
+  async expectations(): Promise<readonly WorldExpected[]> {
+    await this.#watch.look()
+    return expectedOf(this.#database)
+  }
+
+  async problems(): Promise<readonly WorldProblem[]> {
+    await this.#watch.look()
+    return problemsOf(this.#database)
   }
 
   async act(verb: 'retry' | 'skip', run: { readonly flow: string; readonly seq: number }): Promise<void> {
@@ -328,6 +362,7 @@ class RunningWorld implements World {
   }
 
   async #stop(): Promise<void> {
+    await this.#watch.stop()
     await this.#worker.abandon()
     await this.#settle()
     await this.#database.close()

@@ -10,6 +10,7 @@ it('docs/metrics.md lists each metric with its type and labels, and no other', a
     systems: [{ system: 's', breaker: 'open' }],
     parked: [{ flow: 'f', count: 1 }],
     outbox: { waiting: 1, oldestSeconds: 1, rejected: 1 },
+    expectations: [{ name: 'e', open: 1, overdue: 1 }],
   }))
   metrics.attempt({ flow: 'f', system: 's', outcome: 'succeeded', ms: 1 })
   metrics.run({ flow: 'f', outcome: 'succeeded' })

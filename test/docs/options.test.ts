@@ -49,6 +49,16 @@ it.each([
   expect(members.filter((member) => !new RegExp(`\\b${member}\\b`).test(code))).toEqual([])
 })
 
+it.each([
+  ['src/define/expectation.ts', 'ExpectationOptions'],
+  ['src/define/business-hours.ts', 'BusinessHours'],
+])('docs/expectations.md names every member of %s %s', (file, name) => {
+  const page = readFileSync(join(root, 'docs/expectations.md'), 'utf8')
+  const members = membersOf(file, name)
+  expect(members.length).toBeGreaterThan(0)
+  expect(members.filter((member) => !page.includes(`| \`${member}\``))).toEqual([])
+})
+
 it('docs/configuration.md tells the defaults of retries', () => {
   expect(retryPolicy({})).toEqual({ firstMs: 1_000, factor: 2, capMs: 900_000, attempts: 300 })
   for (const row of [

@@ -159,6 +159,7 @@ export async function openRig(): Promise<Rig> {
           hub: 'test',
           flows,
           journal: own,
+          versions: own,
           clock: systemClock,
           random: Math.random,
           observer: { attempted() {}, became() {} },

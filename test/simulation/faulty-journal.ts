@@ -101,7 +101,16 @@ function latency(dice: Dice): number {
 /** Made seldom, so that each must go wrong more often to go wrong in every way. */
 const seldom: ReadonlySet<string> = new Set([
   ...['acquire', 'release', 'takeover', 'leave', 'join', 'registerFlows', 'registerSystems', 'mark'],
-  ...['openBreaker', 'closeBreaker', 'tryProbe', 'throttle', 'claim', 'existing', 'releaseLinked', 'reserveRate'],
+  ...[
+    'openBreaker',
+    'closeBreaker',
+    'tryProbe',
+    'throttle',
+    'claim',
+    'existing',
+    'releaseLinked',
+    'reserveRate',
+  ],
 ])
 /** Most seldom of all. */
 const rare: ReadonlySet<string> = new Set([

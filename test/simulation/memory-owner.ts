@@ -134,7 +134,8 @@ function writeStep(store: MemoryStore, { flow, seq, gen, nextInMs, ...row }: Ste
   store.steps.set(id, steps)
   const known = steps.get(row.step)
   const nextAt = nextInMs === null ? null : now + nextInMs
-  steps.set(row.step, { ...row, nextAt, keyNo: known?.keyNo ?? 0, input: known?.input ?? null })
+  const { keyNo = 0, input = null } = known ?? {}
+  steps.set(row.step, { ...row, nextAt, keyNo, input, began: null })
 }
 
 /** What waits for an event of this key is due. */

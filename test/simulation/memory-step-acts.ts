@@ -14,6 +14,7 @@ export interface MemoryStepAct {
 }
 
 const nothing = {
+  began: null,
   tries: 0,
   attempts: 0,
   throttles: 0,

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { defineEvent } from '../../src/define/event.ts'
 import type { EventOf } from '../../src/define/event.ts'
 import type { Flow } from '../../src/define/flow.ts'
+import { expectEvent } from '../../src/define/expectation.ts'
 import { defineFlow } from '../../src/define/flow.ts'
 import { toEvent } from '../../src/define/source.ts'
 import { defineSystem } from '../../src/define/system.ts'
@@ -180,3 +181,30 @@ defineFlow('bounded', { ordering: { by: 'sequence', gapTimeout: '5m' } }).on(ord
 // @ts-expect-error: no such ordering
 defineFlow('newest', { ordering: 'newest' })
 toEvent(stockChanged, { sku: 'S', onHand: 1 }, { extensions: { sequence: '7' } })
+// An expectation: what each function is given is the data of its own event, with defaults applied.
+expectEvent(stockChanged, {
+  after: orderPlaced,
+  within: '2h',
+  when: (order) => {
+    same<typeof order, { number: string; total: number }>(true)
+    return order.total > 10
+  },
+  match: {
+    after: (order) => order.number,
+    expected: (stock) => {
+      same<typeof stock, { sku: string; onHand: number }>(true)
+      return stock.sku
+    },
+  },
+})
+const within = '2h'
+// @ts-expect-error: a match gives text
+expectEvent(stockChanged, { after: orderPlaced, within, match: { after: () => 1, expected: () => '' } })
+// @ts-expect-error: no such match
+expectEvent(stockChanged, { after: orderPlaced, within, match: 'subject' })
+// @ts-expect-error: within is missing
+expectEvent(stockChanged, { after: orderPlaced })
+// @ts-expect-error: no duration
+expectEvent(stockChanged, { after: orderPlaced, within: 'two hours' })
+// @ts-expect-error: no day of the week
+expectEvent(stockChanged, { after: orderPlaced, within, calendar: { timeZone: 'UTC', days: ['monday'] } })

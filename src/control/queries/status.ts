@@ -1,26 +1,43 @@
 import type { Database } from '../../journal/database.ts'
+import { flowStandings } from '../../journal/sql-versions.ts'
 import { explainStatus } from '../explain-status.ts'
 import type { Status } from '../schema/overview.ts'
 import { backlogs, together } from './backlog.ts'
+import { overdueCount } from './expectations.ts'
 import { statusesOf } from './flows.ts'
 import { maxCounted, openByFlow, sumOf } from './open-counts.ts'
 import { outboxFacts } from './outbox.ts'
 import { listSystems } from './systems.ts'
 
-/** What is true now. Five bounded queries, one after another: not one snapshot, but of the same second. */
+/** What is true now. Six bounded queries, one after another: not one snapshot, but of the same second. */
 export async function readStatus(database: Database): Promise<Status> {
   const now = await moment(database)
   const behind = await backlogs(database)
   const open = sumOf((await openByFlow(database)).values())
   const systems = await listSystems(database)
   const outbox = await outboxFacts(database)
+  const overdue = await overdueCount(database)
+  const standings = await flowStandings(database)
+  const undeployed = standings
+    .filter(({ deployed, open: runs, pending: waits }) => deployed === false && (runs > 0 || waits))
+    .map(({ name, open: runs, pending: waits }) => ({ flow: name, open: runs, pending: waits }))
+  const stranded = standings
+    .filter(({ stranded: runs }) => runs > 0)
+    .map(({ name, stranded: runs }) => ({ flow: name, runs }))
   const flows = statusesOf(behind)
-  const { pending, oldestPendingAt, oldestPendingMs } = together(behind)
+  const isRun = new Map(standings.map(({ name, deployed }) => [name, deployed !== false]))
+  // What waits for a flow that nobody runs is not late: it is said apart.
+  const { pending, oldestPendingAt, oldestPendingMs } = together(
+    behind.filter(({ flow }) => isRun.get(flow) ?? true),
+  )
   const facts = {
     pending,
     oldestPendingAt,
     oldestPendingMs,
     systems,
+    overdue,
+    undeployed,
+    stranded,
     maxCounted,
     pausedGroups: now.pausedGroups,
     outbox,
@@ -37,6 +54,7 @@ export async function readStatus(database: Database): Promise<Status> {
     flows,
     open,
     oldestPendingMs,
+    overdue,
     systems: systems.map(({ name, standing, changedAt, until }) => ({
       name,
       standing,
@@ -44,6 +62,8 @@ export async function readStatus(database: Database): Promise<Status> {
       until,
     })),
     workers: now.workers,
+    undeployed,
+    stranded,
     pausedGroups: now.pausedGroups,
   }
 }

@@ -38,6 +38,14 @@ export type BulkRetryBody = z.output<typeof BulkRetryBody>
 /** Names a problem in a path. */
 export const ProblemPath = z.object({ fingerprint: z.string().min(1).max(255) })
 
+/** What a removal of a flow did. */
+export const RemovedFlow = named(
+  'RemovedFlow',
+  'A flow for which no event waits any more',
+  z.object({ name: z.string(), removed: z.literal(true) }),
+)
+export type RemovedFlow = z.infer<typeof RemovedFlow>
+
 /** What a person says about a problem; what is left out stays, null takes away. */
 export const ProblemChange = z.object({
   state: z.enum(['open', 'acknowledged', 'ignored']).optional(),

@@ -65,6 +65,10 @@ export const Flow = named(
         system: z.string().nullable(),
       }),
     ),
+    /** Whether a live worker runs it; null: nobody lives who would say. */
+    deployed: z.boolean().nullable(),
+    /** Open runs that have begun steps which it no longer has, or has as something else; counted up to 1,000. */
+    stranded: Count,
     /** Events up to here were never meant for it. */
     startsAfter: z.number().int(),
     /** Open runs by state, each counted up to 10,000. */
@@ -86,10 +90,16 @@ export const Status = named(
     /** Open runs by state, each counted up to 10,000. */
     open: z.object({ waiting: Count, retrying: Count, running: Count, parked: Count }),
     oldestPendingMs: z.number().nullable(),
+    /** Expected events that are due and not there, counted up to 10,000. */
+    overdue: Count,
     systems: z.array(
       z.object({ name: z.string(), standing: SystemStanding, since: Moment, until: Moment.nullable() }),
     ),
     workers: z.object({ live: Count, late: Count }),
+    /** Flows that no live worker runs although something of them is left to do. */
+    undeployed: z.array(z.object({ flow: z.string(), open: Count, pending: z.boolean() })),
+    /** Flows with open runs that cannot go on with what is deployed. */
+    stranded: z.array(z.object({ flow: z.string(), runs: Count })),
     pausedGroups: z.array(z.string()),
   }),
 )

@@ -1,0 +1,55 @@
+import type { Database } from './database.ts'
+import type { FlowStanding, VersionsJournal } from './port-versions.ts'
+
+/** Most runs that are counted of one flow. */
+const mostCounted = 1_000
+
+/** Versions of flows in SQL; the functions are in 0018-versions.sql. */
+export function sqlVersions(database: Database): VersionsJournal {
+  return {
+    async runsFlows(worker, flows) {
+      await database.query({
+        text: 'UPDATE workers SET flows = $2::smallint[] WHERE id = $1',
+        values: [worker, flows],
+      })
+    },
+
+    async foreignGroups(worker, flows) {
+      const [row] = await database.query<{ groups: string[] }>({
+        text: 'SELECT foreign_groups($1, $2::smallint[]) AS groups',
+        values: [worker, flows],
+      })
+      return row?.groups ?? []
+    },
+
+    async adoptFlows({ group, part, epoch, flows }) {
+      const [row] = await database.query<{ adopted: boolean }>({
+        text: 'SELECT adopt_flows($1, $2::int, $3::bigint, $4::smallint[], $5::int[]) AS adopted',
+        values: [group, part, epoch, flows.map(({ id }) => id), flows.map(({ version }) => version)],
+      })
+      return row?.adopted ? 'ok' : 'outdated'
+    },
+
+    async strangers(group, flows) {
+      const others = await database.query<{ id: number; name: string }>({
+        text: 'SELECT id, name FROM flows WHERE grp = $1 AND id <> ALL ($2::smallint[])',
+        values: [group, flows],
+      })
+      const [former] = await database.query<{ systems: number[] }>({
+        text: 'SELECT former_systems($1, $2::smallint[]) AS systems',
+        values: [group, flows],
+      })
+      return { flows: new Map(others.map(({ id, name }) => [id, name])), systems: former?.systems ?? [] }
+    },
+
+    flowStandings: () => flowStandings(database),
+  }
+}
+
+/** How every flow in force stands. */
+export function flowStandings(database: Database): Promise<FlowStanding[]> {
+  return database.query<FlowStanding>({
+    text: 'SELECT id, name, deployed, open, pending, stranded FROM flow_standings($1::int)',
+    values: [mostCounted],
+  })
+}
