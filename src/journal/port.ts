@@ -4,6 +4,10 @@
  * tests). Numbers are JavaScript numbers: `seq` stays below 2^53.
  */
 
+import type { ReplayJournal } from './port-replays.ts'
+
+export type { ReplayJournal, RunningReplay } from './port-replays.ts'
+
 /** An event ready to be stored. All strings are well-formed Unicode without NUL; id, source, type, key ≤ 255 bytes. */
 export interface NewEvent {
   readonly source: string
@@ -481,7 +485,8 @@ export interface StatsJournal {
 }
 
 /** All roles in one; what an adapter provides. */
-export interface Journal extends EventLog, OwnerJournal, Cluster, SystemsJournal, StatsJournal {
+export interface Journal
+  extends EventLog, OwnerJournal, Cluster, SystemsJournal, StatsJournal, ReplayJournal {
   /** Ends connections. Safe to call twice. */
   close(): Promise<void>
 }

@@ -5,6 +5,7 @@ import type { Journal } from './port.ts'
 import { sqlCluster } from './sql-cluster.ts'
 import { sqlLog } from './sql-log.ts'
 import { sqlOwner } from './sql-owner.ts'
+import { sqlReplays } from './sql-replays.ts'
 import { sqlSystems } from './sql-systems.ts'
 
 /** The journal over any database that speaks PostgreSQL: a server, the embedded one, or PGlite in users' tests. */
@@ -14,6 +15,7 @@ export function sqlJournal(database: Database, appends: Database = database): Jo
     ...sqlOwner(database),
     ...sqlCluster(database),
     ...sqlSystems(database),
+    ...sqlReplays(database),
     async close() {
       await Promise.all([database.close(), appends.close()])
     },

@@ -93,7 +93,7 @@ export function sqlOwner(database: Database): OwnerJournal {
 }
 
 /** A passed epoch is an answer, not an error: the caller stops writing. */
-async function fenced<T>(call: () => Promise<T>): Promise<T | 'lost'> {
+export async function fenced<T>(call: () => Promise<T>): Promise<T | 'lost'> {
   try {
     return await call()
   } catch (error) {

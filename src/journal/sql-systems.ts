@@ -81,7 +81,7 @@ export function sqlSystems(database: Database): SystemsJournal & StatsJournal {
         // SKIP LOCKED: it must not wait behind a flush while holding a problem that the flush wants next.
         text: `UPDATE problems p SET state = 'resolved'
                FROM (SELECT p.fp FROM problems p
-                     WHERE p.state IN ('open', 'acknowledged') AND p.fp NOT LIKE 'system:%' AND p.last_seen < clock_timestamp() - interval '2 s'
+                     WHERE p.state IN ('open', 'acknowledged') AND p.fp NOT LIKE 'system:%' AND p.fp NOT LIKE 'replay:%' AND p.last_seen < clock_timestamp() - interval '2 s'
                        AND NOT EXISTS (SELECT FROM runs r WHERE r.fp = p.fp AND r.state < 10)
                      FOR UPDATE OF p SKIP LOCKED) past
                WHERE p.fp = past.fp`,

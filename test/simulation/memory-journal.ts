@@ -79,6 +79,10 @@ export class MemoryJournal implements Journal {
   throttle: Journal['throttle'] = async (system, forMs) => this.#open.throttle(system, forMs)
   writeStats: Journal['writeStats'] = async (worker, rows) => this.#open.writeStats(worker, rows)
 
+  /** The model knows no replays. */
+  runningReplays: Journal['runningReplays'] = async () => []
+  feedReplay: Journal['feedReplay'] = async () => []
+
   /** What a person does to a run. */
   async act(act: RunAct): Promise<RunActResult> {
     return actOnRun(this.#store, act, this.#clock.now())
