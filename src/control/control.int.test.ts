@@ -41,6 +41,8 @@ describe('answers', () => {
   it('of every operation are what its schema says', async () => {
     const { parked, done } = await someRuns()
     const { fingerprint } = (await rig.ask('listProblems')).items[0]!
+    const planned = { flow: 'book', key: 'B', keys: 'same', reason: 'a test' } as const
+    const { id } = await rig.ask('planReplay', planned)
     const inputs: { [Id in RouteId]: Parameters<typeof rig.ask<Id>>[1] } = {
       status: {},
       listEvents: { type: 'order.placed' },
@@ -51,6 +53,13 @@ describe('answers', () => {
       retryRun: { flow: 'book', seq: parked, mayDouble: false },
       skipRun: { flow: 'book', seq: parked, reason: 'booked by hand' },
       retryRuns: { state: 'retrying' },
+      planReplay: planned,
+      listReplays: {},
+      getReplay: { id, outcome: 'left' },
+      startReplay: { id },
+      pauseReplay: { id },
+      resumeReplay: { id },
+      cancelReplay: { id, reason: 'enough' },
       listSystems: {},
       getSystem: { name: 'erp' },
       pauseSystem: { name: 'erp', reason: 'year end' },

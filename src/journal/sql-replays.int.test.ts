@@ -450,7 +450,9 @@ describe('acts', () => {
     expect(await act(replay, 'resume')).toBe('refused')
     expect(await outcomes(replay)).toEqual(['succeeded', 'fed'])
     expect(await act(0, 'start')).toBe('absent')
-    const audit = (await world.snapshot()).audit.filter(({ object }) => object.startsWith(`replay ${replay} `))
+    const audit = (await world.snapshot()).audit.filter(({ object }) =>
+      object.startsWith(`replay ${replay} `),
+    )
     expect(audit.map(({ verb }) => verb)).toEqual(['plan', 'start', 'pause', 'resume', 'cancel'])
   })
 
@@ -502,6 +504,13 @@ it('two owners of one group, one of them past its epoch, and people at work feed
     }
   }
   await Promise.all([owner(), haunt(), operate(), look2()])
+  for (let open = true; open;) {
+    const left = (await runsOf(world, owned)).filter(({ state }) => state < succeeded)
+    for (const { seq, gen, state } of left)
+      if (state === parked) await world.act({ flow: owned.flow.id, seq, gen, verb: 'skip' })
+    await work(owned)
+    open = left.length > 0
+  }
   expect(broken).toEqual([])
   expect(await outcomes(replay)).not.toContain(null)
   const again = (await runsOf(world, owned)).filter(({ gen }) => gen > 0)
