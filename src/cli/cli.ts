@@ -6,6 +6,8 @@ import { addInitCommand } from './commands/init.ts'
 import { addKeyCommands } from './commands/keys.ts'
 import { addOverviewCommands } from './commands/overview.ts'
 import { addPublishCommand } from './commands/publish.ts'
+import { addReplayCommand } from './commands/replay.ts'
+import { addReplaysCommands } from './commands/replays.ts'
 import { addRunCommands } from './commands/runs.ts'
 import { addRunningCommands } from './commands/run.ts'
 import type { Act } from './context.ts'
@@ -54,6 +56,8 @@ export function createProgram(terminal: Terminal): Command {
     addOverviewCommands,
     addEventCommands,
     addRunCommands,
+    addReplayCommand,
+    addReplaysCommands,
     addKeyCommands,
     addDoctorCommand,
   ])
