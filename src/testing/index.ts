@@ -1,5 +1,6 @@
 /** For tests of one's own flows: `startWorld`, `stub`. For adapters: the journal's contract suite (needs vitest). */
 export { startWorld } from './world.ts'
 export type { World, WorldOptions, WorldRun } from './world.ts'
+export type { WorldReplay, WorldSelection } from './world-replay.ts'
 export { stub } from './stub.ts'
 export type { Stub, StubAnswer, StubCall, StubOptions, StubRequest } from './stub.ts'

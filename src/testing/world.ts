@@ -18,6 +18,8 @@ import type { Stub, StubCall } from './stub.ts'
 import { RunningStub } from './stub.ts'
 import { VirtualClock } from './virtual-clock.ts'
 import type { VirtualDatabase } from './virtual-database.ts'
+import type { WorldReplay, WorldSelection } from './world-replay.ts'
+import { endOfReplay, startReplay } from './world-replay.ts'
 import { openVirtualDatabase } from './virtual-database.ts'
 
 /** What a world is made of. */
@@ -61,6 +63,15 @@ export interface World extends AsyncDisposable {
   states(): Promise<Partial<Record<RunStateName, number>>>
   /** As a person would: retries or skips a run. Rejects with `act.refused`. */
   act(verb: 'retry' | 'skip', run: { readonly flow: string; readonly seq: number }): Promise<void>
+  /**
+   * As a person would: runs events of a flow's past once more, in stages of 1, 10, 100 and the rest, and lets virtual time
+   * pass until that is through or has stopped for its errors. Rejects with `request.invalid` when there are no such events.
+   */
+  replay(
+    flow: { readonly name: string },
+    selection: WorldSelection,
+    options: { readonly keys: 'same' | 'new' },
+  ): Promise<WorldReplay>
   /** As a person would: pauses or resumes a system. */
   pause(system: { readonly name: string }, paused?: boolean): Promise<void>
   /** Virtual time. */
@@ -208,6 +219,23 @@ class RunningWorld implements World {
         `run ${run.flow}/${run.seq} cannot be ${verb === 'retry' ? 'retried' : 'skipped'}: ${row?.result ?? 'absent'}`,
       )
     await this.#settle()
+  }
+
+  async replay(
+    { name }: { readonly name: string },
+    selection: WorldSelection,
+    { keys }: { readonly keys: 'same' | 'new' },
+  ): Promise<WorldReplay> {
+    const id = await startReplay(this.#database, { flow: name, selection, keys })
+    const deadline = this.#clock.now() + maxIdleMs
+    const realDeadline = performance.now() + maxRealMs
+    for (;;) {
+      await this.#settle()
+      const end = await endOfReplay(this.#database, id)
+      if (end) return end
+      if (this.#clock.now() > deadline || performance.now() > realDeadline) await this.#fail()
+      await this.#moveTo(this.#clock.nextAt ?? this.#clock.now() + 1)
+    }
   }
 
   async pause({ name }: { readonly name: string }, paused = true): Promise<void> {
