@@ -49,7 +49,7 @@ export class Replays {
     try {
       fed = await this.#feed()
     } catch (error) {
-      this.#deps.onError(error)
+      if (!this.#stopped) this.#deps.onError(error)
     }
     if (this.#stopped) return
     this.#cancel = this.#deps.clock.timer(fed ? busyPollMs : idlePollMs, () => void this.#round())
