@@ -62,6 +62,11 @@ function warningsOf({ keys, plan }: ReplayPlan): string[] {
         warnings.push(
           `${system} remembers keys for ${span(lifeMs)}: ${count(passed, 'run')} began before that, and may be done a second time`,
         )
+  const undone = plan.states['compensated'] ?? 0
+  if (keys === 'same' && undone > 0)
+    warnings.push(
+      `${count(undone, 'run')} had been compensated: a system that remembers the keys takes them for done, and does nothing`,
+    )
   if (keys === 'same' && plan.edited > 0)
     warnings.push(
       `${count(plan.edited, 'run')} had a step edited by a person: the event as it came is sent, under the key of before the edit`,

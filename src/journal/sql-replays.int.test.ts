@@ -456,6 +456,20 @@ describe('acts', () => {
     expect(audit.map(({ verb }) => verb)).toEqual(['plan', 'start', 'pause', 'resume', 'cancel'])
   })
 
+  it('are not needed for a plan that nobody has started for a week: the next one gives it up', async () => {
+    const owned = await ownedGroup(world)
+    await history(owned, ['a'])
+    const [old, young] = [(await plan(owned)) as number, (await plan(owned)) as number]
+    await database.query({
+      text: `UPDATE replays SET created_at = created_at - interval '8 days' WHERE id = $1`,
+      values: [old],
+    })
+    await plan(owned)
+    expect(await look(old)).toMatchObject({ state: 'cancelled' })
+    expect(await outcomes(old)).toEqual([])
+    expect(await look(young)).toMatchObject({ state: 'planned' })
+  })
+
   it('run one replay of a flow at a time', async () => {
     const owned = await ownedGroup(world)
     await history(owned, ['a'])

@@ -104,4 +104,23 @@ describe('a replay in virtual time', () => {
     })
     expect(await world.states()).toEqual({ succeeded: 2, parked: 1, waiting: 2 })
   })
+
+  it('of a flow without order, and of one that begins with a pause', async () => {
+    const free = defineFlow('free', { ordering: 'none' })
+      .on(placed)
+      .step('sale', erp, { run: ({ event, call }) => call.post('/free', event.data) })
+    const slow = defineFlow('slow')
+      .on(placed)
+      .wait('pause', { for: '2h' })
+      .step('invoice', accounting, { after: ['pause'], run: ({ call }) => call.post('/slow') })
+    await using other = await startWorld({ flows: [free, slow] })
+    await other.publish(placed, { number: 'SO-1', revision: 1 })
+    await other.publish(placed, { number: 'SO-1', revision: 2 })
+    await other.untilIdle()
+    expect(await other.replay(free, {}, { keys: 'new' })).toMatchObject({ state: 'done', succeeded: 2 })
+    // Runs that wait by themselves do not hold a replay up.
+    expect(await other.replay(slow, {}, { keys: 'new' })).toMatchObject({ state: 'done', succeeded: 0 })
+    await other.untilIdle()
+    expect(await other.states()).toEqual({ succeeded: 8 })
+  })
 })

@@ -332,10 +332,6 @@ describe('a plan', () => {
         run: ({ call }) => call.post('/large'),
       })
       .step('told', other.system, { after: ['sale'], run: ({ event, call }) => call.send(event.data) })
-      .step('hung', erp, {
-        after: ['sale'],
-        run: ({ event, call }) => (event.seq > 0 ? call.post('/hung') : null),
-      })
     await rig.startWorker([flow])
     await rig.publish({ number: 'A', revision: 1 })
     await rig.until(allDone(1))

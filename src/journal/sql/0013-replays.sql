@@ -35,8 +35,8 @@ CREATE TABLE replays (
 CREATE UNIQUE INDEX replays_running ON replays (flow) WHERE state = 'running';
 
 -- The selection as it was when the replay was planned. outcome: null not reached | fed, held (waits for a person, a time
--- or an event) | succeeded, failed (parked, tried again, or compensated), ended | open (an earlier run of the event is
--- not over: nothing was done), gone (its event is no longer kept).
+-- or an event, or behind one that does) | succeeded, failed (parked, tried again, or compensated), ended | open (an
+-- earlier run of the event is not over: nothing was done), gone (its event is no longer kept).
 CREATE TABLE replay_items (
   replay  bigint REFERENCES replays ON DELETE CASCADE,
   place   integer,
@@ -50,7 +50,8 @@ CREATE INDEX replay_items_open ON replay_items (replay, place) WHERE outcome IN 
 
 -- Stores a selection: events of the flow's types up to the head that have a run, or came before the flow began. What the
 -- flow has not reached yet is left out, for it will run anyway. p_selection: fromSeq, toSeq (without), key, types, states
--- (of the latest run; 0: none). Answers no id when there are none, or more than p_max, and stores nothing then.
+-- (of the latest run; 0: none). Answers no id when there are none, or more than p_max, and stores nothing then. Plans that
+-- nobody has started for a week are given up meanwhile, for each holds its whole selection.
 CREATE FUNCTION plan_replay(
   p_flow smallint, p_selection jsonb, p_shown jsonb, p_keys text, p_rate double precision, p_max_errors double precision,
   p_ramp integer[], p_max integer, p_lives jsonb, p_actor text, p_reason text, OUT id bigint, OUT total integer
@@ -64,6 +65,8 @@ DECLARE
   v_types text[] := ARRAY(SELECT jsonb_array_elements_text(p_selection -> 'types'));
   v_states smallint[] := CASE WHEN p_selection ? 'states' THEN ARRAY(SELECT jsonb_array_elements_text(p_selection -> 'states')::smallint) END;
 BEGIN
+  PERFORM act_on_replay(o.id, 'cancel', 'busbar', 'nobody has started it for a week')
+  FROM replays o WHERE o.flow = p_flow AND o.state = 'planned' AND o.created_at < clock_timestamp() - interval '7 days';
   SELECT * INTO v_flow FROM flows f WHERE f.id = p_flow;
   INSERT INTO replays (flow, selection, keys, head, rate, max_errors, ramp, created_by, reason)
   VALUES (p_flow, p_shown, p_keys, v_head, p_rate, p_max_errors, p_ramp, p_actor, p_reason) RETURNING replays.id INTO id;
@@ -150,8 +153,8 @@ EXCEPTION WHEN unique_violation THEN                                            
 END $$;
 
 -- Looks what became of the runs that were fed; stops the replay when too many of a stage have failed, opens the next stage
--- when the last one is through, ends it when all is. Small stages are judged by at least so many runs as they have, large ones
--- by at least twenty, so that one failure at the beginning does not stop a thousand. Its row is locked.
+-- when the last one is through, ends it when all is. Small stages are judged by at least so many runs as they have, large
+-- ones by at least twenty, so that one failure at the beginning does not stop a thousand. Its row is locked.
 CREATE FUNCTION watch_replay(p_replay replays) RETURNS replays LANGUAGE plpgsql AS $$
 DECLARE
   v replays := p_replay;
@@ -167,12 +170,12 @@ BEGIN
       WHEN r.state = 10 THEN 'succeeded'
       WHEN r.state IN (4, 13) OR r.state < 4 AND r.compensating OR r.state = 2 AND r.tries > 0 THEN 'failed'
       WHEN r.state > 10 THEN 'ended'
-      WHEN r.awaits IS NOT NULL OR r.state = 1 AND h.state = 4 THEN 'held'
+      WHEN r.awaits IS NOT NULL OR r.state = 1 AND (h.state = 4 OR h.awaits IS NOT NULL) THEN 'held'
       ELSE 'fed' END AS outcome
     FROM replay_items i                                    -- replay_items_open
     LEFT JOIN runs r ON r.flow = v.flow AND r.seq = i.seq AND r.gen = i.gen
     LEFT JOIN LATERAL (
-      SELECT o.state FROM runs o                           -- runs_open_by_lane
+      SELECT o.state, o.awaits FROM runs o                 -- runs_open_by_lane
       WHERE r.state = 1 AND o.grp = r.grp AND o.key = r.key AND o.state < 10 AND o.holds ORDER BY o.lord, o.seq, o.ord LIMIT 1
     ) h ON true
     WHERE i.replay = v.id AND i.outcome IN ('fed', 'held')
