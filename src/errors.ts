@@ -54,6 +54,7 @@ export const errorCodes = [
   'run.key-expired',
   // acts of a person
   'act.refused',
+  'replay.stopped',
   // the journal and its database
   'journal.unavailable',
   'journal.not-durable',

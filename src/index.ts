@@ -12,6 +12,9 @@ export type {
   System,
   SystemLimits,
   SystemOptions,
+  Transport,
+  TransportAnswer,
+  TransportRequest,
 } from './define/system.ts'
 export { defineFlow } from './define/flow.ts'
 export type { Flow, FlowOptions, FlowStart, FlowWithoutEvents, OnFailure } from './define/flow.ts'

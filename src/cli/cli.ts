@@ -10,6 +10,8 @@ import { addOutboxCommands } from './commands/outbox.ts'
 import { addLinkCommands } from './commands/links.ts'
 import { addOverviewCommands } from './commands/overview.ts'
 import { addPublishCommand } from './commands/publish.ts'
+import { addReplayCommand } from './commands/replay.ts'
+import { addReplaysCommands } from './commands/replays.ts'
 import { addRunCommands } from './commands/runs.ts'
 import { addRunningCommands } from './commands/run.ts'
 import type { Act } from './context.ts'
@@ -62,6 +64,8 @@ export function createProgram(terminal: Terminal): Command {
     addLinkCommands,
     addFlowCommands,
     addExpectationCommands,
+    addReplayCommand,
+    addReplaysCommands,
     addKeyCommands,
     addDoctorCommand,
   ])

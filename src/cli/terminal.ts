@@ -6,8 +6,22 @@ export interface Terminal {
   err(line: string): void
   /** Whether stdout is a terminal whose user wants colour. */
   readonly colour: boolean
+  /** Asks a question and answers what the user typed; absent where nobody can be asked. */
+  readonly ask?: (question: string) => Promise<string>
+  /** Shows how far something has come, in one line of stderr that is written over and over; absent where that is a file or a pipe. */
+  readonly progress?: (line: string) => void
   /** Columns of the terminal; Infinity when it is none, so that nothing is cut in files and pipes. */
   readonly width: number
+}
+
+async function ask(question: string): Promise<string> {
+  const { createInterface } = await import('node:readline/promises')
+  const lines = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return await lines.question(question)
+  } finally {
+    lines.close()
+  }
 }
 
 /** The process's own terminal. Honours NO_COLOR (https://no-color.org) and FORCE_COLOR. */
@@ -18,6 +32,10 @@ export function processTerminal(): Terminal {
     out: (line) => void stdout.write(`${line}\n`),
     err: (line) => void stderr.write(`${line}\n`),
     colour: wanted && !env['NO_COLOR'],
+    ...(process.stdin.isTTY && stderr.isTTY && { ask }),
+    ...(stderr.isTTY && {
+      progress: (line) => void stderr.write(`\r\u001b[K${line.slice(0, Math.max(1, stderr.columns - 1))}`),
+    }),
     width: stdout.isTTY ? stdout.columns : Number.POSITIVE_INFINITY,
   }
 }

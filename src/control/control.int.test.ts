@@ -76,6 +76,8 @@ describe('answers', () => {
     )
     const { fingerprint } = (await rig.ask('listProblems')).items[0]!
     const [mended, dropped] = await someRejected(2)
+    const planned = { flow: 'book', key: 'B', keys: 'same', reason: 'a test' } as const
+    const { id } = await rig.ask('planReplay', planned)
     const inputs: { [Id in RouteId]: Parameters<typeof rig.ask<Id>>[1] } = {
       status: {},
       listEvents: { type: 'order.placed' },
@@ -89,6 +91,13 @@ describe('answers', () => {
       listLinks: { kind: 'order', id: 'A' },
       setLink: { kind: 'order', id: 'A', system: 'erp', external: '1', reason: 'seen there' },
       removeLink: { kind: 'order', id: 'A', system: 'erp', reason: 'seen there' },
+      planReplay: planned,
+      listReplays: {},
+      getReplay: { id, outcome: 'left' },
+      startReplay: { id },
+      pauseReplay: { id },
+      resumeReplay: { id },
+      cancelReplay: { id, reason: 'enough' },
       listSystems: {},
       getSystem: { name: 'erp' },
       pauseSystem: { name: 'erp', reason: 'year end' },

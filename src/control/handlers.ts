@@ -1,5 +1,7 @@
 import { BusbarError } from '../errors.ts'
 import type { Database } from '../journal/database.ts'
+import { actOnReplay } from './acts/act-on-replay.ts'
+import type { ReplayAct } from './acts/act-on-replay.ts'
 import { actOnRun } from './acts/act-on-run.ts'
 import { cancelExpected } from './acts/cancel-expected.ts'
 import { changeProblem } from './acts/change-problem.ts'
@@ -7,6 +9,7 @@ import { actOnRejected, missingRejected, retryManyRejected } from './acts/outbox
 import { removeLink, setLink } from './acts/links.ts'
 import { changePause } from './acts/pause.ts'
 import { removeFlow } from './acts/remove-flow.ts'
+import { planReplay } from './acts/plan-replay.ts'
 import { retryRuns } from './acts/retry-runs.ts'
 import { listAudit } from './queries/audit.ts'
 import { findEvent, listEvents, seqOfEvent } from './queries/events.ts'
@@ -17,11 +20,13 @@ import { listLinks } from './queries/links.ts'
 import { missingRun } from './queries/missing-run.ts'
 import { findRejected, readOutbox } from './queries/outbox.ts'
 import { findProblem, listProblems } from './queries/problems.ts'
+import { findReplayDetail, listReplays } from './queries/replays.ts'
 import { findRun, listRuns } from './queries/runs.ts'
 import { readStats } from './queries/stats.ts'
 import { readStatus } from './queries/status.ts'
 import { findSystem, listSystems } from './queries/systems.ts'
 import { listWorkers } from './queries/workers.ts'
+import type { FlowCode } from './flow-code.ts'
 import type { CheckedInput, RouteAnswer } from './route.ts'
 import type { RouteId, Routes } from './route-table.ts'
 
@@ -30,6 +35,8 @@ export interface Call {
   readonly database: Database
   /** Stands in the audit trail. */
   readonly actor: string
+  /** Absent: this process has no flows. */
+  readonly code?: FlowCode | undefined
 }
 
 /** Does an operation; throws `BusbarError`. */
@@ -62,6 +69,14 @@ export const handlers: Handlers = {
   listLinks: ({ database }, query) => listLinks(database, query),
   setLink: ({ database, actor }, body) => setLink(database, body, actor),
   removeLink: ({ database, actor }, body) => removeLink(database, body, actor),
+  planReplay: ({ database, actor, code }, body) => planReplay(database, body, { actor, code }),
+  listReplays: ({ database }, query) => listReplays(database, query),
+  getReplay: async ({ database }, { id, ...query }) =>
+    there(await findReplayDetail(database, id, query), `there is no replay ${id}`),
+  startReplay: (call, input) => replay(call, input, 'start'),
+  pauseReplay: (call, input) => replay(call, input, 'pause'),
+  resumeReplay: (call, input) => replay(call, input, 'resume'),
+  cancelReplay: (call, input) => replay(call, input, 'cancel'),
   listSystems: async ({ database }) => ({ items: await listSystems(database) }),
   getSystem: async ({ database }, { name }) =>
     there(await findSystem(database, name), `there is no system ${name}`),
@@ -94,6 +109,14 @@ export const handlers: Handlers = {
   listWorkers: async ({ database }) => ({ items: await listWorkers(database) }),
   stats: ({ database }, query) => readStats(database, query),
   listAudit: ({ database }, query) => listAudit(database, query),
+}
+
+function replay(
+  { database, actor }: Call,
+  { id, reason = null }: { readonly id: number; readonly reason?: string | null | undefined },
+  verb: ReplayAct['verb'],
+) {
+  return actOnReplay(database, { id, verb, actor, reason })
 }
 
 function there<T>(thing: T | undefined, missing: string): T {

@@ -46,6 +46,16 @@ import {
   RetryRejectedBody,
 } from './schema/outbox.ts'
 import { LinkChange, LinkList, LinksQuery, RemoveLinkBody, SetLinkBody } from './schema/link.ts'
+import {
+  Replay,
+  ReplayBody,
+  ReplayDetail,
+  ReplayItemsQuery,
+  ReplayPage,
+  ReplayPath,
+  ReplayPlan,
+  ReplaysQuery,
+} from './schema/replay.ts'
 import { ActResult, RunDetail, RunPage, RunsQuery } from './schema/run.ts'
 import { GroupList, Paused, SystemDetail, SystemList, WorkerList } from './schema/system.ts'
 
@@ -153,6 +163,68 @@ export const routes = {
     summary: 'Say that an object has no id in a system',
     body: RemoveLinkBody,
     answer: LinkChange,
+  }),
+  planReplay: defineRoute({
+    ...act,
+    path: '/replays',
+    tag: 'replays',
+    summary:
+      'Plan a replay: store its selection, count it, compare a sample of what would be sent with what was',
+    body: ReplayBody,
+    answer: ReplayPlan,
+  }),
+  listReplays: defineRoute({
+    ...read,
+    path: '/replays',
+    tag: 'replays',
+    summary: 'Replays, newest first',
+    query: ReplaysQuery,
+    answer: ReplayPage,
+  }),
+  getReplay: defineRoute({
+    ...read,
+    path: '/replays/{id}',
+    tag: 'replays',
+    summary: 'A replay, how far it has come, and its items',
+    params: ReplayPath,
+    query: ReplayItemsQuery,
+    answer: ReplayDetail,
+  }),
+  startReplay: defineRoute({
+    ...act,
+    path: '/replays/{id}/start',
+    tag: 'replays',
+    summary: 'Begin a planned replay',
+    params: ReplayPath,
+    body: Because,
+    answer: Replay,
+  }),
+  pauseReplay: defineRoute({
+    ...act,
+    path: '/replays/{id}/pause',
+    tag: 'replays',
+    summary: 'Begin no further run of a replay; those that were begun go on',
+    params: ReplayPath,
+    body: Because,
+    answer: Replay,
+  }),
+  resumeReplay: defineRoute({
+    ...act,
+    path: '/replays/{id}/resume',
+    tag: 'replays',
+    summary: 'Go on with a replay that was paused, or has stopped for its errors',
+    params: ReplayPath,
+    body: Because,
+    answer: Replay,
+  }),
+  cancelReplay: defineRoute({
+    ...act,
+    path: '/replays/{id}/cancel',
+    tag: 'replays',
+    summary: 'End a replay; those of its runs that were begun go on',
+    params: ReplayPath,
+    body: Because,
+    answer: Replay,
   }),
   listSystems: defineRoute({
     ...read,

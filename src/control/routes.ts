@@ -6,6 +6,7 @@ import { sendProblem } from '../ingress/problem.ts'
 import type { Database } from '../journal/database.ts'
 import { checkInput } from './check-input.ts'
 import { handlers } from './handlers.ts'
+import type { FlowCode } from './flow-code.ts'
 import type { Call } from './handlers.ts'
 import { openApiDocument } from './openapi.ts'
 import type { Route } from './route.ts'
@@ -17,6 +18,8 @@ export interface ControlDeps {
   readonly database: () => Database
   /** Absent: everybody may do everything, as `local` in the audit trail (a development hub on loopback). */
   readonly authenticate?: Authenticate
+  /** The code of the flows that this process has; absent: it has none. */
+  readonly code?: FlowCode
   /** Called with what failed and was not meant to; the caller of the API is told nothing of it. */
   readonly onError?: (error: unknown) => void
 }
@@ -69,7 +72,8 @@ function serve(
       const { params, query, body } = request
       const input = checkInput(route, { params, query, body: route.method === 'POST' ? body : undefined })
       const actor = principals.get(request)?.id ?? local.id
-      return json(reply, JSON.stringify(await handler({ database: deps.database(), actor }, input)))
+      const call = { database: deps.database(), actor, code: deps.code }
+      return json(reply, JSON.stringify(await handler(call, input)))
     },
   })
 }

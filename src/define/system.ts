@@ -109,6 +109,8 @@ export interface System<Call = unknown> {
   readonly settings: SystemSettings
   /** Shown to people: a base URL without credentials, or the like. */
   readonly address: string
+  /** Everything it sends goes through the transport where one is given, so that its requests can be shown without being sent. */
+  readonly overTransport?: boolean
   connect(options: ConnectOptions): Connector<Call>
 }
 
@@ -140,6 +142,8 @@ export interface ConnectOptions {
   readonly transport?: Transport
   /** Header and field names whose values must not enter the record, from the configuration. */
   readonly redact: readonly string[]
+  /** Requests are only shown: there is a transport that sends none, and where credentials would have to be fetched they are left out. */
+  readonly preview?: boolean
 }
 
 /**
@@ -150,6 +154,8 @@ export interface ConnectOptions {
 export function defineSystem<Call>(
   options: SystemOptions & {
     readonly address?: string
+    /** Set it when the connector sends everything through `ConnectOptions.transport` where one is given; default false. */
+    readonly overTransport?: boolean
     readonly connect: (options: ConnectOptions) => Connector<Call>
   },
 ): System<Call> {
@@ -159,6 +165,7 @@ export function defineSystem<Call>(
     name: options.name,
     settings: systemSettings(options),
     address: options.address ?? options.name,
+    ...(options.overTransport && { overTransport: true }),
     connect: options.connect,
   }
 }

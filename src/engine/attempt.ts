@@ -50,11 +50,18 @@ export interface AttemptDeps {
   readonly ids: Ids
 }
 
+/** What a step's idempotency key is made of. */
+export interface KeyParts {
+  readonly run: Pick<Run, 'event' | 'keyGen' | 'compensating'> & { readonly flow: { readonly name: string } }
+  readonly step: { readonly definition: { readonly name: string } }
+  readonly keyNo: number
+}
+
 /**
  * Stable for the step of a run: retries, crashes, takeovers and restores send the same key. Never made of seq. Another
  * one for the undo, and after an edit of the step's input.
  */
-export function idempotencyKey(hub: string, { run, step, keyNo }: StepRun): string {
+export function idempotencyKey(hub: string, { run, step, keyNo }: KeyParts): string {
   const { source, id } = run.event
   const parts = [hub, run.flow.name, source, id, run.keyGen, step.definition.name, keyNo]
   if (run.compensating) parts.push('undo')

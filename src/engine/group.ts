@@ -193,6 +193,21 @@ export class Group {
     this.#resume()
   }
 
+  /** Takes the next slice of a replay: rows that come into lanes from beside, behind which what is read must queue. */
+  async feedReplay(replay: number): Promise<void> {
+    if (!this.#mayStart()) return
+    const { group, part, epoch } = this.lease
+    const keys = await this.#deps.journal.feedReplay({ group, part, epoch, replay })
+    if (keys === 'lost') return this.#lost()
+    if (keys.length === 0 || this.#gone) return
+    this.#slowPath.expect()
+    for (const key of keys) {
+      this.#reading.slowed(key)
+      this.#lanes.divert(key)
+    }
+    this.#slowPath.ring()
+  }
+
   /**
    * Starts nothing new, lets attempts end for at most `graceMs`, writes what is known. False when it could not be
    * written: then the group must not be handed back, for only a takeover leaves its runs in doubt.

@@ -165,6 +165,14 @@ export class Lanes {
     for (const run of stepped) this.#processes.committed(run)
   }
 
+  /** Rows have come into this lane that memory does not know: it goes to rows too, so that they get their turn. */
+  divert(key: string): void {
+    const lane = this.#lanes.get(key)
+    if (!lane || lane.slow) return
+    this.#spill(lane)
+    lane.slow = true
+  }
+
   /** An event of this key was read that runs may wait for. */
   signalled(key: string): void {
     const run = this.#lanes.get(key)?.queue[0]

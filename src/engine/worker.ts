@@ -13,6 +13,7 @@ import { LeaseClock } from './lease.ts'
 import type { Stretch } from './log-reader.ts'
 import { LogTail } from './log-reader.ts'
 import { flowRuntimes, registrations } from './registration.ts'
+import { Replays } from './replays.ts'
 import type { FlowRuntime } from './run.ts'
 
 /** What a worker needs. */
@@ -54,6 +55,7 @@ export class Worker {
   readonly #leaseMs: number
   readonly #lease: LeaseClock
   readonly #tail: LogTail
+  readonly #replays: Replays
   readonly #groups = new Map<string, Group>()
   readonly #gates = new Map<string, SystemGate>()
   readonly #connectors = new Map<string, Connector<unknown>>()
@@ -83,6 +85,7 @@ export class Worker {
       },
       onError: deps.onError,
     })
+    this.#replays = new Replays({ ...deps, groups: () => this.#groups.values() })
   }
 
   /** Registers systems and flows, joins the cluster, and begins to own lane groups. */
@@ -108,6 +111,7 @@ export class Worker {
     await this.#updateSystems()
     this.#tail.start()
     await this.#beat()
+    this.#replays.start()
     await this.#assigning
   }
 
@@ -163,6 +167,7 @@ export class Worker {
   #cancelTimers(): void {
     this.#timers.heartbeat?.()
     this.#timers.systems?.()
+    this.#replays.stop()
   }
 
   /** While attempts end, the lease must not. */

@@ -10,6 +10,7 @@ import type { Authenticate } from '../ingress/principal.ts'
 import type { Database } from '../journal/database.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { flowCode } from './flow-code.ts'
 import { guardLoopback, isLoopback } from './loopback-guard.ts'
 import type { Session } from './session.ts'
 
@@ -56,6 +57,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     })
   registerControl(app, {
     database: () => parts.database,
+    code: flowCode(config),
     ...(authenticate && { authenticate }),
     onError: (error) => log.error({ err: error }, 'the control API failed'),
   })

@@ -11,6 +11,9 @@ import type { ParkedRuns } from './port-parked.ts'
 
 export type { ParkedRuns } from './port-parked.ts'
 import type { LinksJournal, UndoneLinks } from './port-links.ts'
+import type { ReplayJournal } from './port-replays.ts'
+
+export type { ReplayJournal, RunningReplay } from './port-replays.ts'
 
 /** An event ready to be stored. All strings are well-formed Unicode without NUL; id, source, type, key ≤ 255 bytes. */
 export interface NewEvent {
@@ -506,6 +509,7 @@ export interface Journal
     SequenceJournal,
     ParkedRuns,
     LinksJournal,
+    ReplayJournal,
     Cluster,
     SystemsJournal,
     StatsJournal {

@@ -11,6 +11,7 @@ import { sqlLog } from './sql-log.ts'
 import { sqlOwner } from './sql-owner.ts'
 import { sqlSequences } from './sql-sequences.ts'
 import { sqlParked } from './sql-parked.ts'
+import { sqlReplays } from './sql-replays.ts'
 import { sqlSystems } from './sql-systems.ts'
 import { sqlVersions } from './sql-versions.ts'
 
@@ -29,6 +30,7 @@ export function sqlJournal(database: Database, appends: Database = database): Sq
     ...sqlLinks(database),
     ...sqlExpectations(database),
     ...sqlVersions(database),
+    ...sqlReplays(database),
     async close() {
       await Promise.all([database.close(), appends.close()])
     },

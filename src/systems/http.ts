@@ -1,7 +1,7 @@
 import type { ConnectOptions, System, SystemOptions } from '../define/system.ts'
 import { defineSystem, systemSettings } from '../define/system.ts'
 import { BusbarError } from '../errors.ts'
-import type { AuthPort, HttpAuth } from './http-auth.ts'
+import type { AuthPort, AuthSession, HttpAuth } from './http-auth.ts'
 import { noAuth } from './http-auth.ts'
 import type { HttpCall, HttpTarget } from './http-call.ts'
 import { httpCall } from './http-call.ts'
@@ -46,13 +46,14 @@ export function httpSystem(options: HttpSystemOptions): System<HttpCall> {
   return defineSystem<HttpCall>({
     ...options,
     address: base.origin + (base.pathname === '/' ? '' : base.pathname),
+    overTransport: true,
     connect: (how) => connectHttp(options, { ...how, base }),
   })
 }
 
 function connectHttp(
   options: HttpSystemOptions,
-  { base, redact, transport }: ConnectOptions & { readonly base: URL },
+  { base, redact, transport, preview }: ConnectOptions & { readonly base: URL },
 ) {
   const settings = systemSettings(options)
   const connectTimeoutMs = Math.min(maxConnectTimeoutMs, Math.max(100, settings.timeoutMs / 2))
@@ -63,9 +64,10 @@ function connectHttp(
   })
   const overPool: Exchange = (request, how) => exchange(pool, request, how)
   const own = transport ? exchangeOver(transport) : overPool
-  const auth = (options.auth ?? noAuth).open(
+  const session = (options.auth ?? noAuth).open(
     authPort({ base, own, stubbed: transport !== undefined, connectTimeoutMs }),
   )
+  const auth = preview ? onlyKnown(session) : session
   const target: HttpTarget = {
     exchange: own,
     base,
@@ -84,6 +86,18 @@ function connectHttp(
         await pool.destroy()
       })()),
   }
+}
+
+/** The credentials that need not be fetched, for requests that are only shown. */
+function onlyKnown(session: AuthSession): AuthSession {
+  const headers = async () => {
+    try {
+      return await session.headers()
+    } catch {
+      return {} // they would have to be fetched, and nothing is sent
+    }
+  }
+  return { headers }
 }
 
 /** Requests of the authentication itself: over the system's own connections, or over one of their own to another host. */

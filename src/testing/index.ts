@@ -2,5 +2,6 @@
 export { startWorld } from './world.ts'
 export type { World, WorldLink, WorldOptions, WorldRun } from './world.ts'
 export type { WorldExpected, WorldProblem } from './world-records.ts'
+export type { WorldReplay, WorldSelection } from './world-replay.ts'
 export { stub } from './stub.ts'
 export type { Stub, StubAnswer, StubCall, StubOptions, StubRequest } from './stub.ts'

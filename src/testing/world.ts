@@ -25,6 +25,8 @@ import type { WorldExpected, WorldProblem } from './world-records.ts'
 import { expectedOf, problemsOf } from './world-records.ts'
 import { VirtualClock } from './virtual-clock.ts'
 import type { VirtualDatabase } from './virtual-database.ts'
+import type { WorldReplay, WorldSelection } from './world-replay.ts'
+import { endOfReplay, startReplay } from './world-replay.ts'
 import { openVirtualDatabase } from './virtual-database.ts'
 
 /** What a world is made of. */
@@ -88,6 +90,15 @@ export interface World extends AsyncDisposable {
   link(kind: string, id: string, system: SystemName, external: string): Promise<void>
   /** All cross-references, by kind, id and system. */
   links(): Promise<readonly WorldLink[]>
+  /**
+   * As a person would: runs events of a flow's past once more, in stages of 1, 10, 100 and the rest, and lets virtual time
+   * pass until that is through or has stopped for its errors. Rejects with `request.invalid` when there are no such events.
+   */
+  replay(
+    flow: { readonly name: string },
+    selection: WorldSelection,
+    options: { readonly keys: 'same' | 'new' },
+  ): Promise<WorldReplay>
   /** As a person would: pauses or resumes a system. */
   pause(system: { readonly name: string }, paused?: boolean): Promise<void>
   /** Virtual time. */
@@ -280,6 +291,23 @@ class RunningWorld implements World {
     return this.#database.query<WorldLink>({
       text: `SELECT kind, id, system, external_id AS external FROM cross_references ORDER BY kind, id, system`,
     })
+  }
+
+  async replay(
+    { name }: { readonly name: string },
+    selection: WorldSelection,
+    { keys }: { readonly keys: 'same' | 'new' },
+  ): Promise<WorldReplay> {
+    const id = await startReplay(this.#database, { flow: name, selection, keys })
+    const deadline = this.#clock.now() + maxIdleMs
+    const realDeadline = performance.now() + maxRealMs
+    for (;;) {
+      await this.#settle()
+      const end = await endOfReplay(this.#database, id)
+      if (end) return end
+      if (this.#clock.now() > deadline || performance.now() > realDeadline) await this.#fail()
+      await this.#moveTo(this.#clock.nextAt ?? this.#clock.now() + 1)
+    }
   }
 
   async pause({ name }: { readonly name: string }, paused = true): Promise<void> {

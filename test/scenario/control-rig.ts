@@ -7,6 +7,8 @@ import type { ControlDeps } from '../../src/control/routes.ts'
 import { apiPrefix, routes } from '../../src/control/route-table.ts'
 import type { RouteId, Routes } from '../../src/control/route-table.ts'
 import type { Route, RouteAnswer, RouteInput } from '../../src/control/route.ts'
+import type { Flow } from '../../src/define/flow.ts'
+import { flowCode } from '../../src/hub/flow-code.ts'
 import { openDatabase } from '../../src/journal/database.ts'
 import type { Database } from '../../src/journal/database.ts'
 import { databaseUrl, openRig } from './rig.ts'
@@ -42,14 +44,20 @@ export async function openControlRig(
   })
   const app = Fastify()
   const faults: unknown[] = []
+  let flows: readonly Flow[] = []
   registerControl(app, {
     database: () => database,
+    code: (name) => flowCode({ name: 'test', redact: [], flows })(name),
     onError: (error) => faults.push(error),
     ...deps(database),
   })
   await app.ready()
   return {
     ...rig,
+    async startWorker(own, options) {
+      flows = own
+      return rig.startWorker(own, options)
+    },
     app,
     database,
     faults,

@@ -105,6 +105,9 @@ export class MemoryJournal implements Journal {
   canonicalIds: Journal['canonicalIds'] = async (names) => this.#open.canonicalIds(names)
   releaseLinked: Journal['releaseLinked'] = async (ask) => this.#open.releaseLinked(ask)
   tidyLinkWaits: Journal['tidyLinkWaits'] = async (ask) => this.#open.tidyLinkWaits(ask)
+  /** The model knows no replays. */
+  runningReplays: Journal['runningReplays'] = async () => []
+  feedReplay: Journal['feedReplay'] = async () => []
 
   /** What a person does to a run. */
   async act(act: MemoryAct): Promise<RunActResult> {

@@ -1,0 +1,30 @@
+import type { StoredEvent } from '../journal/port.ts'
+
+/** A run whose requests are to be shown. */
+export interface RunToPreview {
+  readonly event: StoredEvent
+  /** The generation whose idempotency keys it would send. */
+  readonly keyGen: number
+  /** What steps gave the last time, by name. */
+  readonly results: ReadonlyMap<string, unknown>
+}
+
+/** What a step would send: the text of its first request, as records hold it; or why there is none to show. */
+export interface StepToSend {
+  readonly step: string
+  readonly system: string
+  readonly request: string | undefined
+  readonly skipped: boolean
+  readonly why: string | undefined
+}
+
+/** A flow whose code is in this process. */
+export interface KnownFlow {
+  /** How long each of its systems remembers an idempotency key; 0: it does not. */
+  readonly keyLives: readonly { readonly system: string; readonly lifeMs: number }[]
+  /** What these runs would send now, in the order given; nothing is sent. */
+  preview(runs: readonly RunToPreview[]): Promise<readonly (readonly StepToSend[])[]>
+}
+
+/** The code of flows, where this process has it; the journal knows only their declarations. */
+export type FlowCode = (flow: string) => KnownFlow | undefined

@@ -1,0 +1,19 @@
+import type { FlowCode } from '../control/flow-code.ts'
+import type { Config } from '../define/config.ts'
+import { callsOf } from '../define/flow-builder.ts'
+import { systemClock } from '../engine/clock.ts'
+import { previewRuns } from '../engine/preview.ts'
+
+/** The code of the configuration's flows, as the control API needs it. */
+export function flowCode(config: Pick<Config, 'name' | 'flows' | 'redact'>): FlowCode {
+  return (name) => {
+    const flow = config.flows.find((each) => each.name === name)
+    if (!flow) return undefined
+    const systems = new Map(callsOf(flow).map(({ system }) => [system.name, system.settings.keyLifeMs]))
+    return {
+      keyLives: [...systems].map(([system, lifeMs]) => ({ system, lifeMs })),
+      preview: (runs) =>
+        previewRuns(flow, runs, { hub: config.name, clock: systemClock, redact: config.redact }),
+    }
+  }
+}
