@@ -26,6 +26,8 @@ export interface FlowOptions {
   readonly capture?: boolean
   /** Default `'park'`. */
   readonly onFailure?: OnFailure
+  /** What an event that is the echo of our own write comes to: `'skip'` (default) records it and does nothing, `'run'` treats it as any other. */
+  readonly echoes?: 'skip' | 'run'
 }
 
 /**
@@ -44,6 +46,7 @@ export interface Flow {
   readonly start: FlowStart
   readonly capture: boolean
   readonly onFailure: { readonly kind: 'park' } | { readonly kind: 'compensate'; readonly afterMs: number }
+  readonly echoes: 'skip' | 'run'
   readonly events: readonly AnyContract[]
   readonly steps: readonly StepDefinition[]
 }
@@ -84,6 +87,7 @@ export function defineFlow(name: string, options: FlowOptions = {}): FlowWithout
     start: options.start ?? 'now',
     capture: options.capture ?? false,
     onFailure: onFailureOf(options.onFailure ?? 'park'),
+    echoes: options.echoes ?? 'skip',
   } as const
   return { on: (...contracts) => flowBuilder({ ...head, events: contracts }, []) }
 }

@@ -1,5 +1,6 @@
 import type { Duration } from './duration.ts'
 import { durationMs } from './duration.ts'
+import type { Written } from './echo.ts'
 import type { AnyContract } from './event.ts'
 import { checkName } from './name.ts'
 import type { RetryOptions, RetryPolicy } from './retry-policy.ts'
@@ -48,6 +49,17 @@ export interface StepOptions<Event, Call, Result, Results = NoResults> {
   ) => Promise<boolean> | boolean
   /** Takes the effect back when the run is compensated; without it there is nothing to take back. Tried again as durably as `run`. */
   readonly undo?: (input: StepInput<Event, Call, Results> & { readonly result: NoInfer<Result> }) => unknown
+  /**
+   * What `run` writes, so that the system's own event about it is recognised as an echo; `undefined` when it writes
+   * nothing of that kind. Committed before the request is sent. Must be a pure function of what it is given.
+   */
+  readonly writes?: (facts: StepFacts<Event, Results>) => Written | undefined
+  /** The version that the object has after the write, from what `run` gave or `find` found. */
+  readonly version?: (result: NoInfer<Result>) => string | number | undefined
+  /** What `undo` writes. */
+  readonly undoWrites?: (
+    facts: StepFacts<Event, Results> & { readonly result: NoInfer<Result> },
+  ) => Written | undefined
   readonly retry?: RetryOptions
   /** Overrides the system's timeout for this step. */
   readonly timeout?: Duration
@@ -104,6 +116,10 @@ export interface CallStep extends AnyStep {
   readonly find: ((input: StepInput<never, never, never>) => unknown) | undefined
   readonly verify: ((input: WithResult) => unknown) | undefined
   readonly undo: ((input: WithResult) => unknown) | undefined
+  readonly writes: ((facts: StepFacts<never, never>) => Written | undefined) | undefined
+  readonly version: ((result: never) => string | number | undefined) | undefined
+  readonly undoWrites:
+    ((facts: StepFacts<never, never> & { readonly result: never }) => Written | undefined) | undefined
   readonly retry: RetryPolicy
   readonly timeoutMs: number
 }
@@ -151,7 +167,7 @@ export function callStep(
   system: System,
   options: Conditions & StepOptions<never, never, never, never>,
 ): CallStep {
-  const { run, find, verify, undo, retry, timeout } = options
+  const { run, find, verify, undo, writes, version, undoWrites, retry, timeout } = options
   return {
     kind: 'call',
     ...anyStep(name, options),
@@ -160,6 +176,9 @@ export function callStep(
     find,
     verify,
     undo,
+    writes,
+    version,
+    undoWrites,
     retry: retryPolicy(retry ?? {}),
     timeoutMs: timeout === undefined ? system.settings.timeoutMs : durationMs(timeout),
   }

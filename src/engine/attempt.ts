@@ -1,10 +1,12 @@
 import { hash } from 'node:crypto'
 import type { AnyContract, BusEvent } from '../define/event.ts'
+import type { Written } from '../define/echo.ts'
 import type { StepInput } from '../define/step.ts'
 import type { AttemptContext, Exchange } from '../define/system.ts'
 import { CallError } from '../errors.ts'
 import { busEvent, editedData } from './bus-event.ts'
 import type { Clock, Random } from './clock.ts'
+import type { AnnouncedWrite, Writes } from './echo-writes.ts'
 import type { Outcome } from './outcome.ts'
 import { failedOutcome } from './outcome.ts'
 import type { CallRun, Run, StepRun } from './run.ts'
@@ -42,6 +44,8 @@ export interface AttemptDeps {
   readonly mark?: (inside: boolean) => Promise<void>
   /** Aborts when the owner gave up. */
   readonly signal: AbortSignal
+  /** For steps that say what they write. */
+  readonly writes: Writes
 }
 
 /**
@@ -144,9 +148,14 @@ class Phases {
     const step = this.#stepRun.step.definition
     if (this.#stepRun.maybeAt !== null && step.find) {
       const found = await this.#find(seen)
+      if (found.value !== undefined && step.writes) await this.#deps.writes.found(this.#stepRun, found.value)
       if (found.outcome.kind === 'failed' || found.value !== undefined) return found
     }
-    const sent = await this.#phase('send', () => step.run(this.#input('send', seen)))
+    const { writes } = step
+    const send = () => step.run(this.#input('send', seen))
+    const sent = await (writes
+      ? this.#announced('send', () => writes(this.#facts(seen)), send)
+      : this.#phase('send', send))
     if (sent.outcome.kind === 'failed' || !step.verify) return sent
     return this.#verify(seen, sent)
   }
@@ -154,14 +163,38 @@ class Phases {
   /** Takes the effect back: of a step that is done, or of one that `find` finds to have happened after all. */
   async #back(seen: BusEvent): Promise<Ended> {
     const { step, result } = this.#stepRun
-    const { undo } = step.definition
+    const { undo, undoWrites } = step.definition
     let effect = result
     if (result === undefined && step.definition.find) {
       const found = await this.#find(seen)
       if (found.outcome.kind === 'failed' || found.value === undefined) return found
       effect = found.value
     }
-    return this.#phase('undo', () => undo?.({ ...this.#input('undo', seen), result: effect as never }))
+    const takeBack = () => undo?.({ ...this.#input('undo', seen), result: effect as never })
+    if (!undoWrites) return this.#phase('undo', takeBack)
+    return this.#announced(
+      'undo',
+      () => undoWrites({ ...this.#facts(seen), result: effect as never }),
+      takeBack,
+    )
+  }
+
+  /** The system may tell of the write before it has answered: what is written is committed before it is sent. */
+  async #announced(
+    kind: 'send' | 'undo',
+    writes: () => Written | undefined,
+    work: () => unknown,
+  ): Promise<Ended> {
+    let announced: AnnouncedWrite | undefined
+    const ended = await this.#phase(kind, async () => {
+      const written = writes()
+      if (written) announced = await this.#deps.writes.announce(this.#stepRun, written)
+      if (this.#abort.signal.aborted) void announced?.settle(notSent, undefined)
+      this.#abort.signal.throwIfAborted()
+      return work()
+    })
+    await announced?.settle(ended.outcome, ended.value)
+    return ended
   }
 
   #find(seen: BusEvent): Promise<Ended> {
@@ -227,11 +260,14 @@ class Phases {
     })
   }
 
+  #facts(event: BusEvent): { readonly event: never; readonly results: never } {
+    return { event: event as never, results: resultsOf(this.#stepRun) }
+  }
+
   #input(kind: AttemptRecord['kind'], event: BusEvent): StepInput<never, never, never> {
     const { step, attempts } = this.#stepRun
     return {
-      event: event as never,
-      results: resultsOf(this.#stepRun),
+      ...this.#facts(event),
       call: step.connector.open(this.#context(kind, event)) as never,
       idempotencyKey: this.#key,
       attempt: attempts + 1,
@@ -264,6 +300,12 @@ class Phases {
     }
   }
 }
+
+/** The deadline has passed before anything was sent. */
+const notSent = failedOutcome(
+  new CallError({ class: 'unavailable', message: 'timed out; nothing had been sent' }),
+  { sent: 0, timedOut: false, readOnly: false },
+)
 
 interface Ended {
   readonly outcome: Outcome

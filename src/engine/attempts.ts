@@ -1,6 +1,7 @@
 import type { AttemptReport } from './attempt.ts'
 import { attempt } from './attempt.ts'
 import type { Clock, Random } from './clock.ts'
+import type { Writes } from './echo-writes.ts'
 import { tellGate } from './gate-sign.ts'
 import type { Outcome } from './outcome.ts'
 import type { Verdict } from './retry.ts'
@@ -10,8 +11,8 @@ import type { CallRun, Run } from './run.ts'
 /** What happened, for logs, metrics and statistics. */
 export interface EngineObserver {
   attempted(stepRun: CallRun, report: AttemptReport): void
-  /** A run reached an end, or must wait in a row. */
-  became(run: Run, state: 'succeeded' | 'retrying' | 'parked', reason: string | undefined): void
+  /** A run reached an end, or must wait in a row; skipped ones are echoes. */
+  became(run: Run, state: 'succeeded' | 'skipped' | 'retrying' | 'parked', reason: string | undefined): void
 }
 
 /** What attempts need from their group. */
@@ -21,6 +22,7 @@ export interface AttemptsDeps {
   readonly random: Random
   readonly checkLease: () => void
   readonly signal: AbortSignal
+  readonly writes: Writes
   /** Careful mode: commits whether the run is inside the user's code. */
   readonly mark: (stepRun: CallRun, inside: boolean) => Promise<void>
   readonly observer: EngineObserver
@@ -52,7 +54,7 @@ export class Attempts {
 
   /** Attempts a step now. */
   begin(stepRun: CallRun): void {
-    const { clock, random, hub, checkLease, signal, mark } = this.#deps
+    const { clock, random, hub, checkLease, signal, writes, mark } = this.#deps
     const { run } = stepRun
     stepRun.place = 'active'
     this.#active.add(stepRun)
@@ -67,6 +69,7 @@ export class Attempts {
       random,
       checkLease,
       signal,
+      writes,
       ...(this.careful && inDoubt && { mark: (inside: boolean) => mark(stepRun, inside) }),
     }
     void attempt(stepRun, deps).then((report) => this.#ended(stepRun, report))

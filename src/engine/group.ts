@@ -1,6 +1,9 @@
+import type { AnyContract } from '../define/event.ts'
 import type { GroupLease, Journal } from '../journal/port.ts'
 import type { Cancel, Clock, Random } from './clock.ts'
 import { sleep } from './clock.ts'
+import { EchoJudge } from './echo-judge.ts'
+import { createWrites } from './echo-writes.ts'
 import type { Committed, Progress } from './flusher.ts'
 import { Flusher } from './flusher.ts'
 import type { EngineObserver } from './attempts.ts'
@@ -24,6 +27,14 @@ export interface GroupDeps {
   readonly carefulMs: number
   /** By place in the config. */
   readonly flows: readonly FlowRuntime[]
+  readonly echoes: {
+    /** By type: the events by which this group recognises echoes. */
+    readonly contracts: ReadonlyMap<string, AnyContract>
+    /** All flows that skip echoes, of any group. */
+    readonly flows: readonly number[]
+    /** How long an echo from this system may take. */
+    readonly windowMs: (system: string) => number
+  }
   readonly journal: Journal
   readonly tail: LogTail
   readonly clock: Clock
@@ -58,6 +69,7 @@ export class Group {
   readonly #lanes: Lanes
   readonly #reading: Reading
   readonly #slowPath: SlowPath
+  readonly #judge: EchoJudge
   readonly #abort = new AbortController()
   readonly #startedAt: number
   #unfinished = 0
@@ -110,6 +122,11 @@ export class Group {
         onUnclaimed: (seq) => this.#claimMore(seq),
         checkLease: deps.checkLease,
         signal: this.#abort.signal,
+        writes: createWrites({
+          ...{ lease, journal, clock, onError },
+          windowMs: deps.echoes.windowMs,
+          isOver: () => this.#gone,
+        }),
         mark: (stepRun, inside) => this.#mark(stepRun, inside),
         onSlowLaneGone: (key) => {
           this.#reading.slowed(key)
@@ -120,6 +137,12 @@ export class Group {
       gates,
     )
     this.#lanes.careful = lease.unclean >= 2
+    this.#judge = new EchoJudge({
+      ...{ journal, clock, onError },
+      contracts: deps.echoes.contracts,
+      flows: deps.echoes.flows,
+      onDecided: (runs) => this.#lanes.judged(runs),
+    })
     this.#reading = new Reading({
       lease,
       headAtStart: deps.headAtStart,
@@ -130,6 +153,8 @@ export class Group {
       room: () => this.#room(),
       maxBytes: Math.max(65_536, Math.floor(deps.maxBytes / 2)),
       maySlow: () => this.#slowPath.mayHave,
+      observed: this.#judge.types,
+      judge: (events, runs) => this.#judge.judge(events, runs),
       admit: (run, slow) => this.#admit(run, slow),
       signal: (key) => {
         this.#flusher.signal(key)
@@ -147,6 +172,7 @@ export class Group {
       careful: () => this.#lanes.careful,
       isFree: (key) => this.#lanes.isFree(key),
       beginClaim: (key) => this.#lanes.beginClaim(key),
+      judge: (runs) => this.#judgeClaimed(runs),
       endClaim: (key, runs) => this.#lanes.endClaim(key, runs),
       onLost,
       onError,
@@ -186,6 +212,7 @@ export class Group {
    */
   async stop(graceMs: number): Promise<boolean> {
     this.#stopping = true
+    this.#judge.stop()
     let gaveUp = false
     const hurry = this.#deps.clock.timer(graceMs, () => void this.#slowPath.stop(true))
     await Promise.all([this.#reading.stop(), this.#slowPath.stop()])
@@ -216,6 +243,7 @@ export class Group {
 
   #end(): void {
     this.#gone = true
+    this.#judge.stop()
     this.#cancelTick?.()
     this.#lanes.leaveGates()
     this.#flusher.end()
@@ -237,6 +265,12 @@ export class Group {
     const stands = this.#deps.flows.map((flow) => flow.gate?.stand ?? 'open')
     if (stands.includes('open')) return maxUnfinished - this.#unfinished
     return stands.includes('probe') && this.#unfinished === 0 ? 1 : 0
+  }
+
+  /** Those that another part of this group has begun to wait for are known to the judge already. */
+  #judgeClaimed(runs: readonly Run[]): Promise<void> {
+    const events = new Map(runs.map(({ event }) => [event.seq, event]))
+    return this.#judge.judge([...events.values()], runs)
   }
 
   #admit(run: Run, slow: boolean): void {
@@ -285,7 +319,7 @@ export class Group {
     const wanted = this.#claimWanted !== Number.POSITIVE_INFINITY
     const idle = this.#positions.unsettled === 0 && this.#perTick === 0
     if (!wanted && now - this.#positionsSentAt < (idle ? idlePositionMs : tickMs)) return undefined
-    const { readHead } = this.#reading
+    const readHead = Math.min(this.#reading.readHead, this.#judge.floor - 1)
     const lowest = Math.min(...this.#positions.current(readHead).values())
     const ahead = Math.ceil(
       Math.max(...flows.flatMap((flow) => 4 * (flow.gate?.settings.concurrency ?? 0)), 2 * this.#perTick),

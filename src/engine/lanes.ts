@@ -144,6 +144,14 @@ export class Lanes {
     if (run && !run.flow.single) this.#processes.signalled(run)
   }
 
+  /** Whether the events of these runs are echoes is known now. */
+  judged(runs: readonly Run[]): void {
+    for (const run of runs)
+      this.#withLane(run, (lane) => {
+        if (lane.queue[0] === run && !this.#gone) this.#offer(lane)
+      })
+  }
+
   /** claimedTo has risen, or the group may start again. */
   reoffer(): void {
     const unclaimed = this.#unclaimed
@@ -315,7 +323,12 @@ export class Lanes {
   }
 
   #write(lane: Lane, run: Run, change: RowChange, of = run.steps[0] as StepRun): void {
-    if (change.state !== runState.succeeded && run.flow.onParked === 'hold') lane.slow = true
+    if (
+      change.state !== runState.succeeded &&
+      change.state !== runState.skipped &&
+      run.flow.onParked === 'hold'
+    )
+      lane.slow = true
     if (
       change.state === runState.waiting ||
       change.state === runState.running ||
@@ -332,10 +345,19 @@ export class Lanes {
 
   #offer(lane: Lane): void {
     const run = lane.queue[0]
-    if (!run) return
+    if (!run || run.echo === 'undecided') return
+    if (run.echo) return this.#skip(lane, run, run.echo.reason)
     if (!run.flow.single) return this.#processes.advance(run)
     const [call] = run.steps
     if (call && isCall(call) && call.place === 'idle') this.#queue(call)
+  }
+
+  /** In its turn, so that whoever reads the lane's rows finds them in its order. */
+  #skip(lane: Lane, run: Run, reason: string): void {
+    lane.queue.shift()
+    this.#write(lane, run, { state: runState.skipped, code: 'echo', reason })
+    this.#deps.observer.became(run, 'skipped', 'echo')
+    this.#next(lane)
   }
 
   #queue(call: CallRun): void {

@@ -63,6 +63,7 @@ export function flowRuntimes(
       ordered: flow.ordering !== 'none',
       onParked: flow.onParked,
       onFailure: flow.onFailure,
+      echoes: flow.echoes,
       capture: flow.capture,
       contracts: new Map(flow.events.map((event) => [event.type, event])),
       signals: signalsOf(flow),

@@ -48,6 +48,7 @@ export interface FlowRuntime {
   /** Of the call that it starts with: while it is closed, nothing is read for the flow. */
   readonly gate: SystemGate | undefined
   readonly onFailure: Flow['onFailure']
+  readonly echoes: Flow['echoes']
   /** Types of events that its runs may wait for. */
   readonly signals: readonly string[]
 }
@@ -76,6 +77,8 @@ export interface Run {
   writes: number
   /** Steps that the journal knows and this version of the flow does not. */
   readonly unknownSteps: string[]
+  /** Its event is an echo of our own write, for this reason; or nobody knows yet, and nothing of it may start. */
+  echo: 'undecided' | { readonly reason: string } | undefined
 }
 
 /** A step of a run, in its owner's memory. */
@@ -155,6 +158,7 @@ export function newRun(flow: FlowRuntime, event: StoredEvent, known?: KnownRun):
     steps,
     writes: 0,
     unknownSteps: [],
+    echo: undefined,
   }
   // The row of a run of one plain call speaks of that call; otherwise each step speaks for itself.
   for (const step of flow.steps) steps.push(newStepRun(run, step, flow.single ? known : undefined))

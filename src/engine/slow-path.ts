@@ -20,6 +20,8 @@ export interface SlowPathDeps {
   readonly careful: () => boolean
   readonly isFree: (key: string) => boolean
   readonly beginClaim: (key: string) => void
+  /** Says of claimed runs whether their events are echoes. */
+  readonly judge: (runs: readonly Run[]) => Promise<void>
   readonly endClaim: (key: string, runs: readonly Run[]) => void
   readonly onLost: () => void
   readonly onError: (error: unknown) => void
@@ -129,6 +131,7 @@ export class SlowPath {
     const runs = await this.#claimSurely(keys)
     const byKey = new Map<string, Run[]>(keys.map((key) => [key, []]))
     for (const claimed of runs) this.#add(byKey, claimed)
+    await this.#deps.judge([...byKey.values()].flat())
     for (const [key, own] of byKey) this.#deps.endClaim(key, own)
     return runs.length
   }

@@ -4,6 +4,7 @@ import type { Connector, System } from '../define/system.ts'
 import type { GroupLease, GroupState, Journal } from '../journal/port.ts'
 import type { Breaker } from './breaker.ts'
 import type { Cancel, Clock, Random } from './clock.ts'
+import { echoContracts, echoWindowMs } from './echo-judge.ts'
 import { SystemGate } from './gate.ts'
 import { Group } from './group.ts'
 import type { EngineObserver } from './attempts.ts'
@@ -309,13 +310,19 @@ export class Worker {
   #newGroup(lease: GroupLease, headAtStart: number): Group {
     const { clock, random, journal, hub, id, observer, onError, onOwnership } = this.#deps
     const groups = new Set(this.#flows.map((flow) => flow.group)).size
+    const flows = this.#flows.filter((flow) => flow.group === lease.group && lease.positions.has(flow.id))
     return new Group({
       hub,
       worker: id,
       lease,
       headAtStart,
       carefulMs: carefulLeases * this.#leaseMs,
-      flows: this.#flows.filter((flow) => flow.group === lease.group && lease.positions.has(flow.id)),
+      flows,
+      echoes: {
+        contracts: echoContracts(flows, this.#flows),
+        flows: this.#flows.filter((flow) => flow.echoes === 'skip').map(({ id }) => id),
+        windowMs: (system) => echoWindowMs(system, this.#flows),
+      },
       journal,
       tail: this.#tail,
       clock,

@@ -3,6 +3,7 @@
  * stopped client never holds a lock. Implemented by PostgreSQL (`sql-journal.ts`: a server, embedded, or PGlite in
  * tests). Numbers are JavaScript numbers: `seq` stays below 2^53.
  */
+import type { EchoJournal } from './port-echoes.ts'
 
 /** An event ready to be stored. All strings are well-formed Unicode without NUL; id, source, type, key ≤ 255 bytes. */
 export interface NewEvent {
@@ -481,7 +482,7 @@ export interface StatsJournal {
 }
 
 /** All roles in one; what an adapter provides. */
-export interface Journal extends EventLog, OwnerJournal, Cluster, SystemsJournal, StatsJournal {
+export interface Journal extends EventLog, OwnerJournal, Cluster, SystemsJournal, StatsJournal, EchoJournal {
   /** Ends connections. Safe to call twice. */
   close(): Promise<void>
 }

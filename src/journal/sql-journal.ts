@@ -3,6 +3,7 @@ import { openDatabase } from './database.ts'
 import { checkDurable, checkMigrated, migrate } from './migrate.ts'
 import type { Journal } from './port.ts'
 import { sqlCluster } from './sql-cluster.ts'
+import { sqlEchoes } from './sql-echoes.ts'
 import { sqlLog } from './sql-log.ts'
 import { sqlOwner } from './sql-owner.ts'
 import { sqlSystems } from './sql-systems.ts'
@@ -14,6 +15,7 @@ export function sqlJournal(database: Database, appends: Database = database): Jo
     ...sqlOwner(database),
     ...sqlCluster(database),
     ...sqlSystems(database),
+    ...sqlEchoes(database),
     async close() {
       await Promise.all([database.close(), appends.close()])
     },

@@ -8,10 +8,12 @@ import type {
   StatsJournal,
   SystemsJournal,
 } from '../../src/journal/port.ts'
+import type { EchoJournal } from '../../src/journal/port-echoes.ts'
 import type { JournalSnapshot } from '../../src/testing/journal-snapshot.ts'
 import type { RunAct, RunActResult } from '../../src/testing/journal-under-test.ts'
 import { actOnRun, setPaused } from './memory-acts.ts'
 import { memoryCluster } from './memory-cluster.ts'
+import { memoryEchoes } from './memory-echoes.ts'
 import { memoryLog } from './memory-log.ts'
 import { memoryOwner } from './memory-owner.ts'
 import { memorySnapshot } from './memory-snapshot.ts'
@@ -27,7 +29,7 @@ export class MemoryJournal implements Journal {
   readonly #store: MemoryStore
   readonly #clock: Clock
   readonly #worker: string
-  readonly #role: EventLog & OwnerJournal & Cluster & SystemsJournal & StatsJournal
+  readonly #role: EventLog & OwnerJournal & Cluster & SystemsJournal & StatsJournal & EchoJournal
   #closed = false
 
   constructor(store: MemoryStore, clock: Clock, worker: string) {
@@ -40,6 +42,7 @@ export class MemoryJournal implements Journal {
       ...memoryOwner(store, now),
       ...memoryCluster(store, now),
       ...memorySystems(store, now),
+      ...memoryEchoes(store, now),
     }
   }
 
@@ -78,6 +81,12 @@ export class MemoryJournal implements Journal {
   closeBreaker: Journal['closeBreaker'] = async (system, worker) => this.#open.closeBreaker(system, worker)
   throttle: Journal['throttle'] = async (system, forMs) => this.#open.throttle(system, forMs)
   writeStats: Journal['writeStats'] = async (worker, rows) => this.#open.writeStats(worker, rows)
+
+  registerWrites: Journal['registerWrites'] = async (writes) => this.#open.registerWrites(writes)
+  settleWrites: Journal['settleWrites'] = async (outcomes) => this.#open.settleWrites(outcomes)
+  echoFacts: Journal['echoFacts'] = async (query) => this.#open.echoFacts(query)
+  decideEchoes: Journal['decideEchoes'] = async (decisions) => this.#open.decideEchoes(decisions)
+  sweepWrites: Journal['sweepWrites'] = async (sweep) => this.#open.sweepWrites(sweep)
 
   /** What a person does to a run. */
   async act(act: RunAct): Promise<RunActResult> {

@@ -8,6 +8,7 @@ import type {
 } from '../../src/journal/port.ts'
 import { runState } from '../../src/journal/port.ts'
 import type { JournalSnapshot } from '../../src/testing/journal-snapshot.ts'
+import type { MemoryVerdict, MemoryWrite } from './memory-echoes.ts'
 
 /** A run's row, as the table `runs` has it. Group, key and what follows are null for a plain success. */
 export interface MemoryRun {
@@ -138,6 +139,11 @@ export class MemoryStore {
   readonly attempts = new Map<string, AttemptRow & { readonly worker: string }>()
   readonly problems = new Map<string, MemoryProblem>()
   readonly audit: JournalSnapshot['audit'][number][] = []
+  /** By what names the write. */
+  readonly writes = new Map<string, MemoryWrite>()
+  nextWrite = 1
+  /** By seq. */
+  readonly verdicts = new Map<number, MemoryVerdict>()
   readonly #runs = new Map<string, MemoryRun>()
   readonly #openByProblem = new Map<string, number>()
 
