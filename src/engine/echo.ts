@@ -93,7 +93,7 @@ function judgeOne(
   return now < patience(event, oldest, newer) ? 'later' : 'real'
 }
 
-/** As long again as the older echo took, at least five seconds and at most a minute, counted from the newer write. */
+/** Until when the newer write's echo may come: after as long as the older one's took, and as long again, at least five seconds and at most a minute. */
 function patience(event: Inbound, oldest: OutstandingWrite, newer: readonly OutstandingWrite[]): number {
   const tookMs = Math.max(0, event.receivedAt - oldest.at)
   const written = Math.max(...newer.map(({ at, settlesAt }) => Math.max(at, settlesAt ?? 0)))
