@@ -193,9 +193,13 @@ function play(script: readonly Action[], { coalesces, repeats, versions }: Habit
   return model
 }
 
-/** What we wrote last before this change, in the target's order. */
-function ownBefore(model: Model, change: Change): string | undefined {
-  return model.changes.slice(0, model.changes.indexOf(change)).findLast(({ ours }) => ours)?.value
+/** The object stands as we have left it: what others have done since has been taken back, and started no run. */
+function asWeLeftIt({ changes, events }: Model, change: Change): boolean {
+  const before = changes.slice(0, changes.indexOf(change))
+  const own = before.findLastIndex(({ ours }) => ours)
+  const since = before.slice(own + 1)
+  const ran = events.some((event) => event.verdict === 'real' && since.includes(event.change))
+  return before[own]?.value === change.value && !ran
 }
 
 /**
@@ -206,9 +210,7 @@ function mustRun(model: Model, { change, written }: Told): boolean {
   const after = model.changes.slice(model.changes.indexOf(change) + 1)
   const again =
     after.some(({ ours, value: own }) => ours && own === change.value) && written.includes(change.value)
-  return (
-    !change.ours && change.value !== ownBefore(model, change) && !again && !model.unsure.has(change.value)
-  )
+  return !change.ours && !asWeLeftIt(model, change) && !again && !model.unsure.has(change.value)
 }
 
 const runs = { numRuns: 4_000 }
