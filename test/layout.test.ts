@@ -45,7 +45,9 @@ it('the engine knows ports, not adapters', () => {
   const wrong = files
     .filter((file) => file.startsWith('src/engine/'))
     .flatMap((file) => imports(file).map((target) => ({ file, target })))
-    .filter(({ target }) => target.startsWith('src/journal/') && !/^src\/journal\/port(-\w+)?\.ts$/.test(target))
+    .filter(
+      ({ target }) => target.startsWith('src/journal/') && !/^src\/journal\/port(-\w+)?\.ts$/.test(target),
+    )
   expect(wrong).toEqual([])
 })
 

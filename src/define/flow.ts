@@ -1,3 +1,4 @@
+import { BusbarError } from '../errors.ts'
 import type { Duration } from './duration.ts'
 import { durationMs } from './duration.ts'
 import type { AnyContract, EventOf } from './event.ts'
@@ -87,9 +88,17 @@ export function defineFlow(name: string, options: FlowOptions = {}): FlowWithout
     start: options.start ?? 'now',
     capture: options.capture ?? false,
     onFailure: onFailureOf(options.onFailure ?? 'park'),
-    echoes: options.echoes ?? 'skip',
+    echoes: echoesOf(name, options.echoes ?? 'skip'),
   } as const
   return { on: (...contracts) => flowBuilder({ ...head, events: contracts }, []) }
+}
+
+function echoesOf(flow: string, option: string): Flow['echoes'] {
+  if (option === 'skip' || option === 'run') return option
+  throw new BusbarError(
+    'config.invalid',
+    `flow "${flow}": echoes must be 'skip' or 'run', not ${JSON.stringify(option)}`,
+  )
 }
 
 function onFailureOf(option: OnFailure): Flow['onFailure'] {

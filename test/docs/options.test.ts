@@ -23,6 +23,8 @@ it.each([
   ['src/define/config.ts', 'ConfigOptions'],
   ['src/define/http-config.ts', 'HttpConfig'],
   ['src/define/flow.ts', 'FlowOptions'],
+  ['src/define/echo.ts', 'EchoOptions'],
+  ['src/define/echo.ts', 'Written'],
   ['src/define/step.ts', 'StepOptions'],
   ['src/define/step.ts', 'StepConditions'],
   ['src/define/step.ts', 'StepInput'],

@@ -188,7 +188,9 @@ describe('an echo of our own write starts no run', () => {
     await using world = await startWorld({
       flows: [flow, toErp(told)],
       systems: [
-        stub(crm, { answer: ({ method }) => (method === 'GET' ? { body: [{ id: 'C-7', version: '9' }] } : 'timeout') }),
+        stub(crm, {
+          answer: ({ method }) => (method === 'GET' ? { body: [{ id: 'C-7', version: '9' }] } : 'timeout'),
+        }),
       ],
     })
     await world.publish(erpChanged, change('B'))

@@ -155,3 +155,38 @@ void longer
 // @ts-expect-error: a flow without steps is none
 const none: Flow = defineFlow('none').on(orderPlaced)
 void none
+
+// Echoes: the contract's data reach `echo`, a step's facts and result reach `writes`, `version` and `undoWrites`.
+const stockTold = defineEvent({
+  type: 'stock.told',
+  schema: z.object({ sku: z.string(), onHand: z.number().default(0) }),
+  echo: {
+    system: erp,
+    object: (stock) => {
+      same<typeof stock, { sku: string; onHand: number }>(true)
+      return stock.sku
+    },
+    fields: ({ onHand }) => ({ onHand }),
+    version: ({ onHand }) => onHand,
+  },
+})
+// @ts-expect-error -- the schema has no such field
+defineEvent({ type: 'a', schema: z.object({ id: z.string() }), echo: { system: 'a', object: (a) => a.sku } })
+// @ts-expect-error -- an object is named by text or a number
+defineEvent({ type: 'a', schema: z.object({}), echo: { system: 'erp', object: () => true } })
+defineFlow('stock', { echoes: 'run' })
+  .on(stockTold)
+  .step('first', erp, { run: ({ call }) => call.post('/a', {}) })
+  .step('second', erp, {
+    after: ['first'],
+    run: ({ call }) => call.post('/b', {}),
+    writes: ({ event, results }) => ({ object: results.first.id, fields: { onHand: event.data.onHand } }),
+    version: (result) => {
+      same<typeof result, { id: string }>(true)
+      return result.id
+    },
+    undo: () => undefined,
+    undoWrites: ({ result, results }) => ({ object: result.id, fields: { of: results.first.id } }),
+  })
+// @ts-expect-error -- 'skip' or 'run'
+defineFlow('stock', { echoes: 'never' })
