@@ -18,6 +18,8 @@ export interface EchoJudgeDeps {
   readonly contracts: ReadonlyMap<string, AnyContract>
   /** All flows of this deployment that skip echoes; until they have read past its time, a write is kept. */
   readonly flows: readonly number[]
+  /** The group writes what it says it writes, so that there may be something to delete although it judges nothing. */
+  readonly writes: boolean
   /** Runs that were undecided are not any more. */
   readonly onDecided: (runs: readonly Run[]) => void
   readonly onError: (error: unknown) => void
@@ -84,6 +86,15 @@ export class EchoJudge {
     await this.#inTurn(() => this.#surely([...fresh.values()]))
   }
 
+  /** Once a minute deletes what no echo can come to any more: off the hot path, and bounded; to be called now and then. */
+  sweep(): void {
+    const { clock, journal, flows, contracts, writes, onError } = this.#deps
+    if (this.#stopped || (contracts.size === 0 && !writes)) return
+    if (clock.monotonic() - this.#sweptAt < sweepMs) return
+    this.#sweptAt = clock.monotonic()
+    journal.sweepWrites({ flows, limit: sweepLimit }).catch(onError)
+  }
+
   /** Decides nothing more. Safe to call twice. */
   stop(): void {
     this.#stopped = true
@@ -107,7 +118,6 @@ export class EchoJudge {
       }
     }
     this.#pollAgain()
-    this.#sweepNowAndThen()
   }
 
   async #caseOf(event: StoredEvent): Promise<Case | undefined> {
@@ -203,14 +213,6 @@ export class EchoJudge {
     if (this.#undecided.size === 0 || this.#stopped) return
     this.#cancelPoll = this.#deps.clock.timer(pollMs, () => void this.#inTurn(() => this.#surely([])))
   }
-
-  /** Off the hot path, and bounded; what a failure leaves goes next time. */
-  #sweepNowAndThen(): void {
-    const { clock, journal, flows, onError } = this.#deps
-    if (clock.monotonic() - this.#sweptAt < sweepMs || this.#stopped) return
-    this.#sweptAt = clock.monotonic()
-    journal.sweepWrites({ flows, limit: sweepLimit }).catch(onError)
-  }
 }
 
 interface Judged {
@@ -246,8 +248,8 @@ function objectOf({ system, object }: Case): string {
   return JSON.stringify([system, object])
 }
 
-/** One that has begun goes on. */
-function maySkip({ flow, compensating, steps }: Run): boolean {
+/** Whether the run would be skipped if its event were an echo; one that has begun goes on. */
+export function maySkip({ flow, compensating, steps }: Run): boolean {
   return (
     flow.echoes === 'skip' &&
     !compensating &&
@@ -277,6 +279,12 @@ export function echoContracts(
   )
   const concerned = contractsOf(all).filter(({ echo }) => systems.has(echo?.system))
   return new Map(concerned.map((contract) => [contract.type, contract]))
+}
+
+/** The flows that skip some echoes, by id. */
+export function flowsThatSkip(flows: readonly FlowRuntime[]): readonly number[] {
+  const tells = ({ contracts }: FlowRuntime) => [...contracts.values()].some(({ echo }) => echo !== undefined)
+  return flows.filter((flow) => flow.echoes === 'skip' && tells(flow)).map(({ id }) => id)
 }
 
 /** How long the echo of a write to this system may take, by all that tell of it; an hour where nothing here does. */

@@ -2,7 +2,7 @@ import type { AnyContract } from '../define/event.ts'
 import type { GroupLease, Journal } from '../journal/port.ts'
 import type { Cancel, Clock, Random } from './clock.ts'
 import { sleep } from './clock.ts'
-import { EchoJudge } from './echo-judge.ts'
+import { EchoJudge, maySkip } from './echo-judge.ts'
 import { createWrites } from './echo-writes.ts'
 import type { Committed, Progress } from './flusher.ts'
 import { Flusher } from './flusher.ts'
@@ -141,6 +141,9 @@ export class Group {
       ...{ journal, clock, onError },
       contracts: deps.echoes.contracts,
       flows: deps.echoes.flows,
+      writes: flows.some(({ steps }) =>
+        steps.some(({ definition }) => 'writes' in definition && definition.writes),
+      ),
       onDecided: (runs) => this.#lanes.judged(runs),
     })
     this.#reading = new Reading({
@@ -267,10 +270,11 @@ export class Group {
     return stands.includes('probe') && this.#unfinished === 0 ? 1 : 0
   }
 
-  /** Those that another part of this group has begun to wait for are known to the judge already. */
+  /** What was claimed and has not begun was judged when it was read; memory does not know as what. */
   #judgeClaimed(runs: readonly Run[]): Promise<void> {
-    const events = new Map(runs.map(({ event }) => [event.seq, event]))
-    return this.#judge.judge([...events.values()], runs)
+    const fresh = runs.filter(maySkip)
+    const events = new Map(fresh.map(({ event }) => [event.seq, event]))
+    return this.#judge.judge([...events.values()], fresh)
   }
 
   #admit(run: Run, slow: boolean): void {
@@ -351,6 +355,7 @@ export class Group {
     this.#perTick = this.#lastAttemptedTo > 0 ? attemptedTo - this.#lastAttemptedTo : 0
     this.#lastAttemptedTo = attemptedTo
     this.#lanes.surface()
+    this.#judge.sweep()
     if (this.#mayStart()) this.#lanes.reoffer()
     this.#flusher.now()
   }

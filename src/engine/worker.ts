@@ -4,7 +4,7 @@ import type { Connector, System } from '../define/system.ts'
 import type { GroupLease, GroupState, Journal } from '../journal/port.ts'
 import type { Breaker } from './breaker.ts'
 import type { Cancel, Clock, Random } from './clock.ts'
-import { echoContracts, echoWindowMs } from './echo-judge.ts'
+import { echoContracts, echoWindowMs, flowsThatSkip } from './echo-judge.ts'
 import { SystemGate } from './gate.ts'
 import { Group } from './group.ts'
 import type { EngineObserver } from './attempts.ts'
@@ -320,7 +320,7 @@ export class Worker {
       flows,
       echoes: {
         contracts: echoContracts(flows, this.#flows),
-        flows: this.#flows.filter((flow) => flow.echoes === 'skip').map(({ id }) => id),
+        flows: flowsThatSkip(this.#flows),
         windowMs: (system) => echoWindowMs(system, this.#flows),
       },
       journal,

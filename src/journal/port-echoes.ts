@@ -99,7 +99,7 @@ export interface EchoJournal {
    */
   decideEchoes(decisions: readonly EchoDecision[]): Promise<readonly number[]>
   /**
-   * Deletes writes, at most `limit`, whose time has passed in the log as far as all these flows have read it, and those
+   * Deletes writes, at most `limit`, whose time has passed in the log as far as all these flows have read it (no flows: whose time has passed), and those
    * that are a month past it. Answers how many.
    */
   sweepWrites(sweep: { readonly flows: readonly number[]; readonly limit: number }): Promise<number>

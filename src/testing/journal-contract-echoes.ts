@@ -230,5 +230,9 @@ function sweepCases(context: ContractContext): void {
     expect(await sweep()).toBe(1)
     expect(await sweep()).toBe(0)
     expect((await outstanding(owned)).map(({ writer }) => writer.seq)).toEqual([3])
+    await journal.registerWrites([registration(owned, { ...nameOf(owned, 4), keepMs: 0 })])
+    await context.world().advance(20)
+    expect(await sweep()).toBe(0)
+    expect(await journal.sweepWrites({ flows: [], limit: 1 })).toBe(1) // nobody reads
   })
 }

@@ -1,3 +1,7 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { compileFunction } from 'node:vm'
+import ts from 'typescript'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import type { EchoOptions } from '../../src/define/echo.ts'
@@ -450,4 +454,19 @@ it('a step that says wrongly what it writes sends nothing and is parked', async 
   expect(run).toMatchObject({ state: 'parked', code: 'call.invalid' })
   expect(run?.message).toContain('"writes" of step "customer": "fields" is missing')
   expect(world.calls(crm)).toEqual([])
+})
+
+it('the worked example of docs/echoes.md: text and code are the same, and it does what it says', async () => {
+  const text = readFileSync(new URL('../../docs/echoes.md', import.meta.url), 'utf8')
+  const [example = '', inTests = ''] = [...text.matchAll(/```ts\n([\s\S]*?)```/g)].map(
+    ([, code = '']) => code,
+  )
+  const names = ['z', 'assert', 'defineEvent', 'defineFlow', 'crm', 'erp', 'startWorld', 'stub']
+  const program = ts.transpile(`${example.replaceAll('export ', '')}\n${inTests}`, {
+    target: ts.ScriptTarget.ES2023,
+  })
+  const run = compileFunction(`return (async () => {${program}})()`, names) as (
+    ...values: unknown[]
+  ) => Promise<void>
+  await run(z, assert, defineEvent, defineFlow, crm, erp, startWorld, stub)
 })

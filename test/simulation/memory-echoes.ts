@@ -65,7 +65,8 @@ export function memoryEchoes(store: MemoryStore, now: () => number): EchoJournal
     async sweepWrites({ flows, limit }) {
       const positions = flows.flatMap((id) => [...(store.flow(id)?.positions.values() ?? [])])
       const lowest = positions.length > 0 ? Math.min(...positions) : 0
-      const read = store.events[store.indexAfter(lowest) - 1]?.receivedAt ?? Number.NEGATIVE_INFINITY
+      const last = store.events[store.indexAfter(lowest) - 1]?.receivedAt ?? Number.NEGATIVE_INFINITY
+      const read = flows.length === 0 ? now() : last
       const old = [...store.writes]
         .filter(([, { expiresAt }]) => expiresAt < Math.max(read, now() - monthMs))
         .sort(([, one], [, other]) => one.expiresAt - other.expiresAt)

@@ -170,8 +170,12 @@ const stockTold = defineEvent({
     version: ({ onHand }) => onHand,
   },
 })
-// @ts-expect-error -- the schema has no such field
-defineEvent({ type: 'a', schema: z.object({ id: z.string() }), echo: { system: 'a', object: (a) => a.sku } })
+defineEvent({
+  type: 'a',
+  schema: z.object({ id: z.string() }),
+  // @ts-expect-error -- the schema has no such field
+  echo: { system: 'erp', object: ({ sku }) => String(sku), version: () => 1 },
+})
 // @ts-expect-error -- an object is named by text or a number
 defineEvent({ type: 'a', schema: z.object({}), echo: { system: 'erp', object: () => true } })
 defineFlow('stock', { echoes: 'run' })

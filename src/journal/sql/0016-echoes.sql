@@ -110,15 +110,19 @@ BEGIN
 END $$;
 
 -- An event may wait long until it is read, behind an outage or a pause; it is measured by when it came. So a write goes
--- when every flow that it could concern has read an event that came after its time.
+-- when every flow that it could concern has read an event that came after its time; at once where there is none.
 CREATE FUNCTION sweep_writes(p_flows smallint[], p_limit integer) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE
   v_read timestamptz;
   v_count integer;
 BEGIN
-  SELECT e.received_at INTO v_read FROM events e
-  WHERE e.seq <= (SELECT min(p.position) FROM positions p JOIN flows f ON f.id = p.flow WHERE f.id = ANY (p_flows) AND NOT f.removed)
-  ORDER BY e.seq DESC LIMIT 1;
+  IF cardinality(p_flows) = 0 THEN
+    v_read := clock_timestamp();
+  ELSE
+    SELECT e.received_at INTO v_read FROM events e
+    WHERE e.seq <= (SELECT min(p.position) FROM positions p JOIN flows f ON f.id = p.flow WHERE f.id = ANY (p_flows) AND NOT f.removed)
+    ORDER BY e.seq DESC LIMIT 1;
+  END IF;
   DELETE FROM echoes e WHERE e.id IN (
     SELECT x.id FROM echoes x                              -- echoes_by_expiry
     WHERE x.expires_at < greatest(v_read, clock_timestamp() - interval '30 days')
