@@ -400,6 +400,27 @@ describe('a real change is never swallowed', () => {
     expect(await runsOf(world)).toEqual(['succeeded'])
   })
 
+  it('somebody’s change that another type of event tells of, which only a flow that stands still runs on', async () => {
+    const archived = defineEvent({
+      type: 'crm.customer.archived',
+      schema: Customer,
+      key: ({ id }) => id,
+      echo: { system: 'crm', object: ({ id }) => id, fields: () => ({ archived: true }) },
+    })
+    const file = defineFlow('file')
+      .on(archived)
+      .step('copy', files, { run: ({ event, call }) => call.put('/copies', event.data) })
+    await using world = await startWorld({ flows: [toCrm('fields'), toErp(), file] })
+    await world.pause(files)
+    await world.publish(erpChanged, change('B'))
+    await world.untilIdle()
+    await world.publish(archived, change('B'))
+    await world.publish(crmChanged, change('B'))
+    await world.untilIdle()
+    expect(await runsOf(world)).toEqual(['succeeded'])
+    expect(await runsOf(world, 'file')).toEqual([])
+  })
+
   it('another object, another system, a write to nothing', async () => {
     const flow = defineFlow('to-files')
       .on(erpChanged)
