@@ -1,6 +1,7 @@
 /** busbar: every business event stored once, delivered to each system in order, retried, never doubled, and visible. */
 export { defineEvent } from './define/event.ts'
 export type { AnyContract, BusEvent, EventContract, EventOf } from './define/event.ts'
+export type { EchoDeclaration, EchoFields, EchoOptions, Written } from './define/echo.ts'
 export { defineSystem } from './define/system.ts'
 export type {
   AttemptContext,

@@ -9,7 +9,7 @@ import {
   expectEvent,
   postgres,
 } from '../index.ts'
-import type { ConfigOptions, SystemOptions } from '../index.ts'
+import type { ConfigOptions, EchoOptions, SystemOptions } from '../index.ts'
 
 const placed = defineEvent({ type: 'order.placed', schema: z.object({ number: z.string() }) })
 const connect = () => ({ open: () => undefined, close: async () => undefined })
@@ -21,6 +21,8 @@ const flow = (name: string, to = system()) =>
     .step('sale', to, { run: () => 1 })
 const expectation = (options: object = {}) =>
   expectEvent(placed, { after: placed, within: '1h', ...options } as never)
+const echoing = (echo: object) =>
+  defineEvent({ type: 'crm.changed', schema: z.object({}), echo: echo as EchoOptions<object> })
 /** As a project without a type check has it. */
 const untyped = (options: object) => defineConfig(options as ConfigOptions)
 
@@ -37,6 +39,37 @@ describe('a configuration that cannot be meant is refused with the culprit named
       () => untyped({ flows: [], sources: [{}] }),
     ],
     ['events[0] is no such thing', () => untyped({ flows: [], events: [z.string()] })],
+    [
+      'event "crm.changed", "echo": "system" is missing',
+      () => echoing({ object: () => 'C', fields: () => ({}) }),
+    ],
+    [
+      'event "crm.changed", "echo": "object" is missing',
+      () => echoing({ system: 'crm', fields: () => ({}) }),
+    ],
+    [
+      'event "crm.changed", "echo": give "fields", "version" or both',
+      () => echoing({ system: 'crm', object: () => 'C' }),
+    ],
+    [
+      'event "crm.changed", "echo.window" in ms must be a number at least 1000',
+      () => echoing({ system: 'crm', object: () => 'C', fields: () => ({}), window: '10ms' }),
+    ],
+    [`flow "a": echoes must be 'skip' or 'run', not "no"`, () => defineFlow('a', { echoes: 'no' as 'skip' })],
+    [
+      'flow "a", step "sale": "version" is of no use without "writes"',
+      () =>
+        defineFlow('a')
+          .on(placed)
+          .step('sale', system(), { run: () => 1, version: () => '1' }),
+    ],
+    [
+      'flow "a", step "sale": "undoWrites" is of no use without "undo"',
+      () =>
+        defineFlow('a')
+          .on(placed)
+          .step('sale', system(), { run: () => 1, undoWrites: () => undefined }),
+    ],
     [
       'flow "a", step "sale": "run" is missing',
       () =>

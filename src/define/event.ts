@@ -1,5 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { BusbarError } from '../errors.ts'
+import type { EchoDeclaration, EchoOptions } from './echo.ts'
+import { echoDeclaration } from './echo.ts'
 import { checkName } from './name.ts'
 
 /**
@@ -14,6 +16,8 @@ export interface EventContract<Type extends string = string, In = unknown, Out =
   key(data: Out): string | undefined
   /** The contract's version, sent as CloudEvents `dataschema` when it is a URI; for people otherwise. */
   readonly version: string
+  /** How an echo of our own write is recognised among these events. */
+  readonly echo?: EchoDeclaration<Out>
 }
 
 /** An event as a flow sees it: the CloudEvents 1.0 attributes, and data that has passed the contract. */
@@ -60,6 +64,8 @@ export function defineEvent<const Type extends string, S extends StandardSchemaV
   readonly schema: S
   readonly key?: (data: StandardSchemaV1.InferOutput<S>) => string | undefined
   readonly version?: string
+  /** Which object of which system the event speaks of, so that the echo of our own write starts no run; default: every event does. */
+  readonly echo?: EchoOptions<StandardSchemaV1.InferOutput<S>>
 }): EventContract<Type, StandardSchemaV1.InferInput<S>, StandardSchemaV1.InferOutput<S>> {
   checkName('event type', spec.type, 255)
   if (typeof spec.schema?.['~standard']?.validate !== 'function')
@@ -73,5 +79,6 @@ export function defineEvent<const Type extends string, S extends StandardSchemaV
     schema: spec.schema,
     key: spec.key ?? (() => undefined),
     version: spec.version ?? '1',
+    ...(spec.echo && { echo: echoDeclaration(spec.type, spec.echo) }),
   }
 }

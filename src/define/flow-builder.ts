@@ -128,6 +128,10 @@ function checkStep(
     throw told('a flow without order cannot wait for an event of its key')
   if (step.kind === 'call' && typeof (step as { run?: unknown }).run !== 'function')
     throw told('"run" is missing: the function that makes the call')
+  if (step.kind === 'call' && step.version && !step.writes)
+    throw told('"version" is of no use without "writes", which says what is written')
+  if (step.kind === 'call' && step.undoWrites && !step.undo)
+    throw told('"undoWrites" is of no use without "undo"')
 }
 
 const maxSteps = 50

@@ -26,6 +26,8 @@ export interface FlowOptions<Data = unknown> {
   readonly capture?: boolean
   /** Default `'park'`. */
   readonly onFailure?: OnFailure
+  /** What an event that is the echo of our own write comes to: `'skip'` (default) records it and does nothing, `'run'` treats it as any other. */
+  readonly echoes?: 'skip' | 'run'
 }
 
 /**
@@ -46,6 +48,7 @@ export interface Flow {
   readonly start: FlowStart
   readonly capture: boolean
   readonly onFailure: { readonly kind: 'park' } | { readonly kind: 'compensate'; readonly afterMs: number }
+  readonly echoes: 'skip' | 'run'
   readonly events: readonly AnyContract[]
   readonly steps: readonly StepDefinition[]
 }
@@ -93,6 +96,7 @@ export function defineFlow<Data = unknown>(
     start: options.start ?? 'now',
     capture: options.capture ?? false,
     onFailure: onFailureOf(options.onFailure ?? 'park'),
+    echoes: echoesOf(name, options.echoes ?? 'skip'),
   } as const
   if (head.ordering === 'latest' && head.onParked === 'continue')
     throw new BusbarError(
@@ -100,6 +104,14 @@ export function defineFlow<Data = unknown>(
       `flow "${name}": leave out onParked: with ordering 'latest' a newer snapshot takes the place of a parked one`,
     )
   return { on: (...contracts) => flowBuilder({ ...head, events: contracts }, []) }
+}
+
+function echoesOf(flow: string, option: string): Flow['echoes'] {
+  if (option === 'skip' || option === 'run') return option
+  throw new BusbarError(
+    'config.invalid',
+    `flow "${flow}": echoes must be 'skip' or 'run', not ${JSON.stringify(option)}`,
+  )
 }
 
 function onFailureOf(option: OnFailure): Flow['onFailure'] {

@@ -1,5 +1,6 @@
 import type { Duration } from './duration.ts'
 import { durationMs } from './duration.ts'
+import type { Written } from './echo.ts'
 import type { AnyContract } from './event.ts'
 import type { IdReference, Ids, IdsOf, Links } from './link.ts'
 import { checkName } from './name.ts'
@@ -67,6 +68,17 @@ export interface StepOptions<Event, Call, Result, Results = NoResults> {
   readonly dependsOn?: (facts: StepFacts<Event, Results> & { readonly ids: IdsOf }) => Dependencies
   /** How long it waits for them before it fails for good with `step.dependency-missing`; default 72 h. */
   readonly dependsWithin?: Duration
+  /**
+   * What `run` writes, so that the system's own event about it is recognised as an echo; `undefined` when it writes
+   * nothing of that kind. Committed before the request is sent. Must be a pure function of what it is given.
+   */
+  readonly writes?: (facts: StepFacts<Event, Results>) => Written | undefined
+  /** The version that the object has after the write, from what `run` gave or `find` found. */
+  readonly version?: (result: NoInfer<Result>) => string | number | undefined
+  /** What `undo` writes. */
+  readonly undoWrites?: (
+    facts: StepFacts<Event, Results> & { readonly result: NoInfer<Result> },
+  ) => Written | undefined
   readonly retry?: RetryOptions
   /** Overrides the system's timeout for this step. */
   readonly timeout?: Duration
@@ -129,6 +141,10 @@ export interface CallStep extends AnyStep {
   readonly links: ((result: never, facts: StepFacts<never, never>) => Links | undefined) | undefined
   readonly dependsOn: ((facts: StepFacts<never, never> & { readonly ids: IdsOf }) => Dependencies) | undefined
   readonly dependsWithinMs: number
+  readonly writes: ((facts: StepFacts<never, never>) => Written | undefined) | undefined
+  readonly version: ((result: never) => string | number | undefined) | undefined
+  readonly undoWrites:
+    ((facts: StepFacts<never, never> & { readonly result: never }) => Written | undefined) | undefined
   readonly retry: RetryPolicy
   readonly timeoutMs: number
 }
@@ -176,7 +192,8 @@ export function callStep(
   system: System,
   options: Conditions & StepOptions<never, never, never, never>,
 ): CallStep {
-  const { run, find, verify, undo, links, dependsOn, dependsWithin, retry, timeout } = options
+  const { run, find, verify, undo, retry, timeout } = options
+  const { links, dependsOn, dependsWithin, writes, version, undoWrites } = options
   return {
     kind: 'call',
     ...anyStep(name, options),
@@ -188,6 +205,9 @@ export function callStep(
     links,
     dependsOn,
     dependsWithinMs: durationMs(dependsWithin ?? '72h'),
+    writes,
+    version,
+    undoWrites,
     retry: retryPolicy(retry ?? {}),
     timeoutMs: timeout === undefined ? system.settings.timeoutMs : durationMs(timeout),
   }

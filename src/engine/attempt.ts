@@ -1,10 +1,12 @@
 import { hash } from 'node:crypto'
-import type { BusEvent } from '../define/event.ts'
 import type { Ids } from '../define/link.ts'
+import type { BusEvent } from '../define/event.ts'
+import type { Written } from '../define/echo.ts'
 import type { StepInput } from '../define/step.ts'
 import type { AttemptContext, Exchange } from '../define/system.ts'
 import { CallError } from '../errors.ts'
 import type { Clock, Random } from './clock.ts'
+import type { AnnouncedWrite, Writes } from './echo-writes.ts'
 import type { Outcome } from './outcome.ts'
 import { failedOutcome } from './outcome.ts'
 import type { CallRun, Run, StepRun } from './run.ts'
@@ -48,6 +50,8 @@ export interface AttemptDeps {
   /** Aborts when the owner gave up. */
   readonly signal: AbortSignal
   readonly ids: Ids
+  /** For steps that say what they write. */
+  readonly writes: Writes
 }
 
 /** What a step's idempotency key is made of. */
@@ -147,9 +151,14 @@ class Phases {
     const step = this.#stepRun.step.definition
     if (this.#stepRun.maybeAt !== null && step.find) {
       const found = await this.#find(seen)
+      if (found.value !== undefined && step.writes) await this.#deps.writes.found(this.#stepRun, found.value)
       if (found.outcome.kind === 'failed' || found.value !== undefined) return found
     }
-    const sent = await this.#phase('send', () => step.run(this.#input('send', seen)))
+    const { writes } = step
+    const send = () => step.run(this.#input('send', seen))
+    const sent = await (writes
+      ? this.#announced('send', () => writes(this.#facts(seen)), send)
+      : this.#phase('send', send))
     if (sent.outcome.kind === 'failed' || !step.verify) return sent
     return this.#verify(seen, sent)
   }
@@ -170,14 +179,38 @@ class Phases {
    */
   async #back(seen: BusEvent): Promise<Ended> {
     const { step, result, maybeAt } = this.#stepRun
-    const { undo, find } = step.definition
+    const { undo, undoWrites, find } = step.definition
     let effect = result
     if (find && (result === undefined || maybeAt !== null)) {
       const found = await this.#find(seen)
       if (found.outcome.kind === 'failed' || found.value === undefined) return found
       if (result === undefined) effect = found.value
     }
-    return this.#phase('undo', () => undo?.({ ...this.#input('undo', seen), result: effect as never }))
+    const takeBack = () => undo?.({ ...this.#input('undo', seen), result: effect as never })
+    if (!undoWrites) return this.#phase('undo', takeBack)
+    return this.#announced(
+      'undo',
+      () => undoWrites({ ...this.#facts(seen), result: effect as never }),
+      takeBack,
+    )
+  }
+
+  /** The system may tell of the write before it has answered: what is written is committed before it is sent. */
+  async #announced(
+    kind: 'send' | 'undo',
+    writes: () => Written | undefined,
+    work: () => unknown,
+  ): Promise<Ended> {
+    let announced: AnnouncedWrite | undefined
+    const ended = await this.#phase(kind, async () => {
+      const written = writes()
+      if (written) announced = await this.#deps.writes.announce(this.#stepRun, written)
+      if (this.#abort.signal.aborted) void announced?.settle(notSent, undefined)
+      this.#abort.signal.throwIfAborted()
+      return work()
+    })
+    await announced?.settle(ended.outcome, ended.value)
+    return ended
   }
 
   #find(seen: BusEvent): Promise<Ended> {
@@ -243,11 +276,14 @@ class Phases {
     })
   }
 
+  #facts(event: BusEvent): { readonly event: never; readonly results: never } {
+    return { event: event as never, results: resultsOf(this.#stepRun) }
+  }
+
   #input(kind: AttemptRecord['kind'], event: BusEvent): StepInput<never, never, never> {
     const { step, attempts } = this.#stepRun
     return {
-      event: event as never,
-      results: resultsOf(this.#stepRun),
+      ...this.#facts(event),
       call: step.connector.open(this.#context(kind, event)) as never,
       ids: this.#deps.ids,
       idempotencyKey: this.#key,
@@ -281,6 +317,12 @@ class Phases {
     }
   }
 }
+
+/** The deadline has passed before anything was sent. */
+const notSent = failedOutcome(
+  new CallError({ class: 'unavailable', message: 'timed out; nothing had been sent' }),
+  { sent: 0, timedOut: false, readOnly: false },
+)
 
 interface Ended {
   readonly outcome: Outcome

@@ -2,6 +2,7 @@ import type { Ids } from '../define/link.ts'
 import type { AttemptReport } from './attempt.ts'
 import { attempt } from './attempt.ts'
 import type { Clock, Random } from './clock.ts'
+import type { Writes } from './echo-writes.ts'
 import { tellGate } from './gate-sign.ts'
 import type { Outcome } from './outcome.ts'
 import type { Verdict } from './retry.ts'
@@ -11,8 +12,8 @@ import type { CallRun, Run } from './run.ts'
 /** What happened, for logs, metrics and statistics. */
 export interface EngineObserver {
   attempted(stepRun: CallRun, report: AttemptReport): void
-  /** A run reached an end, or must wait in a row. */
-  became(run: Run, state: 'succeeded' | 'retrying' | 'parked', reason: string | undefined): void
+  /** A run reached an end, or must wait in a row; skipped ones are echoes. */
+  became(run: Run, state: 'succeeded' | 'skipped' | 'retrying' | 'parked', reason: string | undefined): void
 }
 
 /** What attempts need from their group. */
@@ -24,6 +25,7 @@ export interface AttemptsDeps {
   readonly signal: AbortSignal
   /** Shared by all steps. */
   readonly ids: Ids
+  readonly writes: Writes
   /** Careful mode: commits whether the run is inside the user's code. */
   readonly mark: (stepRun: CallRun, inside: boolean) => Promise<void>
   readonly observer: EngineObserver
@@ -55,7 +57,7 @@ export class Attempts {
 
   /** Attempts a step now. */
   begin(stepRun: CallRun): void {
-    const { clock, random, hub, checkLease, signal, ids, mark } = this.#deps
+    const { clock, random, hub, checkLease, signal, ids, writes, mark } = this.#deps
     const { run } = stepRun
     stepRun.place = 'active'
     this.#active.add(stepRun)
@@ -71,6 +73,7 @@ export class Attempts {
       checkLease,
       signal,
       ids,
+      writes,
       ...(this.careful && inDoubt && { mark: (inside: boolean) => mark(stepRun, inside) }),
     }
     void attempt(stepRun, deps).then((report) => this.#ended(stepRun, report))

@@ -1,7 +1,10 @@
 import type { Strangers } from '../journal/port-versions.ts'
+import type { AnyContract } from '../define/event.ts'
 import type { GroupLease, Journal } from '../journal/port.ts'
 import type { Cancel, Clock, Random } from './clock.ts'
 import { sleep } from './clock.ts'
+import { EchoJudge, maySkip } from './echo-judge.ts'
+import { createWrites } from './echo-writes.ts'
 import type { Committed, Progress } from './flusher.ts'
 import { Flusher } from './flusher.ts'
 import { IdLookup } from './id-lookup.ts'
@@ -31,6 +34,14 @@ export interface GroupDeps {
   readonly flows: readonly FlowRuntime[]
   /** What its rows may speak of although this deployment does not. */
   readonly strangers: Strangers
+  readonly echoes: {
+    /** By type: the events by which this group recognises echoes. */
+    readonly contracts: ReadonlyMap<string, AnyContract>
+    /** All flows that skip echoes, of any group. */
+    readonly flows: readonly number[]
+    /** How long an echo from this system may take. */
+    readonly windowMs: (system: string) => number
+  }
   readonly journal: Journal
   readonly tail: LogTail
   readonly clock: Clock
@@ -65,6 +76,7 @@ export class Group {
   readonly #lanes: Lanes
   readonly #reading: Reading
   readonly #slowPath: SlowPath
+  readonly #judge: EchoJudge
   readonly #abort = new AbortController()
   readonly #startedAt: number
   #unfinished = 0
@@ -119,6 +131,11 @@ export class Group {
         onUnclaimed: (seq) => this.#claimMore(seq),
         checkLease: deps.checkLease,
         signal: this.#abort.signal,
+        writes: createWrites({
+          ...{ lease, journal, clock, onError },
+          windowMs: deps.echoes.windowMs,
+          isOver: () => this.#gone,
+        }),
         mark: (stepRun, inside) => this.#mark(stepRun, inside),
         onSlowLaneGone: (key) => {
           this.#reading.slowed(key)
@@ -130,6 +147,15 @@ export class Group {
       gates,
     )
     this.#lanes.careful = lease.unclean >= 2
+    this.#judge = new EchoJudge({
+      ...{ journal, clock, onError },
+      contracts: deps.echoes.contracts,
+      flows: deps.echoes.flows,
+      writes: flows.some(({ steps }) =>
+        steps.some(({ definition }) => 'writes' in definition && definition.writes),
+      ),
+      onDecided: (runs) => this.#lanes.judged(runs),
+    })
     this.#reading = new Reading({
       lease,
       headAtStart: deps.headAtStart,
@@ -140,6 +166,8 @@ export class Group {
       room: () => this.#room(),
       maxBytes: Math.max(65_536, Math.floor(deps.maxBytes / 2)),
       maySlow: () => this.#slowPath.mayHave,
+      observed: this.#judge.types,
+      judge: (events, runs) => this.#judge.judge(events, runs),
       admit: (run, lane) => this.#admit(run, lane),
       signal: (key) => {
         this.#flusher.signal(key)
@@ -161,6 +189,7 @@ export class Group {
       ...(mayAwaitLinks(flows) && { releaseLinked: linkReleases({ lease, journal, clock, onLost }) }),
       beginClaim: (key) => this.#lanes.beginClaim(key),
       endClaim: (key, runs, mark) => this.#lanes.endClaim(key, runs, mark),
+      judge: (runs) => this.#judgeClaimed(runs),
       onLost,
       onError,
     })
@@ -214,6 +243,7 @@ export class Group {
    */
   async stop(graceMs: number): Promise<boolean> {
     this.#stopping = true
+    this.#judge.stop()
     let gaveUp = false
     const hurry = this.#deps.clock.timer(graceMs, () => void this.#slowPath.stop(true))
     await Promise.all([this.#reading.stop(), this.#slowPath.stop()])
@@ -244,6 +274,7 @@ export class Group {
 
   #end(): void {
     this.#gone = true
+    this.#judge.stop()
     this.#cancelTick?.()
     this.#lanes.leaveGates()
     this.#flusher.end()
@@ -265,6 +296,13 @@ export class Group {
     const stands = this.#deps.flows.map((flow) => flow.gate?.stand ?? 'open')
     if (stands.includes('open')) return maxUnfinished - this.#unfinished
     return stands.includes('probe') && this.#unfinished === 0 ? 1 : 0
+  }
+
+  /** What was claimed and has not begun was judged when it was read; memory does not know as what. */
+  #judgeClaimed(runs: readonly Run[]): Promise<void> {
+    const fresh = runs.filter(maySkip)
+    const events = new Map(fresh.map(({ event }) => [event.seq, event]))
+    return this.#judge.judge([...events.values()], fresh)
   }
 
   #admit(run: Run, lane: Parameters<Lanes['place']>[1]): void {
@@ -313,7 +351,7 @@ export class Group {
     const wanted = this.#claimWanted !== Number.POSITIVE_INFINITY
     const idle = this.#positions.unsettled === 0 && this.#perTick === 0
     if (!wanted && now - this.#positionsSentAt < (idle ? idlePositionMs : tickMs)) return undefined
-    const { readHead } = this.#reading
+    const readHead = Math.min(this.#reading.readHead, this.#judge.floor - 1)
     const lowest = Math.min(...this.#positions.current(readHead).values())
     const ahead = Math.ceil(
       Math.max(...flows.flatMap((flow) => 4 * (flow.gate?.settings.concurrency ?? 0)), 2 * this.#perTick),
@@ -345,6 +383,7 @@ export class Group {
     this.#perTick = this.#lastAttemptedTo > 0 ? attemptedTo - this.#lastAttemptedTo : 0
     this.#lastAttemptedTo = attemptedTo
     this.#lanes.surface()
+    this.#judge.sweep()
     if (this.#mayStart()) this.#lanes.reoffer()
     this.#flusher.now()
   }

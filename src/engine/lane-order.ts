@@ -35,7 +35,8 @@ export class LaneOrder {
 
   /** Puts a run into its place behind the head; where only the newest counts, those that it replaces end. */
   enter(lane: Lane, run: Run): void {
-    if (run.flow.latest) this.#replace(lane, run)
+    // An echo tells of what is there already: what waits before it is still to be done.
+    if (run.flow.latest && !run.echo) this.#replace(lane, run)
     let place = lane.queue.length
     // Never before the head, which may be under way already: a number below its own is stale.
     if (run.flow.sequence) while (place > 1 && isBefore(run, lane.queue[place - 1] as Run)) place--

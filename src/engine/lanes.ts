@@ -179,6 +179,14 @@ export class Lanes {
     if (run && !run.flow.single) this.#processes.signalled(run)
   }
 
+  /** Whether the events of these runs are echoes is known now. */
+  judged(runs: readonly Run[]): void {
+    for (const run of runs)
+      this.#withLane(run, (lane) => {
+        if (lane.queue[0] === run && !this.#gone) this.#offer(lane)
+      })
+  }
+
   /** claimedTo has risen, or the group may start again. */
   reoffer(): void {
     const unclaimed = this.#unclaimed
@@ -389,6 +397,8 @@ export class Lanes {
   #offer(lane: Lane): void {
     const run = this.#order.head(lane)
     if (!run) return this.#dropIfIdle(lane)
+    if (run.echo === 'undecided') return
+    if (run.echo) return this.#skip(lane, run, run.echo.reason)
     if (!run.flow.single) return this.#processes.advance(run)
     const [call] = run.steps
     if (call && isCall(call) && call.place === 'idle') this.#queue(call)
@@ -399,6 +409,15 @@ export class Lanes {
     queueMicrotask(() => {
       if (this.#lanes.get(lane.key) === lane && !this.#gone) this.#offer(lane)
     })
+  }
+
+  /** In its turn, so that whoever reads the lane's rows finds them in its order. */
+  #skip(lane: Lane, run: Run, reason: string): void {
+    lane.queue.shift()
+    this.#order.passed(lane, run)
+    this.#write(lane, run, { state: runState.skipped, code: 'echo', reason })
+    this.#deps.observer.became(run, 'skipped', 'echo')
+    this.#next(lane)
   }
 
   #queue(call: CallRun): void {

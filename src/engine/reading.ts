@@ -39,6 +39,10 @@ export interface ReadingDeps {
     run: Run,
     lane: { readonly slow: boolean; readonly mark: SequenceMark | undefined },
   ) => void
+  /** Types that are read for what they say of our own writes. */
+  readonly observed: readonly string[]
+  /** Says of these runs, before they are admitted, whether their events are echoes. */
+  readonly judge: (events: readonly StoredEvent[], runs: readonly Run[]) => Promise<void>
   /** An event of this key was read that runs may wait for. */
   readonly signal: (key: string) => void
   readonly onError: (error: unknown) => void
@@ -72,7 +76,7 @@ export class Reading {
     for (const flow of deps.flows)
       for (const type of flow.after.keys()) this.#byType.set(type, [...(this.#byType.get(type) ?? []), flow])
     this.#signals = new Set(deps.flows.flatMap((flow) => flow.signals))
-    this.#types = [...new Set([...this.#byType.keys(), ...this.#signals])]
+    this.#types = [...new Set([...this.#byType.keys(), ...this.#signals, ...deps.observed])]
     this.#readHead = Math.min(...deps.flows.map((flow) => deps.lease.positions.get(flow.id) ?? 0))
   }
 
@@ -123,8 +127,7 @@ export class Reading {
     if (stretch) {
       const { part, parts } = this.#deps.lease
       const events = stretch.events.filter(
-        (event) =>
-          (this.#byType.has(event.type) || this.#signals.has(event.type)) && event.khash % parts === part,
+        (event) => this.#types.includes(event.type) && event.khash % parts === part,
       )
       await this.#admit(events, stretch.head)
     } else await this.#readWindow(limit)
@@ -152,6 +155,12 @@ export class Reading {
     const runs = events.flatMap((event) => this.#runsOf(event))
     const known = await this.#existing(readTo)
     const steps = await this.#begunSteps(readTo)
+    const fresh = runs.filter((run) => !known.has(idOf(run)))
+    for (const run of fresh) {
+      restoreSteps(run, steps.get(idOf(run)) ?? [], this.#deps.clock.monotonic())
+      this.#markDoubt(run)
+    }
+    await this.#deps.judge(events, fresh)
     await numberRuns(runs)
     const marks = await this.#marks(runs)
     const slow = await this.#slowKeys(runs)
@@ -159,13 +168,7 @@ export class Reading {
       marks.set(key, furthest(marks.get(key), mark) ?? mark)
     this.#markedMeanwhile = undefined
     if (this.#stopped) return
-    for (const run of runs) {
-      const id = `${run.flow.id}:${run.event.seq}`
-      if (known.has(id)) continue
-      restoreSteps(run, steps.get(id) ?? [], this.#deps.clock.monotonic())
-      this.#markDoubt(run)
-      this.#deps.admit(run, { slow: slow.has(run.key), mark: marks.get(run.key) })
-    }
+    for (const run of fresh) this.#deps.admit(run, { slow: slow.has(run.key), mark: marks.get(run.key) })
     // Behind the runs: one that this very stretch begins looks for itself.
     for (const { type, key } of events) if (key !== null && this.#signals.has(type)) this.#deps.signal(key)
     this.#readHead = readTo
@@ -235,4 +238,8 @@ export class Reading {
     if (run.event.seq > suspectTo || run.event.receivedAt > suspectAt) return
     doubtSteps(run, { sentBy: suspectAt, since: Math.max(suspectSince, run.event.receivedAt) })
   }
+}
+
+function idOf({ flow, event }: Run): string {
+  return `${flow.id}:${event.seq}`
 }

@@ -71,6 +71,7 @@ export function flowRuntimes(
       latest: flow.ordering === 'latest' ? { settleMs: settleMsOf(steps) } : undefined,
       onParked: flow.onParked,
       onFailure: flow.onFailure,
+      echoes: flow.echoes,
       capture: flow.capture,
       contracts: new Map(flow.events.map((event) => [event.type, event])),
       signals: signalsOf(flow),

@@ -55,6 +55,7 @@ export interface FlowRuntime {
   /** Of the call that it starts with: while it is closed, nothing is read for the flow. */
   readonly gate: SystemGate | undefined
   readonly onFailure: Flow['onFailure']
+  readonly echoes: Flow['echoes']
   /** Types of events that its runs may wait for. */
   readonly signals: readonly string[]
   /** This deployment does not have it, but its lane group. */
@@ -93,6 +94,8 @@ export interface Run {
   readonly unknownSteps: string[]
   /** Steps that began as something else than they are now. */
   changedSteps: readonly ChangedStep[]
+  /** Its event is an echo of our own write, for this reason; or nobody knows yet, and nothing of it may start. */
+  echo: 'undecided' | { readonly reason: string } | undefined
 }
 
 /** A step of a run, in its owner's memory. */
@@ -183,6 +186,7 @@ export function newRun(flow: FlowRuntime, event: StoredEvent, known?: KnownRun):
     writes: 0,
     unknownSteps: [],
     changedSteps: none,
+    echo: undefined,
   }
   // The row of a run of one plain call speaks of that call; otherwise each step speaks for itself.
   for (const step of flow.steps) steps.push(newStepRun(run, step, flow.single ? known : undefined))

@@ -28,6 +28,8 @@ export interface SlowPathDeps {
   /** Makes lanes due whose cross-references have come; absent where none can wait for one. */
   readonly releaseLinked?: () => Promise<void>
   readonly beginClaim: (key: string) => void
+  /** Says of claimed runs whether their events are echoes. */
+  readonly judge: (runs: readonly Run[]) => Promise<void>
   readonly endClaim: (key: string, runs: readonly Run[], mark?: SequenceMark) => void
   readonly onLost: () => void
   readonly onError: (error: unknown) => void
@@ -157,6 +159,7 @@ export class SlowPath {
       if (claimed.sequence) marks.set(claimed.key, claimed.sequence)
     }
     await numberRuns([...byKey.values()].flat())
+    await this.#deps.judge([...byKey.values()].flat())
     for (const [key, own] of byKey) this.#deps.endClaim(key, own, marks.get(key))
     return runs.length
   }

@@ -5,6 +5,7 @@ import type { Strangers, VersionsJournal } from '../journal/port-versions.ts'
 import type { GroupLease, GroupState, Journal } from '../journal/port.ts'
 import type { Breaker } from './breaker.ts'
 import type { Cancel, Clock, Random } from './clock.ts'
+import { echoContracts, echoWindowMs, flowsThatSkip } from './echo-judge.ts'
 import { SystemGate } from './gate.ts'
 import type { GroupDeps } from './group.ts'
 import { Group } from './group.ts'
@@ -355,13 +356,19 @@ export class Worker {
     const { lease } = own
     const { clock, random, journal, hub, id, observer, onError, onOwnership } = this.#deps
     const groups = new Set(this.#flows.map((flow) => flow.group)).size
+    const flows = this.#flows.filter((flow) => flow.group === lease.group && lease.positions.has(flow.id))
     return new Group({
       hub,
       worker: id,
       ...own,
       carefulMs: carefulLeases * this.#leaseMs,
       leaseMs: this.#leaseMs,
-      flows: this.#flows.filter((flow) => flow.group === lease.group && lease.positions.has(flow.id)),
+      flows,
+      echoes: {
+        contracts: echoContracts(flows, this.#flows),
+        flows: flowsThatSkip(this.#flows),
+        windowMs: (system) => echoWindowMs(system, this.#flows),
+      },
       journal,
       tail: this.#tail,
       clock,

@@ -7,6 +7,7 @@ import type { Journal } from './port.ts'
 import { sqlCluster } from './sql-cluster.ts'
 import { sqlLinks } from './sql-links.ts'
 import { sqlExpectations } from './sql-expectations.ts'
+import { sqlEchoes } from './sql-echoes.ts'
 import { sqlLog } from './sql-log.ts'
 import { sqlOwner } from './sql-owner.ts'
 import { sqlSequences } from './sql-sequences.ts'
@@ -31,6 +32,7 @@ export function sqlJournal(database: Database, appends: Database = database): Sq
     ...sqlExpectations(database),
     ...sqlVersions(database),
     ...sqlReplays(database),
+    ...sqlEchoes(database),
     async close() {
       await Promise.all([database.close(), appends.close()])
     },

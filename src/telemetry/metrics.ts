@@ -116,7 +116,7 @@ function engineMetrics(registry: Registry): Pick<Metrics, 'attempt' | 'run'> {
   })
   const runs = new Counter({
     name: 'busbar_runs_total',
-    help: 'Runs that succeeded, were parked, or must be tried again later',
+    help: 'Runs that succeeded, were skipped as echoes, were parked, or must be tried again later',
     labelNames: ['flow', 'outcome'],
     registers,
   })

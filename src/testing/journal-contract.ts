@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe } from 'vitest'
 import { actsContract } from './journal-contract-acts.ts'
 import { clusterContract } from './journal-contract-cluster.ts'
+import { echoesContract } from './journal-contract-echoes.ts'
 import { lanesContract } from './journal-contract-lanes.ts'
 import { linksContract } from './journal-contract-links.ts'
 import { logRacesContract } from './journal-contract-log-races.ts'
@@ -25,6 +26,7 @@ const roles: Readonly<Record<string, (context: ContractContext) => void>> = {
   takeover: takeoverContract,
   systems: systemsContract,
   acts: actsContract,
+  echoes: echoesContract,
   races: racesContract,
 }
 

@@ -25,6 +25,8 @@ it.each([
   ['src/define/outbox-config.ts', 'OutboxConfig'],
   ['src/define/flow.ts', 'FlowOptions'],
   ['src/define/ordering.ts', 'SequenceOrdering'],
+  ['src/define/echo.ts', 'EchoOptions'],
+  ['src/define/echo.ts', 'Written'],
   ['src/define/step.ts', 'StepOptions'],
   ['src/define/step.ts', 'StepConditions'],
   ['src/define/step.ts', 'StepInput'],

@@ -11,12 +11,14 @@ import type {
 } from '../../src/journal/port.ts'
 import type { ParkedRuns } from '../../src/journal/port-parked.ts'
 import type { LinksJournal } from '../../src/journal/port-links.ts'
+import type { EchoJournal } from '../../src/journal/port-echoes.ts'
 import type { JournalSnapshot } from '../../src/testing/journal-snapshot.ts'
 import type { RunActResult } from '../../src/testing/journal-under-test.ts'
 import type { MemoryAct } from './memory-acts.ts'
 import { actOnRun, setPaused } from './memory-acts.ts'
 import { memoryCluster } from './memory-cluster.ts'
 import { memoryLinks } from './memory-links.ts'
+import { memoryEchoes } from './memory-echoes.ts'
 import { memoryLog } from './memory-log.ts'
 import { memoryOwner } from './memory-owner.ts'
 import { memorySequences } from './memory-sequences.ts'
@@ -43,7 +45,8 @@ export class MemoryJournal implements Journal {
     Cluster &
     SystemsJournal &
     StatsJournal &
-    LinksJournal
+    LinksJournal &
+    EchoJournal
   #closed = false
 
   constructor(store: MemoryStore, clock: Clock, worker: string) {
@@ -59,6 +62,7 @@ export class MemoryJournal implements Journal {
       ...memoryCluster(store, now),
       ...memorySystems(store, now),
       ...memoryLinks(store, now),
+      ...memoryEchoes(store, now),
     }
   }
 
@@ -108,6 +112,11 @@ export class MemoryJournal implements Journal {
   /** The model knows no replays. */
   runningReplays: Journal['runningReplays'] = async () => []
   feedReplay: Journal['feedReplay'] = async () => []
+  registerWrites: Journal['registerWrites'] = async (writes) => this.#open.registerWrites(writes)
+  settleWrites: Journal['settleWrites'] = async (outcomes) => this.#open.settleWrites(outcomes)
+  echoFacts: Journal['echoFacts'] = async (query) => this.#open.echoFacts(query)
+  decideEchoes: Journal['decideEchoes'] = async (decisions) => this.#open.decideEchoes(decisions)
+  sweepWrites: Journal['sweepWrites'] = async (sweep) => this.#open.sweepWrites(sweep)
 
   /** What a person does to a run. */
   async act(act: MemoryAct): Promise<RunActResult> {

@@ -11,6 +11,7 @@ import type { MemorySequence } from './memory-sequences.ts'
 import { releaseGaps } from './memory-sequences.ts'
 import type { JournalSnapshot } from '../../src/testing/journal-snapshot.ts'
 import { MemoryLinks } from './memory-links.ts'
+import type { MemoryVerdict, MemoryWrite } from './memory-echoes.ts'
 
 /** A run's row, as the table `runs` has it. Group, key and what follows are null for a plain success. */
 export interface MemoryRun {
@@ -147,6 +148,11 @@ export class MemoryStore {
   readonly problems = new Map<string, MemoryProblem>()
   readonly audit: JournalSnapshot['audit'][number][] = []
   readonly links = new MemoryLinks()
+  /** By what names the write. */
+  readonly writes = new Map<string, MemoryWrite>()
+  nextWrite = 1
+  /** By seq. */
+  readonly verdicts = new Map<number, MemoryVerdict>()
   readonly #runs = new Map<string, MemoryRun>()
   readonly #openByProblem = new Map<string, number>()
 

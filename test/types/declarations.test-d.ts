@@ -208,3 +208,41 @@ expectEvent(stockChanged, { after: orderPlaced })
 expectEvent(stockChanged, { after: orderPlaced, within: 'two hours' })
 // @ts-expect-error: no day of the week
 expectEvent(stockChanged, { after: orderPlaced, within, calendar: { timeZone: 'UTC', days: ['monday'] } })
+// Echoes: the contract's data reach `echo`, a step's facts and result reach `writes`, `version` and `undoWrites`.
+const stockTold = defineEvent({
+  type: 'stock.told',
+  schema: z.object({ sku: z.string(), onHand: z.number().default(0) }),
+  echo: {
+    system: erp,
+    object: (stock) => {
+      same<typeof stock, { sku: string; onHand: number }>(true)
+      return stock.sku
+    },
+    fields: ({ onHand }) => ({ onHand }),
+    version: ({ onHand }) => onHand,
+  },
+})
+defineEvent({
+  type: 'a',
+  schema: z.object({ id: z.string() }),
+  // @ts-expect-error -- the schema has no such field
+  echo: { system: 'erp', object: ({ sku }) => String(sku), version: () => 1 },
+})
+// @ts-expect-error -- an object is named by text or a number
+defineEvent({ type: 'a', schema: z.object({}), echo: { system: 'erp', object: () => true } })
+defineFlow('stock', { echoes: 'run' })
+  .on(stockTold)
+  .step('first', erp, { run: ({ call }) => call.post('/a', {}) })
+  .step('second', erp, {
+    after: ['first'],
+    run: ({ call }) => call.post('/b', {}),
+    writes: ({ event, results }) => ({ object: results.first.id, fields: { onHand: event.data.onHand } }),
+    version: (result) => {
+      same<typeof result, { id: string }>(true)
+      return result.id
+    },
+    undo: () => undefined,
+    undoWrites: ({ result, results }) => ({ object: result.id, fields: { of: results.first.id } }),
+  })
+// @ts-expect-error -- 'skip' or 'run'
+defineFlow('stock', { echoes: 'never' })
