@@ -45,6 +45,8 @@ const maxBytesPerLane = 1_048_576
 export class SlowPath {
   readonly #deps: SlowPathDeps
   readonly #bell: Bell = createBell()
+  /** Only the newest of a key counts: an older one must be seen beside it, or it would be sent after what replaced it. */
+  readonly #latest: boolean
   /** Some flow parks runs beside their lane until a time: no lane becomes due for them. */
   readonly #parksUntil: boolean
   #mayHave = true
@@ -57,6 +59,7 @@ export class SlowPath {
 
   constructor(deps: SlowPathDeps) {
     this.#deps = deps
+    this.#latest = [...deps.flows.values()].some(({ latest }) => latest)
     this.#parksUntil = [...deps.flows.values()].some(
       ({ onParked, onFailure }) =>
         onParked === 'continue' && onFailure.kind === 'compensate' && onFailure.afterMs > 0,
@@ -168,7 +171,8 @@ export class SlowPath {
   async #claimSurely(keys: readonly string[]): Promise<readonly ClaimedRun[]> {
     const { lease, journal, careful, clock, onError, onLost } = this.#deps
     const { group, part, epoch } = lease
-    const claim = { group, part, epoch, keys, maxRuns: careful() ? 1 : maxRuns, maxBytes: maxBytesPerLane }
+    const runsPerLane = careful() && !this.#latest ? 1 : maxRuns
+    const claim = { group, part, epoch, keys, maxRuns: runsPerLane, maxBytes: maxBytesPerLane }
     for (let again = false; !this.#gone; again = true) {
       try {
         const runs = await journal.claim({ ...claim, again })

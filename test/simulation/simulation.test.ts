@@ -63,6 +63,10 @@ it.each([
   [1098, 'a step that comes to something at once does not send its run away under the others'],
   [1208, 'an undo that is stuck is not due'],
   [2043, 'a doubt that is renewed counts from the later moment'],
+  [
+    1814,
+    'a careful owner sees the newest of a key beside an older one that it replaced and whose end was not written',
+  ],
 ])('seed %i: %s', async (seed) => {
   expect((await simulate(seed)).violations).toEqual([])
 })
