@@ -14,6 +14,7 @@ import { addReplayCommand } from './commands/replay.ts'
 import { addReplaysCommands } from './commands/replays.ts'
 import { addRunCommands } from './commands/runs.ts'
 import { addRunningCommands } from './commands/run.ts'
+import { addStepCommands } from './commands/steps.ts'
 import type { Act } from './context.ts'
 import { addGlobalOptions, contextOf } from './context.ts'
 import { exitCode, exitCodeOf } from './exit-code.ts'
@@ -66,6 +67,7 @@ export function createProgram(terminal: Terminal): Command {
     addExpectationCommands,
     addReplayCommand,
     addReplaysCommands,
+    addStepCommands,
     addKeyCommands,
     addDoctorCommand,
   ])

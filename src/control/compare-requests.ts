@@ -78,7 +78,7 @@ function headerDifferences(
   return names.flatMap((name) => differing(`header ${name}`, before.get(name), after.get(name)))
 }
 
-function bodyDifferences(before: unknown, after: unknown, at: string): Difference[] {
+export function bodyDifferences(before: unknown, after: unknown, at: string): Difference[] {
   if (!isObject(before) || !isObject(after) || Array.isArray(before) !== Array.isArray(after))
     return differing(at === '' ? 'body' : at, before, after)
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])]

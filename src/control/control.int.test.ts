@@ -67,6 +67,13 @@ async function anExpectation(seq: number): Promise<void> {
   )
 }
 
+/** They need runs of several steps: see steps.int.test.ts. */
+type OfSeveralSteps =
+  'compensateRun' | 'editStep' | 'supplyResult' | 'skipStep' | 'approveStep' | 'refuseStep'
+const ofSeveralSteps: ReadonlySet<string> = new Set<OfSeveralSteps>([
+  ...(['compensateRun', 'editStep', 'supplyResult', 'skipStep', 'approveStep', 'refuseStep'] as const),
+])
+
 describe('answers', () => {
   it('of every operation are what its schema says', async () => {
     const { parked, done } = await someRuns()
@@ -78,7 +85,7 @@ describe('answers', () => {
     const [mended, dropped] = await someRejected(2)
     const planned = { flow: 'book', key: 'B', keys: 'same', reason: 'a test' } as const
     const { id } = await rig.ask('planReplay', planned)
-    const inputs: { [Id in RouteId]: Parameters<typeof rig.ask<Id>>[1] } = {
+    const inputs: { [Id in Exclude<RouteId, OfSeveralSteps>]: Parameters<typeof rig.ask<Id>>[1] } = {
       status: {},
       listEvents: { type: 'order.placed' },
       findEvent: { source: 'urn:test:shop', id: 'A-1' },
@@ -122,7 +129,7 @@ describe('answers', () => {
       stats: { minutes: 600 },
       listAudit: {},
     }
-    expect(Object.keys(inputs)).toEqual(Object.keys(routes))
+    expect(Object.keys(inputs)).toEqual(Object.keys(routes).filter((id) => !ofSeveralSteps.has(id)))
     for (const [id, input] of Object.entries(inputs)) await rig.ask(id as RouteId, input)
   })
 

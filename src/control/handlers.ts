@@ -3,6 +3,7 @@ import type { Database } from '../journal/database.ts'
 import { actOnReplay } from './acts/act-on-replay.ts'
 import type { ReplayAct } from './acts/act-on-replay.ts'
 import { actOnRun } from './acts/act-on-run.ts'
+import { actOnStep } from './acts/act-on-step.ts'
 import { cancelExpected } from './acts/cancel-expected.ts'
 import { changeProblem } from './acts/change-problem.ts'
 import { actOnRejected, missingRejected, retryManyRejected } from './acts/outbox.ts'
@@ -65,6 +66,25 @@ export const handlers: Handlers = {
     actOnRun(database, { verb: 'retry', run, actor, reason, mayDouble }),
   skipRun: ({ database, actor }, { reason, ...run }) =>
     actOnRun(database, { verb: 'skip', run, actor, reason }),
+  compensateRun: ({ database, actor }, { reason, ...run }) =>
+    actOnRun(database, { verb: 'compensate', run, actor, reason }),
+  editStep: ({ database, actor }, { data, reason = null, step, ...run }) =>
+    actOnStep(database, { act: 'edit', run, step, data, actor, reason }),
+  supplyResult: ({ database, actor }, { result, reason, step, ...run }) =>
+    actOnStep(database, { act: 'result', run, step, data: result, actor, reason }),
+  skipStep: ({ database, actor }, { reason, step, ...run }) =>
+    actOnStep(database, { act: 'skip', run, step, actor, reason }),
+  approveStep: ({ database, actor }, { note, step, ...run }) =>
+    actOnStep(database, {
+      act: 'approve',
+      run,
+      step,
+      data: { by: actor, at: new Date().toISOString(), ...(note !== undefined && { note }) },
+      actor,
+      reason: note ?? null,
+    }),
+  refuseStep: ({ database, actor }, { reason, step, ...run }) =>
+    actOnStep(database, { act: 'refuse', run, step, actor, reason }),
   retryRuns: ({ database, actor }, body) => retryRuns(database, body, actor),
   listLinks: ({ database }, query) => listLinks(database, query),
   setLink: ({ database, actor }, body) => setLink(database, body, actor),

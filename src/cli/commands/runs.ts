@@ -72,6 +72,7 @@ export function addRunCommands(program: Command, action: Action): void {
   program
     .command('skip <run>')
     .description('end a run for good without doing its work; the next run of its lane goes on')
+    .option('--step <step>', 'only this step: the run goes on without it')
     .requiredOption('--reason <text>', 'why; kept in the audit trail')
     .action(action(skip))
 }
@@ -136,7 +137,8 @@ function describe(terminal: Terminal, run: RunDetail): string {
     ['problem', run.problem],
     ['data', JSON.stringify(run.event.data).slice(0, 400)],
   ])
-  if (run.history.length === 0) return head
+  const steps = run.steps.length > 1 ? `\n\n${stepsTable(terminal, run)}` : ''
+  if (run.history.length === 0) return head + steps
   const columns = [
     { title: 'TRY', right: true },
     { title: 'STEP' },
@@ -160,7 +162,30 @@ function describe(terminal: Terminal, run: RunDetail): string {
     },
     attempt.message ?? '',
   ])
-  return `${head}\n\n${table(terminal, columns, rows)}${exchangeOf(terminal, run)}`
+  return `${head}${steps}\n\n${table(terminal, columns, rows)}${exchangeOf(terminal, run)}`
+}
+
+/** What each step came to, in the flow's order. */
+function stepsTable(terminal: Terminal, { steps }: RunDetail): string {
+  const columns = [
+    { title: 'STEP' },
+    { title: 'STATE' },
+    { title: 'SYSTEM' },
+    { title: 'TRIES', right: true },
+    { title: 'UNTIL' },
+    { title: 'RESULT OR ERROR', shrinks: true },
+  ]
+  const said = (step: RunDetail['steps'][number]) =>
+    step.message ?? step.reason ?? (step.result === null ? '' : JSON.stringify(step.result))
+  const rows = steps.map((step) => [
+    step.name,
+    step.inDoubt ? `${step.state}, in doubt` : step.state,
+    step.system ?? '',
+    String(step.tries),
+    step.nextAt === null ? '' : moment(step.nextAt),
+    said(step),
+  ])
+  return table(terminal, columns, rows)
 }
 
 /** What was said last: usually what a person needs to see. */
@@ -225,7 +250,16 @@ function outcomeOf(
   return `${number(retried)} of ${count(matched, 'parked run')} ${retried === 1 ? 'is' : 'are'} tried again now${not}`
 }
 
-async function skip(context: Context, run: string, options: { readonly reason: string }): Promise<void> {
+async function skip(
+  context: Context,
+  run: string,
+  options: { readonly reason: string; readonly step?: string },
+): Promise<void> {
+  const { step, reason } = options
+  if (step !== undefined) {
+    const left = await context.client.skipStep({ ...parseRun(run), step, reason })
+    return context.show(left, () => `step ${step} of ${run} is left out; the run is ${left.state}`)
+  }
   const done = await context.client.skipRun({ ...parseRun(run), reason: options.reason })
   context.show(done, () => `${run} was ${done.before}, and is skipped`)
 }

@@ -8,7 +8,7 @@ import { stateWord } from '../state-word.ts'
 
 /** What a person does to a run. */
 export interface RunAct {
-  readonly verb: 'retry' | 'skip'
+  readonly verb: 'retry' | 'skip' | 'compensate'
   readonly run: RunRef
   /** Stands in the audit trail. */
   readonly actor: string
@@ -30,8 +30,8 @@ CROSS JOIN LATERAL act_on_runs($2, ARRAY[f.id], ARRAY[$3::bigint], ARRAY[$4::sma
 WHERE f.name = $1`
 
 /**
- * Retries a run (waits no longer, tries counted anew when it was parked; same idempotency keys) or skips it for good, in
- * one transaction with its audit row. Throws `act.refused` with the reason when the run's state does not allow it, and
+ * Retries a run (waits no longer, tries counted anew when it was parked; same idempotency keys), skips it for good, or has
+ * it undone (one of several steps, also when it has succeeded), in one transaction with its audit row. Throws `act.refused` with the reason when the run's state does not allow it, and
  * `request.not-found` when there is no such run.
  */
 export async function actOnRun(database: Database, act: RunAct): Promise<ActResult> {
@@ -44,7 +44,7 @@ export async function actOnRun(database: Database, act: RunAct): Promise<ActResu
   return { ...run, before: stateWord(row.state_before), after: stateWord(row.state_after) }
 }
 
-const verbs = { retry: 'retried', skip: 'skipped' } as const
+const verbs = { retry: 'retried', skip: 'skipped', compensate: 'compensated' } as const
 
 /** Why the act does not fit: what the run says of itself, now. */
 async function refusal(database: Database, { verb, run }: RunAct): Promise<BusbarError> {

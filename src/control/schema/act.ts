@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { named, Reason, Seq, SeqText } from './common.ts'
-import { RunsQuery } from './run.ts'
+import { named, Reason, RunStateSchema, Seq, SeqText } from './common.ts'
+import { RunRef, RunsQuery } from './run.ts'
 
 /** Names a run in a path. */
 export const RunPath = z.object({ flow: z.string().min(1).max(80), seq: SeqText })
@@ -24,6 +24,30 @@ export const RetryBody = Because.extend({
 
 /** A skip needs a reason: it ends a run for good. */
 export const SkipBody = z.object({ reason: Reason })
+
+/** Names a step of a run in a path. */
+export const StepPath = RunPath.extend({ step: z.string().min(1).max(80) })
+
+/** Other data for one step of a run, in the place of the event's. */
+export const EditBody = Because.extend({ data: z.unknown() })
+
+/** What a step gave, as a person knows it. */
+export const SupplyBody = SkipBody.extend({ result: z.unknown() })
+
+/** Why a person approves, if there is something to say. */
+export const ApproveBody = z.object({ note: Reason.optional() })
+
+/** What an act on a step did. */
+export const StepActResult = named(
+  'StepActResult',
+  'What an act on a step did; `state` is that of its run',
+  RunRef.extend({
+    step: z.string(),
+    act: z.enum(['edit', 'result', 'skip', 'approve', 'refuse']),
+    state: RunStateSchema,
+  }),
+)
+export type StepActResult = z.infer<typeof StepActResult>
 
 /** Which parked or retrying runs to retry, at most how many; `cursor` goes on where an earlier call stopped. */
 export const BulkRetryBody = RunsQuery.omit({ state: true, limit: true }).extend({
