@@ -6,6 +6,8 @@ import type { RunningBusbar } from './runs.ts'
 import { Screen } from './screen.ts'
 import { planTraffic } from './traffic.ts'
 import { toTry } from './try.ts'
+import type { Story } from './wholesale-story.ts'
+import { tellWholesale } from './wholesale-story.ts'
 
 const usage = `Usage: npm run demo -- [options]
 
@@ -42,14 +44,14 @@ async function demo(options: Options): Promise<number> {
     await interrupted
     stopping(screen, 0)
   }
-  return isConsistent(done.result.findings) ? 0 : 1
+  return isConsistent(done.result.findings) && done.story.balanced ? 0 : 1
 }
 
 /** Both runs, and the table. */
 async function compare(
   { orders, seed, once, json }: Options,
   { screen, started }: { screen: Screen; started: AsyncDisposableStack },
-): Promise<RunningBusbar> {
+): Promise<RunningBusbar & { readonly story: Story }> {
   const durationMs = Math.max(shortestMs, orders * msAnOrder)
   const plan = { traffic: planTraffic({ orders, seed, durationMs }), durationMs, seed, screen }
   screen.say(
@@ -60,9 +62,11 @@ async function compare(
   screen.say('\nThen through busbar, with the same orders and the same faults:')
   const running = await runBusbar(plan, { started, fixedPorts: !once })
   const comparison = { seed, orders, direct, busbar: running.result }
-  screen.say(`\n${toTable(comparison)}\n`)
-  if (json) process.stdout.write(`${toJson(comparison)}\n`)
-  return running
+  screen.say(`\n${toTable(comparison)}`)
+  const story = await tellWholesale({ ...running, screen })
+  screen.say()
+  if (json) process.stdout.write(`${toJson(comparison, story)}\n`)
+  return { ...running, story }
 }
 
 /** Resolves at the first Ctrl-C or SIGTERM; a second one ends the process at once. */

@@ -28,10 +28,11 @@ async function runDemo(
 it('leaves nothing missing, doubled or out of order where direct calls leave plenty, with the same faults', async () => {
   const { code, last, errors } = await runDemo(['--once', '--json', '--orders', '150', '--seed', '7'])
   expect(code, errors).toBe(0)
-  const { direct, busbar, consistent } = JSON.parse(last) as {
+  const { direct, busbar, consistent, wholesale } = JSON.parse(last) as {
     direct: Side
     busbar: Side
     consistent: boolean
+    wholesale: Record<'held' | 'mended' | 'undone', object>
   }
   expect(consistent).toBe(true)
   expect(
@@ -40,5 +41,11 @@ it('leaves nothing missing, doubled or out of order where direct calls leave ple
   expect(busbar.disagree).toBe(0)
   expect(busbar.timeToConsistencyMs).not.toBeNull()
   expect(Math.min(...Object.values(busbar.faultsMet)), JSON.stringify(busbar.faultsMet)).toBeGreaterThan(0)
+  expect(wholesale).toEqual({
+    held: { erp: 1, accounting: 0, logistics: 0 },
+    mended: { erp: 1, accounting: 1, logistics: 1 },
+    undone: { erp: 0, accounting: 0, logistics: 0 },
+    balanced: true,
+  })
   expect(direct.missing.total + direct.duplicated.total + direct.outOfOrder.total).toBeGreaterThan(0)
 }, 90_000)

@@ -2,6 +2,7 @@ import type { Findings, SystemFindings } from './check.ts'
 import { isConsistent } from './check.ts'
 import type { ShopRecord } from './shop.ts'
 import type { FaultKind } from './simulators/faults.ts'
+import type { Story } from './wholesale-story.ts'
 
 /** One of the two runs, as it ended. */
 export interface RunResult {
@@ -43,7 +44,7 @@ export function toTable({ direct, busbar }: Comparison): string {
 }
 
 /** The comparison as programs read it; counts are of orders, times in milliseconds, null for never. */
-export function toJson({ seed, orders, direct, busbar }: Comparison): string {
+export function toJson({ seed, orders, direct, busbar }: Comparison, wholesale: Story): string {
   return JSON.stringify({
     seed,
     orders,
@@ -51,6 +52,7 @@ export function toJson({ seed, orders, direct, busbar }: Comparison): string {
     direct: summary(direct),
     busbar: summary(busbar),
     consistent: isConsistent(busbar.findings),
+    wholesale,
   })
 }
 

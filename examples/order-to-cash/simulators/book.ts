@@ -45,6 +45,14 @@ export interface BookOptions {
   readonly idPrefix: string
   /** Whether a document may be changed with PATCH; otherwise each revision is a document of its own. */
   readonly amendable: boolean
+  /** Why the system does not take a document, whoever sends it and however often. */
+  readonly refuses?: (document: Readonly<Record<string, unknown>>) => Refusal | undefined
+}
+
+/** What is wrong with which field of a document. */
+export interface Refusal {
+  readonly field: string
+  readonly detail: string
 }
 
 /**
@@ -55,6 +63,7 @@ export class Book {
   readonly #options: BookOptions
   readonly #documents = new Map<string, Document>()
   readonly #arrivals: Arrival[] = []
+  #made = 0
 
   constructor(options: BookOptions) {
     this.#options = options
@@ -68,7 +77,7 @@ export class Book {
     return this.#arrivals
   }
 
-  /** POST and GET on the collection, GET (and PATCH, where documents are amendable) on a document. */
+  /** POST and GET on the collection; GET, DELETE (and PATCH, where documents are amendable) on a document. */
   answer(call: Call): Answer {
     const [collection, id, ...rest] = call.path.split('/').slice(1)
     if (collection !== this.#options.collection || rest.length > 0) return problem(404, 'no such path')
@@ -77,6 +86,7 @@ export class Book {
     if (!document) return problem(404, `no document ${id}`)
     if (call.method === 'GET') return { status: 200, body: document }
     if (call.method === 'PATCH' && this.#options.amendable) return this.#amend(document, call.body)
+    if (call.method === 'DELETE') return this.#cancel(document)
     return problem(405, 'method not allowed')
   }
 
@@ -84,18 +94,28 @@ export class Book {
     if (method === 'GET')
       return { status: 200, body: this.documents.filter((document) => matches(document, query)) }
     if (method !== 'POST') return problem(405, 'method not allowed')
-    const id = `${this.#options.idPrefix}-${String(this.#documents.size + 1).padStart(5, '0')}`
-    return this.#keep(201, { ...asObject(body), id })
+    const id = `${this.#options.idPrefix}-${String(this.#made + 1).padStart(5, '0')}`
+    const answer = this.#keep(201, { ...asObject(body), id })
+    if (answer.status === 201) this.#made++
+    return answer
   }
 
   #amend(document: Document, body: unknown): Answer {
     return this.#keep(200, { ...document, ...asObject(body), id: document.id, reference: document.reference })
   }
 
+  /** It is gone; that it was there stays on record. */
+  #cancel(document: Document): Answer {
+    this.#documents.delete(document.id)
+    return { status: 200, body: document }
+  }
+
   #keep(status: number, candidate: object): Answer {
     const parsed = Document.safeParse(candidate)
     if (!parsed.success) return problem(422, z.prettifyError(parsed.error))
     const document = parsed.data
+    const refusal = this.#options.refuses?.(document)
+    if (refusal) return { status: 422, body: { status: 422, ...refusal } }
     const { id, reference, revision, totalCents } = document
     this.#documents.set(id, document)
     this.#arrivals.push({ reference, revision, totalCents, document: id, at: Date.now() })

@@ -52,6 +52,30 @@ describe('a simulated system', () => {
     expect(accounting.arrivals).toEqual([])
   })
 
+  it('takes a document back, and keeps on record that it was there', async () => {
+    const erp = await started(createErp())
+    const { id } = (await (await post(`${erp.url}/sales`, order)).json()) as { id: string }
+    expect((await fetch(`${erp.url}/sales/${id}`, { method: 'DELETE' })).status).toBe(200)
+    expect((await fetch(`${erp.url}/sales/${id}`, { method: 'DELETE' })).status).toBe(404)
+    expect(erp.documents).toEqual([])
+    expect(erp.arrivals).toHaveLength(1)
+    const again = (await (await post(`${erp.url}/sales`, order)).json()) as { id: string }
+    expect(again.id).not.toBe(id)
+  })
+
+  it('refuses what its rules forbid, with the field at fault, and does nothing', async () => {
+    const accounting = await started(createAccounting())
+    const refused = await post(`${accounting.url}/invoices`, { ...order, business: true })
+    expect(refused.status).toBe(422)
+    expect(await refused.json()).toMatchObject({ field: 'taxCode' })
+    expect(
+      (await post(`${accounting.url}/invoices`, { ...order, business: true, taxCode: 'DE1' })).status,
+    ).toBe(201)
+    const logistics = await started(createLogistics())
+    expect((await post(`${logistics.url}/shipments`, { ...order, country: 'AQ' })).status).toBe(422)
+    expect(logistics.arrivals).toEqual([])
+  })
+
   it('gives a known idempotency key its first answer again, without a second effect', async () => {
     const logistics = await started(createLogistics())
     const send = () => post(`${logistics.url}/shipments`, order, { 'idempotency-key': 'k1' })

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { between, chance } from '../chance.ts'
-import type { Answer, Arrival, BookOptions, Call } from './book.ts'
+import type { Answer, Arrival, BookOptions, Call, Document } from './book.ts'
 import { Book } from './book.ts'
 import { Door, parseJson, readBody } from './door.ts'
 import type { FaultKind } from './faults.ts'
@@ -79,6 +79,11 @@ export class Simulator {
   /** All effects in the order in which they happened. */
   get arrivals(): readonly Arrival[] {
     return this.#book.arrivals
+  }
+
+  /** What it holds now. */
+  get documents(): readonly Document[] {
+    return this.#book.documents
   }
 
   /** How many requests met which fault. */
