@@ -62,6 +62,12 @@ export interface WorldLink {
   readonly external: string
 }
 
+/** What a person does to one step. */
+export type WorldStepAct = { readonly flow: string; readonly seq: number; readonly step: string } & (
+  | { readonly act: 'edit' | 'result'; readonly data: unknown }
+  | { readonly act: 'skip' | 'approve' | 'refuse'; readonly data?: undefined }
+)
+
 /** busbar in memory, in virtual time, with stub systems. `await using` stops it, as `stop` does. */
 export interface World extends AsyncDisposable {
   /** As `hub.publish`. */
@@ -85,7 +91,12 @@ export interface World extends AsyncDisposable {
   /** All problems, resolved ones too, first seen first. */
   problems(): Promise<readonly WorldProblem[]>
   /** As a person would: retries or skips a run. Rejects with `act.refused`. */
-  act(verb: 'retry' | 'skip', run: { readonly flow: string; readonly seq: number }): Promise<void>
+  act(
+    verb: 'retry' | 'skip' | 'compensate',
+    run: { readonly flow: string; readonly seq: number },
+  ): Promise<void>
+  /** As a person would: edits a step's data, gives its result, leaves it out, approves or refuses it. Rejects with `act.refused`. */
+  actOnStep(act: WorldStepAct): Promise<void>
   /** As a person would: says which id an object has in a system. Rejects with `link.conflict` when it has another, or the id belongs to another object. */
   link(kind: string, id: string, system: SystemName, external: string): Promise<void>
   /** All cross-references, by kind, id and system. */
@@ -258,7 +269,24 @@ class RunningWorld implements World {
     return problemsOf(this.#database)
   }
 
-  async act(verb: 'retry' | 'skip', run: { readonly flow: string; readonly seq: number }): Promise<void> {
+  async actOnStep({ act, flow, seq, step, data }: WorldStepAct): Promise<void> {
+    const given = act === 'approve' ? { by: 'test', at: this.now.toISOString() } : data
+    const [row] = await this.#database.query<{ result: string }>({
+      text: `SELECT act_on_step(f.id, $2::bigint, 0::smallint, $3, $4, $5, 'test', 'test') AS result FROM flows f WHERE f.name = $1`,
+      values: [flow, seq, step, act, given === undefined ? null : JSON.stringify(given)],
+    })
+    if (row?.result !== 'done')
+      throw new BusbarError(
+        'act.refused',
+        `${act} of step ${step} of run ${flow}/${seq} does not fit: ${row?.result ?? 'absent'}`,
+      )
+    await this.#settle()
+  }
+
+  async act(
+    verb: 'retry' | 'skip' | 'compensate',
+    run: { readonly flow: string; readonly seq: number },
+  ): Promise<void> {
     const [row] = await this.#database.query<{ result: string }>({
       text: `SELECT a.result FROM flows f CROSS JOIN LATERAL act_on_run(f.id, $2::bigint, 0::smallint, $3, 'test', 'test') a WHERE f.name = $1`,
       values: [run.flow, run.seq, verb],
@@ -266,7 +294,7 @@ class RunningWorld implements World {
     if (row?.result !== 'done')
       throw new BusbarError(
         'act.refused',
-        `run ${run.flow}/${run.seq} cannot be ${verb === 'retry' ? 'retried' : 'skipped'}: ${row?.result ?? 'absent'}`,
+        `run ${run.flow}/${run.seq} cannot be ${{ retry: 'retried', skip: 'skipped', compensate: 'compensated' }[verb]}: ${row?.result ?? 'absent'}`,
       )
     await this.#settle()
   }

@@ -341,6 +341,32 @@ describe('waiting inside a flow', () => {
     expect(world.calls(logistics)).toHaveLength(1)
   })
 
+  it('waits for a person, who approves or refuses', async () => {
+    const flow = defineFlow('approved')
+      .on(orderPlaced)
+      .approve('lead', { role: 'lead', timeout: '2d' })
+      .step('ship', logistics, {
+        after: ['lead'],
+        run: ({ results, call }) => call.post('/ship', { by: results.lead.by }),
+      })
+    await using world = await startWorld({ flows: [flow] })
+    for (const number of ['SO-1', 'SO-2', 'SO-3']) await world.publish(orderPlaced, { number })
+    await world.advance('1d')
+    expect(await world.states()).toEqual({ waiting: 3 })
+    await world.actOnStep({ act: 'approve', flow: 'approved', seq: 1, step: 'lead' })
+    await world.actOnStep({ act: 'refuse', flow: 'approved', seq: 2, step: 'lead' })
+    await expect(
+      world.actOnStep({ act: 'approve', flow: 'approved', seq: 2, step: 'lead' }),
+    ).rejects.toMatchObject({ code: 'act.refused' })
+    await world.untilIdle()
+    expect((await world.runs()).map(({ state, code }) => [state, code])).toEqual([
+      ['succeeded', null],
+      ['parked', 'step.refused'],
+      ['parked', 'step.timed-out'],
+    ])
+    expect(world.calls(logistics).map(({ body }) => body)).toEqual([{ by: 'test' }])
+  })
+
   it('waits anew when a person retries what has not come in time', async () => {
     await using world = await startWorld({ flows: [paid({ timeout: '7d' })] })
     await world.publish(orderPlaced, { number: 'SO-1' })
