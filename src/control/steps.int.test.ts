@@ -169,3 +169,41 @@ describe('a person', () => {
     ])
   })
 })
+
+describe('an act at an odd moment', () => {
+  it('edits a step before its turn: it is sent in its turn, so', async () => {
+    const seq = await start()
+    await until(seq, 'waiting')
+    await rig.ask('editStep', { ...at(seq), step: 'shipment', data: { number: 'Z', revision: 1 } })
+    await until(seq, 'waiting')
+    expect(depot.sends).toEqual([])
+    await rig.ask('approveStep', { ...at(seq), step: 'lead' })
+    await until(seq, 'succeeded')
+    expect(depot.sends).toEqual(['Z1'])
+  })
+
+  it('supplies a result while the run waits for the paused system of the step: the run goes on', async () => {
+    // Paused before there is a worker: it knows from its start.
+    await rig.journal.registerSystems([{ name: 'accounting', address: 'accounting' }])
+    await rig.ask('pauseSystem', { name: 'accounting' })
+    await rig.startWorker([process()])
+    const [seq = 0] = await rig.publish({ number: 'A', revision: 1 })
+    await until(seq, 'waiting')
+    await rig.ask('supplyResult', { ...at(seq), step: 'invoice', result: { invoice: 9 }, reason: 'by hand' })
+    await rig.until(async () => (await rig.ask('getRun', at(seq))).steps[2]?.state === 'waiting')
+    await rig.ask('approveStep', { ...at(seq), step: 'lead' })
+    await until(seq, 'succeeded')
+    expect([accounting.sends, depot.sends]).toEqual([[], ['A9']])
+  })
+
+  it('leaves no lane behind when it is refused', async () => {
+    accounting.answer = refuse
+    await rig.startWorker([flowOn(accounting, { onParked: 'continue' })])
+    const [seq = 0] = await rig.publish({ number: 'A', revision: 1 })
+    await until(seq, 'parked', 'accounting')
+    await rig.sql(`UPDATE runs SET maybe_at = clock_timestamp()`)
+    const refused = await rig.refused('editStep', { flow: 'accounting', seq, step: 'send', data: {} })
+    expect(refused.code).toBe('act.refused')
+    expect(await rig.sql('SELECT * FROM lanes')).toEqual([])
+  })
+})

@@ -45,7 +45,10 @@ function restoreStep(stepRun: StepRun, row: KnownStep, now: number): void {
     keyNo,
     input,
   })
-  stepRun.phase = phases[row.state] ?? 'pending'
+  const phase = phases[row.state] ?? 'pending'
+  // A person has edited it before its turn: it has not begun.
+  const isUnbegun = phase === 'retrying' && attempts === 0 && maybeAt === null && input !== null
+  stepRun.phase = isUnbegun ? 'pending' : phase
   const goesOn = stepRun.phase === 'retrying' || stepRun.phase === 'undoing'
   stepRun.dueAt = row.nextInMs === null ? (goesOn ? now : null) : now + row.nextInMs
   stepRun.result = row.result === null ? undefined : (JSON.parse(row.result) as unknown)

@@ -1,5 +1,5 @@
 -- Acts of a person on steps, as in 0009-steps.sql, and now also on runs of one plain call, whose attempts go on being
--- counted; a retry that may double forgets the doubts of the steps too.
+-- counted; a refused act leaves no lane behind that its lock has made; a retry that may double forgets the doubts of the steps too.
 
 -- What a person may do to one step of an open run that its owner does not hold. Answers 'done', 'absent' (no such run),
 -- 'ended', or why not: 'running', 'compensating', 'not-waiting' (approve, refuse), 'done-already', 'in-doubt' (an edit
@@ -18,17 +18,17 @@ BEGIN
   IF NOT FOUND THEN RETURN 'absent'; END IF;
   IF v_run.state >= 10 THEN RETURN 'ended'; END IF;
   v_run := lock_run(v_run);
-  IF v_run.state >= 10 THEN RETURN 'ended'; END IF;
+  IF v_run.state >= 10 THEN PERFORM settle_lanes(v_run.grp, ARRAY[v_run.key]); RETURN 'ended'; END IF;
   SELECT * INTO v_step FROM steps s WHERE s.flow = p_flow AND s.seq = p_seq AND s.gen = p_gen AND s.step = p_step FOR UPDATE;
-  IF v_run.state = 3 THEN RETURN 'running'; END IF;
-  IF v_run.compensating THEN RETURN 'compensating'; END IF;
+  IF v_run.state = 3 THEN PERFORM settle_lanes(v_run.grp, ARRAY[v_run.key]); RETURN 'running'; END IF;
+  IF v_run.compensating THEN PERFORM settle_lanes(v_run.grp, ARRAY[v_run.key]); RETURN 'compensating'; END IF;
   IF p_verb IN ('approve', 'refuse') THEN
-    IF v_step.state IS DISTINCT FROM 1 THEN RETURN 'not-waiting'; END IF;
-  ELSIF v_step.state >= 10 THEN RETURN 'done-already';
+    IF v_step.state IS DISTINCT FROM 1 THEN PERFORM settle_lanes(v_run.grp, ARRAY[v_run.key]); RETURN 'not-waiting'; END IF;
+  ELSIF v_step.state >= 10 THEN PERFORM settle_lanes(v_run.grp, ARRAY[v_run.key]); RETURN 'done-already';
   END IF;
   -- A run of one plain call says of itself what the steps of others say apart.
   v_alone := v_step.step IS NULL AND NOT EXISTS (SELECT FROM steps s WHERE s.flow = p_flow AND s.seq = p_seq AND s.gen = p_gen);
-  IF p_verb = 'edit' AND (v_step.maybe_at IS NOT NULL OR v_alone AND v_run.maybe_at IS NOT NULL) THEN RETURN 'in-doubt'; END IF;
+  IF p_verb = 'edit' AND (v_step.maybe_at IS NOT NULL OR v_alone AND v_run.maybe_at IS NOT NULL) THEN PERFORM settle_lanes(v_run.grp, ARRAY[v_run.key]); RETURN 'in-doubt'; END IF;
   INSERT INTO steps AS s (flow, seq, gen, step, state, attempts, result, input, key_no, ended_at, code, message, reason)
   VALUES (p_flow, p_seq, p_gen, p_step,
           CASE p_verb WHEN 'result' THEN 10 WHEN 'approve' THEN 10 WHEN 'skip' THEN 11 WHEN 'refuse' THEN 4 ELSE 2 END,
@@ -41,7 +41,8 @@ BEGIN
     state = excluded.state, result = excluded.result, input = coalesce(excluded.input, s.input), key_no = s.key_no + excluded.key_no,
     ended_at = excluded.ended_at, next_at = NULL, maybe_at = NULL, code = excluded.code, message = excluded.message,
     reason = excluded.reason, tries = 0, throttles = 0, conflicts = 0;
-  UPDATE runs SET state = 2, holds = true, next_at = clock_timestamp(), awaits = NULL, reason = NULL, crashes = 0
+  -- Which system it needs next is for its owner to find out: it must not wait for the one that is not called any more.
+  UPDATE runs SET state = 2, system = 0, holds = true, next_at = clock_timestamp(), awaits = NULL, reason = NULL, crashes = 0
   WHERE flow = p_flow AND seq = p_seq AND gen = p_gen;
   PERFORM settle_lanes(v_run.grp, ARRAY[v_run.key]);
   PERFORM audit_run(v_run, p_verb, p_actor, p_reason,
