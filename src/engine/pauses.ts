@@ -1,4 +1,3 @@
-import { CallError } from '../errors.ts'
 import type { EventLog } from '../journal/port.ts'
 import { resultsOf } from './attempt.ts'
 import { busEvent } from './bus-event.ts'
@@ -6,6 +5,7 @@ import type { Clock } from './clock.ts'
 import { sleep } from './clock.ts'
 import { failedOutcome } from './outcome.ts'
 import type { StepRun } from './run.ts'
+import { seenEvent } from './seen-event.ts'
 import { storableResult } from './step-result.ts'
 
 /** What the steps that call nobody need. */
@@ -70,16 +70,9 @@ export class Pauses {
   }
 
   async #isNeeded(stepRun: StepRun): Promise<boolean> {
-    const { run, step } = stepRun
-    const contract = run.flow.contracts.get(run.event.type)
-    if (!contract)
-      throw new CallError({
-        class: 'invalid',
-        message: `no contract for "${run.event.type}" in this deployment`,
-      })
-    const event = await busEvent(run.event, contract)
+    const event = await seenEvent(stepRun)
     const facts = { event: event as never, results: resultsOf(stepRun) }
-    return step.definition.when?.(facts) ?? true
+    return stepRun.step.definition.when?.(facts) ?? true
   }
 
   #begin(stepRun: StepRun): void {

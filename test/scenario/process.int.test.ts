@@ -341,6 +341,27 @@ describe('waiting inside a flow', () => {
     expect(world.calls(logistics)).toHaveLength(1)
   })
 
+  it('decides by the data that a person has given the step whether it is needed', async () => {
+    const flow = defineFlow('edited')
+      .on(orderPlaced)
+      .approve('lead', { role: 'lead' })
+      .step('check', erp, {
+        after: ['lead'],
+        when: ({ event }) => event.data.total > 100,
+        run: ({ event, call }) => call.post('/check', { total: event.data.total }),
+      })
+    await using world = await startWorld({ flows: [flow] })
+    await world.publish(orderPlaced, { number: 'SO-1', total: 10 })
+    await world.untilIdle()
+    const at = { flow: 'edited', seq: 1 }
+    await world.actOnStep({ ...at, act: 'edit', step: 'check', data: { number: 'SO-1', total: 200 } })
+    await world.untilIdle()
+    await world.actOnStep({ ...at, act: 'approve', step: 'lead' })
+    await world.untilIdle()
+    expect(await world.states()).toEqual({ succeeded: 1 })
+    expect(world.calls(erp).map(({ body }) => body)).toEqual([{ total: 200 }])
+  })
+
   it('waits for a person, who approves or refuses', async () => {
     const flow = defineFlow('approved')
       .on(orderPlaced)

@@ -30,7 +30,7 @@ const maxDataBytes = 65_536
 export async function actOnStep(database: Database, act: StepAct): Promise<StepActResult> {
   const { run, step, actor, reason } = act
   await checkStep(database, act)
-  const [row] = await database.query<{ result: string; state: number | null }>({
+  const [row] = await database.query<{ result: string }>({
     text: `SELECT act_on_step(f.id, $2::bigint, $3::smallint, $4, $5, $6, $7, $8) AS result
            FROM flows f WHERE f.name = $1`,
     values: [run.flow, run.seq, run.generation, step, act.act, dataText(act), actor, reason],
