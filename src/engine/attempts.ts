@@ -65,7 +65,8 @@ export class Attempts {
     if (Number.isNaN(stepRun.startedAt)) stepRun.startedAt = stepRun.attemptAt
     stepRun.firstAt ??= clock.now()
     if (!run.hasRow && run.event.seq > this.#attemptedTo) this.#attemptedTo = run.event.seq
-    const inDoubt = stepRun.maybeAt !== null
+    // A row: careful mode has given it one because it was in doubt, also where `find` has taken the doubt away since.
+    const inDoubt = stepRun.maybeAt !== null || run.hasRow
     const deps = {
       hub,
       clock,
@@ -101,7 +102,9 @@ export class Attempts {
     const verdict = decide(outcome, facts, random)
     tellGate(gate, outcome)
     count(stepRun, outcome, verdict)
-    if (outcome.kind === 'failed' && 'maybe' in verdict && verdict.maybe) this.#doubt(stepRun, outcome.class)
+    // Only now, with what followed the look: until then the rows go on saying that it is in doubt, as it is to a new owner.
+    if (saidAbsent(report)) stepRun.maybeAt = null
+    if (outcome.kind === 'failed' && leavesDoubt(outcome, verdict)) this.#doubt(stepRun, outcome.class)
     onEnded(stepRun, report, verdict)
   }
 
@@ -110,6 +113,16 @@ export class Attempts {
     const answered = errorClass !== 'unknown'
     stepRun.maybeAt = this.#deps.clock.now() - (answered ? stepRun.step.gate.settings.settleMs : 0)
   }
+}
+
+/** `find` has looked, after what was sent before had settled, and there is no effect of it. */
+function saidAbsent({ records }: AttemptReport): boolean {
+  return records.some(({ kind, outcome }) => kind === 'find' && outcome === 'absent')
+}
+
+/** Whoever pays for it, and also where the system is waited for: of several requests one may have had its effect. */
+function leavesDoubt(outcome: Outcome & { kind: 'failed' }, verdict: Verdict): boolean {
+  return outcome.maybe || ('maybe' in verdict && verdict.maybe)
 }
 
 /** Which budget pays for the attempt. */
