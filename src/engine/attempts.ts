@@ -69,7 +69,8 @@ export class Attempts {
     if (Number.isNaN(stepRun.startedAt)) stepRun.startedAt = stepRun.attemptAt
     stepRun.firstAt ??= clock.now()
     if (!run.hasRow && run.event.seq > this.#attemptedTo) this.#attemptedTo = run.event.seq
-    const isMarked = this.careful && stepRun.maybeAt !== null
+    // A row: careful mode has given it one because it was in doubt, also where `find` has taken the doubt away since.
+    const isMarked = this.careful && (stepRun.maybeAt !== null || run.hasRow)
     const deps = isMarked ? { ...this.#plain, mark: (inside: boolean) => mark(stepRun, inside) } : this.#plain
     void attempt(stepRun, deps).then((report) => this.#ended(stepRun, report))
   }
@@ -84,7 +85,9 @@ export class Attempts {
     const verdict = outcome.kind === 'succeeded' ? succeed : this.#judge(stepRun, outcome)
     tellGate(stepRun.step.gate, outcome)
     count(stepRun, outcome, verdict)
-    if (outcome.kind === 'failed' && 'maybe' in verdict && verdict.maybe) this.#doubt(stepRun, outcome.class)
+    // Only now, with what followed the look: until then the rows go on saying that it is in doubt, as it is to a new owner.
+    if (saidAbsent(report)) stepRun.maybeAt = null
+    if (outcome.kind === 'failed' && leavesDoubt(outcome, verdict)) this.#doubt(stepRun, outcome.class)
     onEnded(stepRun, report, verdict)
   }
 
@@ -113,6 +116,16 @@ export class Attempts {
 }
 
 const succeed: Verdict = { do: 'succeed' }
+
+/** `find` has looked, after what was sent before had settled, and there is no effect of it. */
+function saidAbsent({ records }: AttemptReport): boolean {
+  return records.some(({ kind, outcome }) => kind === 'find' && outcome === 'absent')
+}
+
+/** Whoever pays for it, and also where the system is waited for: of several requests one may have had its effect. */
+function leavesDoubt(outcome: Outcome & { kind: 'failed' }, verdict: Verdict): boolean {
+  return outcome.maybe || ('maybe' in verdict && verdict.maybe)
+}
 
 /** Which budget pays for the attempt. */
 function count(stepRun: CallRun, outcome: Outcome, verdict: Verdict): void {
