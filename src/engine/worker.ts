@@ -1,6 +1,7 @@
 import type { Flow } from '../define/flow.ts'
 import { callsOf } from '../define/flow-builder.ts'
 import type { Connector, System } from '../define/system.ts'
+import type { TransportConnection } from '../define/transport.ts'
 import type { Strangers, VersionsJournal } from '../journal/port-versions.ts'
 import type { GroupLease, GroupState, Journal } from '../journal/port.ts'
 import type { Breaker } from './breaker.ts'
@@ -28,6 +29,8 @@ export interface WorkerDeps {
   readonly journal: Journal
   /** Without it nothing is known of other versions of the flows: for worlds in which there are none. */
   readonly versions?: VersionsJournal
+  /** Carries events to the owners of lane groups; without it they read the log themselves. */
+  readonly transport?: Pick<TransportConnection, 'carry'>
   readonly clock: Clock
   readonly random: Random
   readonly observer: EngineObserver
@@ -85,6 +88,7 @@ export class Worker {
         for (const group of this.#groups.values()) group.logMoved()
       },
       onError: deps.onError,
+      patient: () => this.#groups.size > 0 && [...this.#groups.values()].every((group) => group.isCarried),
     })
     this.#replays = new Replays({ ...deps, groups: () => this.#groups.values() })
   }
@@ -354,7 +358,7 @@ export class Worker {
 
   #newGroup(own: Pick<GroupDeps, 'lease' | 'strangers' | 'headAtStart'>): Group {
     const { lease } = own
-    const { clock, random, journal, hub, id, observer, onError, onOwnership } = this.#deps
+    const { clock, random, journal, transport, hub, id, observer, onError, onOwnership } = this.#deps
     const groups = new Set(this.#flows.map((flow) => flow.group)).size
     const flows = this.#flows.filter((flow) => flow.group === lease.group && lease.positions.has(flow.id))
     return new Group({
@@ -370,6 +374,7 @@ export class Worker {
         windowMs: (system) => echoWindowMs(system, this.#flows),
       },
       journal,
+      ...(transport && { transport }),
       tail: this.#tail,
       clock,
       random,
