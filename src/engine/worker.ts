@@ -331,13 +331,24 @@ export class Worker {
   async #acquire(state: GroupState): Promise<void> {
     const { journal, id, onOwnership } = this.#deps
     const lease = await journal.acquire(id, state.group, state.part)
-    const strangers = lease && (await this.#adopt(lease))
-    if (!strangers) return
-    const group = this.#newGroup({ lease, strangers, headAtStart: await journal.head() })
+    const group = lease && (await this.#prepare(lease))
+    if (!group) return
     group.paused = state.paused
     this.#groups.set(nameOf(lease), group)
     group.start()
     onOwnership?.(lease.group, true)
+  }
+
+  /** Its owner in memory. Where that fails the group is given back: as the journal's alone, nobody would run it. */
+  async #prepare(lease: GroupLease): Promise<Group | undefined> {
+    const { journal, id } = this.#deps
+    try {
+      const strangers = await this.#adopt(lease)
+      return strangers && this.#newGroup({ lease, strangers, headAtStart: await journal.head() })
+    } catch (error) {
+      await journal.release(id, lease).catch(this.#deps.onError)
+      throw error
+    }
   }
 
   /** What its rows may speak of that is not here; undefined, and the group given back, where it is for others to run it. */
