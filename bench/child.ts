@@ -65,7 +65,8 @@ export class Child {
 /** A contestant of one process that answers `usage` and `stop`, and says its port when it is ready. */
 export async function startSingle(file: string, settings: object): Promise<Contestant> {
   const child = new Child(file, [JSON.stringify(settings)])
-  const { port } = await child.next<{ port: number }>()
+  const { port, failed } = await child.next<{ port: number; failed?: string }>()
+  if (failed !== undefined) throw new Error(failed)
   return { port, usage: () => child.ask<Usage>({ ask: 'usage' }), stop: () => child.stop() }
 }
 

@@ -16,8 +16,8 @@ const { url, schema, ports, withPaused, workload, transport, roles } = JSON.pars
   process.argv[2] ?? '{}',
 ) as HubSettings
 if (transport === 'rabbitmq') {
-  process.stderr.write('--transport rabbitmq: not available yet\n')
-  process.exit(2)
+  process.send?.({ failed: '--transport rabbitmq: not available yet' }, () => process.exit(2))
+  await new Promise(() => undefined)
 }
 
 const Order = z.object({ number: z.string(), revision: z.number(), customer: z.string(), note: z.string() })

@@ -94,7 +94,12 @@ const inserts = new Batcher<Event, string | undefined>({
       ],
     })
     const seqs = new Map(rows.map(({ seq, source, id }) => [`${source} ${id}`, seq]))
-    return events.map(({ source, id }) => seqs.get(`${source} ${id}`))
+    return events.map(({ source, id }) => {
+      const name = `${source} ${id}`
+      const seq = seqs.get(name)
+      seqs.delete(name) // the same event twice in a batch is new once
+      return seq
+    })
   },
 })
 const marks = new Batcher<string, void>({
