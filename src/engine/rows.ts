@@ -55,6 +55,7 @@ export function runRow(run: Run, change: RowChange, of: StepRun): RunRow {
     compensating: run.compensating,
     awaits: change.awaits ?? null,
     ...(run.flow.latest && change.state < runState.succeeded && { settleMs: run.flow.latest.settleMs }),
+    ...(run.flow.latest && run.echo && { echo: true }),
   }
 }
 
