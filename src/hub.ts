@@ -13,6 +13,7 @@ import { openOutboxRelay } from './hub/outbox.ts'
 import type { OpenedRelay } from './hub/outbox.ts'
 import { createServer, listen } from './hub/server.ts'
 import { Session } from './hub/session.ts'
+import { openSources } from './hub/sources.ts'
 import { Appender } from './ingress/appender.ts'
 import type { Published, PublishOptions } from './ingress/publish.ts'
 import { publishEvent } from './ingress/publish.ts'
@@ -195,17 +196,25 @@ class RunningHub implements Hub {
     const relay = openOutboxRelay({ home, session, metrics, config: this.#config, log: this.#log })
     this.#opened.add(async () => relay?.close())
     this.#relay = relay
+    if (this.#roles.includes('ingress')) {
+      const sources = openSources({ appender, metrics, config: this.#config, log: this.#log })
+      this.#opened.add(() => sources.close())
+    }
     await this.#serve({ session, appender, metrics, control })
     this.#log.info({ url: this.#url, flows: this.#config.flows.length }, 'busbar is running')
   }
 
+  get #roles(): readonly Role[] {
+    return this.#options.roles ?? ['ingress', 'worker']
+  }
+
   async #openSession(home: Home, metrics: Metrics): Promise<Session> {
-    const { roles = ['ingress', 'worker'], migrate, leaseMs, watchdog } = this.#options
+    const { migrate, leaseMs, watchdog } = this.#options
     const session = new Session({
       config: this.#config,
       database: home,
       migrate: migrate ?? home.own,
-      works: roles.includes('worker'),
+      works: this.#roles.includes('worker'),
       watchdog: watchdog ?? false,
       leaseMs: leaseMs ?? defaults.leaseMs,
       log: this.#log,
@@ -223,14 +232,13 @@ class RunningHub implements Hub {
     control: Database
   }): Promise<void> {
     const { http } = this.#config
-    const { roles = ['ingress', 'worker'] } = this.#options
     const server = createServer({
       ...parts,
       database: parts.control,
       config: this.#config,
       log: this.#log,
       authenticate: http.unauthenticated ? undefined : authenticator(parts.control),
-      takesEvents: roles.includes('ingress'),
+      takesEvents: this.#roles.includes('ingress'),
       stopping: () => this.#stopping,
     })
     this.#opened.add(() => server.close())
