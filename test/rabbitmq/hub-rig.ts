@@ -1,6 +1,7 @@
 /** A hub on a schema of its own, whose log a test can read and whose journal it can take away. */
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
+import { pino } from 'pino'
 import { z } from 'zod'
 import { createHub, defineConfig, defineEvent, postgres } from '../../src/index.ts'
 import type { ConsumerSource, Flow, Hub } from '../../src/index.ts'
@@ -14,7 +15,6 @@ export const orderPlaced = defineEvent({
 
 /** A message that the hub logged. */
 export interface LogLine {
-  readonly level: 'info' | 'warn' | 'error'
   readonly facts: Readonly<Record<string, unknown>>
   readonly message: string
 }
@@ -40,9 +40,11 @@ export async function startHub(options: {
   const schema = `rabbit_${randomBytes(6).toString('hex')}`
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 2, options: `-c search_path=${schema}` })
   const lines: LogLine[] = []
-  const hear = (level: LogLine['level']) => (facts: object, message: string) =>
-    void lines.push({ level, facts: facts as LogLine['facts'], message })
-  const log = { info: hear('info'), warn: hear('warn'), error: hear('error') }
+  const write = (text: string) => {
+    const { msg: message = '', ...facts } = JSON.parse(text) as { msg?: string }
+    lines.push({ message, facts })
+  }
+  const log = pino({ level: 'info' }, { write })
   const config = defineConfig({
     journal: postgres({ url: databaseUrl, schema }),
     flows: options.flows ?? [],
@@ -54,7 +56,7 @@ export async function startHub(options: {
   const hub = createHub(config, {
     migrate: true,
     roles: options.works ? ['ingress', 'worker'] : ['ingress'],
-    log: log as unknown as NonNullable<Exclude<Parameters<typeof createHub>[1], undefined>['log']>,
+    log,
   })
   await hub.start()
   return {
