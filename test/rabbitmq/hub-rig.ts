@@ -62,8 +62,10 @@ export async function startHub(options: {
   return {
     hub,
     lines,
-    stored: async () =>
-      (await pool.query('SELECT source, id, data, ext::text FROM events ORDER BY seq')).rows,
+    stored: async () => {
+      const text = 'SELECT source, id, data, ext::text FROM events ORDER BY seq'
+      return (await pool.query<Awaited<ReturnType<HubRig['stored']>>[number]>(text)).rows
+    },
     sql: async <Row extends pg.QueryResultRow>(text: string) => (await pool.query<Row>(text)).rows,
     metrics: async () => (await fetch(`${hub.url}/metrics`)).text(),
     breakJournal: async () => void (await pool.query('ALTER TABLE events RENAME TO events_away')),
