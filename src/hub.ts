@@ -14,6 +14,7 @@ import { Opened } from './hub/opened.ts'
 import { openOutboxRelay } from './hub/outbox.ts'
 import type { OpenedRelay } from './hub/outbox.ts'
 import { closeServer, createServer, listen } from './hub/server.ts'
+import { Presence, processFacts } from './hub/presence.ts'
 import { Session } from './hub/session.ts'
 import { Appender } from './ingress/appender.ts'
 import type { Published, PublishOptions } from './ingress/publish.ts'
@@ -109,6 +110,7 @@ class RunningHub implements Hub {
   #stopping = false
   #appender: Appender | undefined
   #relay: OpenedRelay | undefined
+  #presence: Presence | undefined
   #server: ReturnType<typeof createServer> | undefined
   #metrics: Pick<Metrics, 'accepted'> = { accepted: () => undefined }
   #url: string | undefined
@@ -140,6 +142,7 @@ class RunningHub implements Hub {
     this.#stopping = true
     this.#stopped ??= (async () => {
       await this.#started?.catch(() => undefined)
+      this.#presence?.drain()
       if (this.#url !== undefined && this.#takesRequests)
         await new Promise((resolve) => setTimeout(resolve, drainMs ?? this.#config.http.drainMs ?? 0))
       this.#graceUntil = performance.now() + graceMs
@@ -220,6 +223,7 @@ class RunningHub implements Hub {
     this.#opened.add(() => appender.stop())
     this.#appender = appender
     if (this.#roles.has('worker')) this.#moveOutbox(home, session, metrics)
+    else this.#showPresence(control)
     await this.#serve({ session, appender, metrics, control })
     this.#log.info(
       { url: this.#url, roles: [...this.#roles], flows: this.#config.flows.length },
@@ -233,6 +237,18 @@ class RunningHub implements Hub {
     this.#relay = relay
   }
 
+  #showPresence(database: Database): void {
+    const presence = new Presence({
+      database,
+      facts: processFacts(this.#roles),
+      leaseMs: this.#options.leaseMs ?? defaults.leaseMs,
+      onError: (error) => this.#log.warn({ err: error }, 'cannot say in the journal that this process lives'),
+    })
+    this.#opened.add(() => presence.stop())
+    this.#presence = presence
+    presence.start()
+  }
+
   async #openSession(home: Home, metrics: Metrics): Promise<Session> {
     const { migrate, leaseMs, watchdog } = this.#options
     const session = new Session({
@@ -240,6 +256,7 @@ class RunningHub implements Hub {
       database: home,
       migrate: migrate ?? home.own,
       works: this.#roles.has('worker'),
+      facts: processFacts(this.#roles),
       watchdog: watchdog ?? false,
       leaseMs: leaseMs ?? defaults.leaseMs,
       log: this.#log,
