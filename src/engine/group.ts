@@ -185,6 +185,7 @@ export class Group {
       leaseMs: deps.leaseMs,
       room: () => (this.#mayStart() ? maxUnfinished - this.#unfinished : 0),
       careful: () => this.#lanes.careful,
+      readsSuspects: () => this.#reading.readHead < this.#suspectTo,
       isFree: (key) => this.#lanes.isFree(key),
       ...(mayAwaitLinks(flows) && { releaseLinked: linkReleases({ lease, journal, clock, onLost }) }),
       beginClaim: (key) => this.#lanes.beginClaim(key),
