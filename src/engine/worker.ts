@@ -1,6 +1,7 @@
 import type { Flow } from '../define/flow.ts'
 import { callsOf } from '../define/flow-builder.ts'
 import type { Connector, System } from '../define/system.ts'
+import type { TransportConnection } from '../define/transport.ts'
 import type { Strangers, VersionsJournal } from '../journal/port-versions.ts'
 import type { GroupLease, GroupState, Journal, WorkerFacts } from '../journal/port.ts'
 import type { Breaker } from './breaker.ts'
@@ -28,6 +29,8 @@ export interface WorkerDeps {
   readonly journal: Journal
   /** Without it nothing is known of other versions of the flows: for worlds in which there are none. */
   readonly versions?: VersionsJournal
+  /** Carries events to the owners of lane groups; without it they read the log themselves. */
+  readonly transport?: Pick<TransportConnection, 'carry'>
   readonly clock: Clock
   readonly random: Random
   readonly observer: EngineObserver
@@ -87,6 +90,7 @@ export class Worker {
         for (const group of this.#groups.values()) group.logMoved()
       },
       onError: deps.onError,
+      patient: () => this.#groups.size > 0 && [...this.#groups.values()].every((group) => group.isCarried),
     })
     this.#replays = new Replays({ ...deps, groups: () => this.#groups.values() })
   }
@@ -338,13 +342,24 @@ export class Worker {
   async #acquire(state: GroupState): Promise<void> {
     const { journal, id, onOwnership } = this.#deps
     const lease = await journal.acquire(id, state.group, state.part)
-    const strangers = lease && (await this.#adopt(lease))
-    if (!strangers) return
-    const group = this.#newGroup({ lease, strangers, headAtStart: await journal.head() })
+    const group = lease && (await this.#prepare(lease))
+    if (!group) return
     group.paused = state.paused
     this.#groups.set(nameOf(lease), group)
     group.start()
     onOwnership?.(lease.group, true)
+  }
+
+  /** Its owner in memory. Where that fails the group is given back: as the journal's alone, nobody would run it. */
+  async #prepare(lease: GroupLease): Promise<Group | undefined> {
+    const { journal, id } = this.#deps
+    try {
+      const strangers = await this.#adopt(lease)
+      return strangers && this.#newGroup({ lease, strangers, headAtStart: await journal.head() })
+    } catch (error) {
+      await journal.release(id, lease).catch(this.#deps.onError)
+      throw error
+    }
   }
 
   /** What its rows may speak of that is not here; undefined, and the group given back, where it is for others to run it. */
@@ -365,7 +380,7 @@ export class Worker {
 
   #newGroup(own: Pick<GroupDeps, 'lease' | 'strangers' | 'headAtStart'>): Group {
     const { lease } = own
-    const { clock, random, journal, hub, id, observer, onError, onOwnership } = this.#deps
+    const { clock, random, journal, transport, hub, id, observer, onError, onOwnership } = this.#deps
     const groups = new Set(this.#flows.map((flow) => flow.group)).size
     const flows = this.#flows.filter((flow) => flow.group === lease.group && lease.positions.has(flow.id))
     return new Group({
@@ -381,6 +396,7 @@ export class Worker {
         windowMs: (system) => echoWindowMs(system, this.#flows),
       },
       journal,
+      ...(transport && { transport }),
       tail: this.#tail,
       clock,
       random,

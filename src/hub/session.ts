@@ -1,4 +1,5 @@
 import type { Config } from '../define/config.ts'
+import type { TransportConnection } from '../define/transport.ts'
 import { systemClock } from '../engine/clock.ts'
 import type { EngineObserver } from '../engine/attempts.ts'
 import type { Unread } from '../engine/expecting.ts'
@@ -22,6 +23,8 @@ export interface SessionOptions {
   readonly config: Config
   readonly database: { readonly url: string; readonly schema: string; readonly maxConnections: number }
   readonly migrate: boolean
+  /** Carries events to its worker; without it the worker reads the log itself. */
+  readonly transport?: Pick<TransportConnection, 'carry'> | undefined
   /** Whether it owns lane groups; an ingress alone does not. */
   readonly works: boolean
   readonly facts: WorkerFacts
@@ -144,7 +147,7 @@ export class Session {
     stats: StatsWriter
     onError: (error: unknown) => void
   }): Worker {
-    const { config, facts, leaseMs, log, metrics } = this.#options
+    const { config, facts, transport, leaseMs, log, metrics } = this.#options
     const { id, journal, stats, onError } = parts
     return new Worker({
       id,
@@ -153,6 +156,7 @@ export class Session {
       redact: config.redact,
       journal,
       versions: journal,
+      ...(transport && { transport }),
       clock: systemClock,
       random: Math.random,
       facts,
