@@ -15,6 +15,7 @@ import { Opened } from './hub/opened.ts'
 import { openOutboxRelay } from './hub/outbox.ts'
 import type { OpenedRelay } from './hub/outbox.ts'
 import { closeServer, createServer, listen } from './hub/server.ts'
+import { Presence, processFacts } from './hub/presence.ts'
 import { Session } from './hub/session.ts'
 import type { OpenedLogRelay } from './hub/transport.ts'
 import { openLogRelay, openTransport } from './hub/transport.ts'
@@ -113,6 +114,7 @@ class RunningHub implements Hub {
   #stopping = false
   #appender: Appender | undefined
   #relay: OpenedRelay | undefined
+  #presence: Presence | undefined
   #server: ReturnType<typeof createServer> | undefined
   #metrics: Pick<Metrics, 'accepted'> = { accepted: () => undefined }
   #url: string | undefined
@@ -144,6 +146,7 @@ class RunningHub implements Hub {
     this.#stopping = true
     this.#stopped ??= (async () => {
       await this.#started?.catch(() => undefined)
+      this.#presence?.drain()
       if (this.#url !== undefined && this.#takesRequests)
         await new Promise((resolve) => setTimeout(resolve, drainMs ?? this.#config.http.drainMs ?? 0))
       this.#graceUntil = performance.now() + graceMs
@@ -231,6 +234,7 @@ class RunningHub implements Hub {
     this.#opened.add(() => appender.stop())
     this.#appender = appender
     if (this.#roles.has('worker')) this.#moveOutbox(home, session, metrics)
+    else this.#showPresence(control)
     if (this.#roles.has('ingress')) {
       const sources = openSources({ appender, metrics, config: this.#config, log: this.#log })
       this.#opened.add(() => sources.close())
@@ -254,6 +258,18 @@ class RunningHub implements Hub {
     this.#relay = relay
   }
 
+  #showPresence(database: Database): void {
+    const presence = new Presence({
+      database,
+      facts: processFacts(this.#roles),
+      leaseMs: this.#options.leaseMs ?? defaults.leaseMs,
+      onError: (error) => this.#log.warn({ err: error }, 'cannot say in the journal that this process lives'),
+    })
+    this.#opened.add(() => presence.stop())
+    this.#presence = presence
+    presence.start()
+  }
+
   async #openSession(
     home: Home,
     metrics: Metrics,
@@ -266,6 +282,7 @@ class RunningHub implements Hub {
       migrate: migrate ?? home.own,
       transport,
       works: this.#roles.has('worker'),
+      facts: processFacts(this.#roles),
       watchdog: watchdog ?? false,
       leaseMs: leaseMs ?? defaults.leaseMs,
       log: this.#log,

@@ -9,6 +9,7 @@ import { addKeyCommands } from './commands/keys.ts'
 import { addOutboxCommands } from './commands/outbox.ts'
 import { addLinkCommands } from './commands/links.ts'
 import { addOverviewCommands } from './commands/overview.ts'
+import { addWorkerCommands } from './commands/workers.ts'
 import { addPublishCommand } from './commands/publish.ts'
 import { addReplayCommand } from './commands/replay.ts'
 import { addReplaysCommands } from './commands/replays.ts'
@@ -59,6 +60,7 @@ export function createProgram(terminal: Terminal): Command {
     addRunningCommands,
     addPublishCommand,
     addOverviewCommands,
+    addWorkerCommands,
     addEventCommands,
     addRunCommands,
     addStepCommands,

@@ -158,7 +158,7 @@ describe('answers', () => {
     ])
     await rig.startWorker([], { id: `${rig.schema}-second` })
     expect((await rig.ask('listWorkers')).items).toMatchObject([
-      { id: `${rig.schema}-second`, state: 'live' },
+      { id: `${rig.schema}-second`, state: 'live', draining: false, roles: ['worker'], groups: [], left: [] },
     ])
     const [ids] = await rig.sql<{ flow: number; system: number }>('SELECT flow, system FROM runs LIMIT 1')
     const minute = Math.floor(Date.now() / 60_000)

@@ -462,7 +462,7 @@ export const routes = {
     ...read,
     path: '/workers',
     tag: 'overview',
-    summary: 'The processes that run flows',
+    summary: 'The processes: what they do, what they own, and those that died',
     answer: WorkerList,
   }),
   stats: defineRoute({

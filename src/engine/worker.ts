@@ -3,7 +3,7 @@ import { callsOf } from '../define/flow-builder.ts'
 import type { Connector, System } from '../define/system.ts'
 import type { TransportConnection } from '../define/transport.ts'
 import type { Strangers, VersionsJournal } from '../journal/port-versions.ts'
-import type { GroupLease, GroupState, Journal } from '../journal/port.ts'
+import type { GroupLease, GroupState, Journal, WorkerFacts } from '../journal/port.ts'
 import type { Breaker } from './breaker.ts'
 import type { Cancel, Clock, Random } from './clock.ts'
 import { echoContracts, echoWindowMs, flowsThatSkip } from './echo-judge.ts'
@@ -34,6 +34,8 @@ export interface WorkerDeps {
   readonly clock: Clock
   readonly random: Random
   readonly observer: EngineObserver
+  /** What people are told of this process. */
+  readonly facts?: WorkerFacts
   /** Default 6 s. */
   readonly leaseMs?: number
   /** Payload held in memory by all groups together; default 64 MiB. */
@@ -99,13 +101,14 @@ export class Worker {
   }
 
   async #start(): Promise<void> {
-    const { journal, id, flows } = this.#deps
+    const { journal, id, flows, facts } = this.#deps
     await this.#connect()
     this.#flows = flowRuntimes(flows, await journal.registerFlows(registrations(flows)), (flow) =>
       this.#wires(flow),
     )
     const sent = this.#moment()
-    await journal.join(id, this.#leaseMs)
+    const versions = Object.fromEntries(this.#flows.map((flow) => [flow.name, flow.version]))
+    await journal.join(id, this.#leaseMs, facts && { ...facts, versions })
     await this.#deps.versions?.runsFlows(
       id,
       this.#flows.map((flow) => flow.id),
@@ -175,19 +178,24 @@ export class Worker {
     this.#replays.stop()
   }
 
-  /** While attempts end, the lease must not. */
+  /** While attempts end, the lease must not; and the others take what is handed over without waiting for the rest. */
   #keepAlive(): Cancel {
     const { journal, id, clock, onError } = this.#deps
     let cancel: Cancel = () => undefined
     const beat = () => {
       const sent = this.#moment()
+      for (const gate of this.#gates.values()) gate.rebalance() // permits that its last attempts do not need
       journal
-        .heartbeat(id, this.#leaseMs)
+        .heartbeat(id, this.#leaseMs, { draining: true, attempts: this.#attempts })
         .then((answer) => answer === 'dead' || this.#lease.confirmed(sent), onError)
       cancel = clock.timer(this.#leaseMs / heartbeatsPerLease, beat)
     }
     beat()
     return () => cancel()
+  }
+
+  get #attempts(): number {
+    return [...this.#gates.values()].reduce((sum, gate) => sum + gate.inUse, 0)
   }
 
   #moment(): { monotonic: number; wall: number } {
@@ -255,7 +263,10 @@ export class Worker {
     try {
       const held = this.#lease.holds()
       const sent = this.#moment()
-      const answer = await journal.heartbeat(id, this.#leaseMs)
+      const answer = await journal.heartbeat(id, this.#leaseMs, {
+        draining: false,
+        attempts: this.#attempts,
+      })
       // One that has left is not known any more either.
       if (answer === 'dead') return this.#state === 'running' ? onDead() : undefined
       this.#lease.confirmed(sent)

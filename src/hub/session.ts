@@ -1,5 +1,3 @@
-import { randomBytes } from 'node:crypto'
-import { hostname } from 'node:os'
 import type { Config } from '../define/config.ts'
 import type { TransportConnection } from '../define/transport.ts'
 import { systemClock } from '../engine/clock.ts'
@@ -13,11 +11,12 @@ import { startWatchdog } from '../engine/watchdog.ts'
 import { Worker } from '../engine/worker.ts'
 import { BusbarError } from '../errors.ts'
 import type { FlowStanding } from '../journal/port-versions.ts'
-import type { Journal } from '../journal/port.ts'
+import type { Journal, WorkerFacts } from '../journal/port.ts'
 import type { SqlJournal } from '../journal/sql-journal.ts'
 import { openJournal } from '../journal/sql-journal.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { newIdentity } from './presence.ts'
 
 /** How one process takes part. */
 export interface SessionOptions {
@@ -28,6 +27,7 @@ export interface SessionOptions {
   readonly transport?: Pick<TransportConnection, 'carry'> | undefined
   /** Whether it owns lane groups; an ingress alone does not. */
   readonly works: boolean
+  readonly facts: WorkerFacts
   /** Kill the process when its event loop stands still for the lease time. */
   readonly watchdog: boolean
   readonly leaseMs: number
@@ -101,7 +101,7 @@ export class Session {
   /** `first`: a deployment says what it expects when it starts, not again when a worker begins again: a newer one may have spoken. */
   async #begin(migrate: boolean, first: boolean): Promise<Identity> {
     const { database, works, log } = this.#options
-    const id = `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`
+    const id = newIdentity()
     const onError = (error: unknown) => log.warn({ err: error }, 'the journal does not answer as it should')
     const journal = await openJournal({ ...database, worker: id, migrate, onError })
     if (!works) return { journal, worker: undefined, stats: undefined }
@@ -147,7 +147,7 @@ export class Session {
     stats: StatsWriter
     onError: (error: unknown) => void
   }): Worker {
-    const { config, transport, leaseMs, log, metrics } = this.#options
+    const { config, facts, transport, leaseMs, log, metrics } = this.#options
     const { id, journal, stats, onError } = parts
     return new Worker({
       id,
@@ -159,6 +159,7 @@ export class Session {
       ...(transport && { transport }),
       clock: systemClock,
       random: Math.random,
+      facts,
       leaseMs,
       observer: observer(stats, log, metrics),
       onDead: () => this.#restart(),

@@ -432,16 +432,37 @@ export interface GroupState {
   readonly paused: boolean
 }
 
-/** Answer to a heartbeat. */
+/** Answer to a heartbeat; others that drain are not among the live ones. */
 export type Heartbeat =
   'dead' | { readonly liveWorkers: readonly string[]; readonly expiredWorkers: readonly string[] }
+
+/** What a worker says of itself when it joins, for people. */
+export interface WorkerFacts {
+  readonly host: string
+  readonly pid: number
+  readonly roles: readonly string[]
+}
+
+/** How a worker is doing. */
+export interface WorkerState {
+  /** It hands over: it is not counted among the live ones that share the lane groups. */
+  readonly draining: boolean
+  /** Attempts under way, for people. */
+  readonly attempts: number
+}
 
 /** Who is alive and who owns what. */
 export interface Cluster {
   registerFlows(flows: readonly FlowRegistration[]): Promise<readonly RegisteredFlow[]>
   registerSystems(systems: readonly { name: string; address: string }[]): Promise<ReadonlyMap<string, number>>
-  join(worker: string, leaseMs: number): Promise<void>
-  heartbeat(worker: string, leaseMs: number): Promise<Heartbeat>
+  /** `versions`: of the flows that it runs, by name. */
+  join(
+    worker: string,
+    leaseMs: number,
+    facts?: WorkerFacts & { readonly versions: Readonly<Record<string, number>> },
+  ): Promise<void>
+  /** Without `state`: not draining. */
+  heartbeat(worker: string, leaseMs: number, state?: WorkerState): Promise<Heartbeat>
   /** Ends the lease and frees the permits. Every group is to be released before: while it has one, this does nothing, and it is taken over later. */
   leave(worker: string): Promise<void>
   groups(): Promise<readonly GroupState[]>

@@ -22,26 +22,29 @@ export function sqlCluster(database: Database): Cluster {
       return ids
     },
 
-    async join(worker, leaseMs) {
+    async join(worker, leaseMs, facts) {
+      const { host = '', pid = null, roles = ['worker'], versions = {} } = facts ?? {}
       await database.query({
-        text: `INSERT INTO workers (id, lease_until) VALUES ($1, clock_timestamp() + $2 * interval '1 ms')`,
-        values: [worker, leaseMs],
+        text: `INSERT INTO workers (id, lease_until, host, pid, roles, versions)
+               VALUES ($1, clock_timestamp() + $2 * interval '1 ms', $3, $4, $5, $6)`,
+        values: [worker, leaseMs, host, pid, roles, JSON.stringify(versions)],
       })
     },
 
-    async heartbeat(worker, leaseMs) {
-      const rows = await database.query<{ id: string; live: boolean }>({
+    async heartbeat(worker, leaseMs, { draining, attempts } = { draining: false, attempts: 0 }) {
+      const rows = await database.query<{ id: string; live: boolean; draining: boolean }>({
         name: 'heartbeat',
         text: `WITH mine AS (
-                 UPDATE workers SET lease_until = clock_timestamp() + $2 * interval '1 ms' WHERE id = $1 AND NOT dead RETURNING id
+                 UPDATE workers SET lease_until = clock_timestamp() + $2 * interval '1 ms', draining = $3, attempts = $4
+                 WHERE id = $1 AND NOT dead RETURNING id
                )
-               SELECT w.id, w.id = $1 OR w.lease_until >= clock_timestamp() AS live
+               SELECT w.id, w.id = $1 OR w.lease_until >= clock_timestamp() AS live, w.id <> $1 AND w.draining AS draining
                FROM workers w WHERE NOT w.dead AND EXISTS (SELECT FROM mine)`,
-        values: [worker, leaseMs],
+        values: [worker, leaseMs, draining, attempts],
       })
       if (rows.length === 0) return 'dead'
       return {
-        liveWorkers: rows.filter((row) => row.live).map((row) => row.id),
+        liveWorkers: rows.filter((row) => row.live && !row.draining).map((row) => row.id),
         expiredWorkers: rows.filter((row) => !row.live).map((row) => row.id),
       }
     },

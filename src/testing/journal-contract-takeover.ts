@@ -38,6 +38,23 @@ function takeoverCases({ world, capabilities }: ContractContext): void {
     expect(await journal.takeover(quick)).toBe(false)
   })
 
+  it('S7: one that drains is alive, but not among those that share the lane groups', async () => {
+    const [journal] = world().sessions as [Journal]
+    const [staying, leaving] = [unique('worker'), unique('worker')]
+    for (const worker of [staying, leaving]) await journal.join(worker, 60_000)
+    const answer = async () => await journal.heartbeat(staying, 60_000, { draining: false, attempts: 3 })
+    await journal.heartbeat(leaving, 60_000, { draining: true, attempts: 1 })
+    expect(await answer()).toMatchObject({
+      liveWorkers: expect.not.arrayContaining([leaving]) as unknown,
+      expiredWorkers: expect.not.arrayContaining([leaving]) as unknown,
+    })
+    expect(await journal.takeover(leaving)).toBe(false)
+    await journal.heartbeat(leaving, 60_000)
+    expect(await answer()).toMatchObject({
+      liveWorkers: expect.arrayContaining([staying, leaving]) as unknown,
+    })
+  })
+
   it('S8: takes nobody over whose lease runs, nor anybody twice; the dead stay dead', async () => {
     const owned = await ownedGroup(world(), { leaseMs: 60_000 })
     expect(await owned.journal.takeover(owned.worker)).toBe(false)

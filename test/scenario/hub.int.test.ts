@@ -7,6 +7,7 @@ import pg from 'pg'
 import { Agent, request } from 'undici'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { z } from 'zod'
+import { createControlClient } from '../../src/control/client.ts'
 import { createKey } from '../../src/control/keys.ts'
 import { createHub, defineConfig, defineEvent, defineFlow, httpSystem, postgres } from '../../src/index.ts'
 import type { Hub, HubOptions } from '../../src/index.ts'
@@ -181,6 +182,45 @@ it('serves what belongs to its role, and health and metrics in each', async () =
   expect(await statuses(ingress.url)).toEqual([200, 200, 200, 404])
   expect(await statuses(worker.url)).toEqual([200, 200, 200, 404])
 })
+
+it('shows each process: what it does, what it owns, and what became of what a dead one left', async () => {
+  const leaseMs = 2_000
+  const console = hubWith({ unauthenticated: true, drain: '1s' }, { roles: 'console', leaseMs })
+  await console.start()
+  const first = hubWith({ unauthenticated: true }, { roles: ['worker'], leaseMs })
+  await first.start()
+  const { listWorkers } = createControlClient({ url: console.url })
+  const items = async () => (await listWorkers({})).items
+  const here = { state: 'live', pid: process.pid, draining: false, deadAt: null, left: [] }
+  const owned = [{ name: 'book', partition: 0 }]
+  const flows = [{ flow: 'book', version: 1, current: true }]
+  await expect.poll(items).toMatchObject([
+    { ...here, roles: ['worker'], groups: owned, flows },
+    { ...here, roles: ['console'], groups: [], flows: [] },
+  ])
+  await first.stop()
+  const client = new pg.Client({ connectionString: databaseUrl, options: `-c search_path=${schema}` })
+  await client.connect()
+  await client.query(`INSERT INTO workers (id, lease_until) VALUES ('gone', now() + interval '1 s')`)
+  await client.query(`UPDATE lane_groups SET owner = 'gone', epoch = epoch + 1`)
+  await client.end()
+  const worker = hubWith({ unauthenticated: true }, { roles: ['worker'], leaseMs })
+  await worker.start()
+  const heir = (await items()).find(({ roles, id }) => roles.includes('worker') && id !== 'gone')
+  await expect
+    .poll(async () => (await items()).find(({ state }) => state === 'dead'), { timeout: 15_000 })
+    .toMatchObject({
+      id: 'gone',
+      deadAt: expect.any(String) as string,
+      groups: [],
+      left: [{ ...owned[0], owner: heir?.id }],
+    })
+  await worker.stop()
+  await expect.poll(items).toMatchObject([{ roles: ['console'] }, { id: 'gone', left: [{ owner: null }] }])
+  const stopped = console.stop()
+  await expect.poll(items).toMatchObject([{ roles: ['console'], draining: true }, { id: 'gone' }])
+  await stopped
+}, 30_000)
 
 it('refuses roles that could not do their work before anything is opened', () => {
   expect(() => hubWith({}, { roles: 'relay' })).toThrow('nothing to relay')

@@ -22,17 +22,20 @@ export function memoryCluster(store: MemoryStore, now: () => number): Cluster {
     async join(worker, leaseMs) {
       if (store.workers.has(worker))
         throw new BusbarError('event.invalid', `worker ${worker} has joined already`)
-      store.workers.set(worker, { leaseUntil: now() + leaseMs, dead: false })
+      store.workers.set(worker, { leaseUntil: now() + leaseMs, dead: false, draining: false })
     },
 
-    async heartbeat(worker, leaseMs) {
+    async heartbeat(worker, leaseMs, state) {
       const mine = store.workers.get(worker)
       if (!mine || mine.dead) return 'dead'
       mine.leaseUntil = now() + leaseMs
+      mine.draining = state?.draining ?? false
       const others = [...store.workers].filter(([, each]) => !each.dead)
       const lives = ([id, each]: (typeof others)[number]) => id === worker || each.leaseUntil >= now()
       return {
-        liveWorkers: others.filter(lives).map(([id]) => id),
+        liveWorkers: others
+          .filter((each) => lives(each) && (each[0] === worker || !each[1].draining))
+          .map(([id]) => id),
         expiredWorkers: others.filter((each) => !lives(each)).map(([id]) => id),
       }
     },

@@ -88,7 +88,8 @@ export class MemoryJournal implements Journal {
   registerFlows: Journal['registerFlows'] = async (flows) => this.#open.registerFlows(flows)
   registerSystems: Journal['registerSystems'] = async (systems) => this.#open.registerSystems(systems)
   join: Journal['join'] = async (worker, leaseMs) => this.#open.join(worker, leaseMs)
-  heartbeat: Journal['heartbeat'] = async (worker, leaseMs) => this.#open.heartbeat(worker, leaseMs)
+  heartbeat: Journal['heartbeat'] = async (worker, leaseMs, state) =>
+    this.#open.heartbeat(worker, leaseMs, state)
   leave: Journal['leave'] = async (worker) => this.#open.leave(worker)
   groups: Journal['groups'] = async () => this.#open.groups()
   acquire: Journal['acquire'] = async (worker, group, part) => this.#open.acquire(worker, group, part)

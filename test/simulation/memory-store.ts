@@ -105,6 +105,7 @@ export interface MemoryGroup {
 export interface MemoryWorker {
   leaseUntil: number
   dead: boolean
+  draining: boolean
 }
 
 export interface MemorySystem {

@@ -49,8 +49,8 @@ export const sabotages: Readonly<Record<string, { readonly breaks: RegExp; reado
       return changed(journal, {
         flush: (flush) => journal.flush(now(flush)),
         claim: (claim) => journal.claim(now(claim)),
-        heartbeat: async (worker, leaseMs) => {
-          const answer = await journal.heartbeat(worker, leaseMs)
+        heartbeat: async (worker, leaseMs, state) => {
+          const answer = await journal.heartbeat(worker, leaseMs, state)
           return answer === 'dead' ? { liveWorkers: [worker], expiredWorkers: [] } : answer
         },
       })

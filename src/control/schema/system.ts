@@ -68,24 +68,39 @@ export type Group = z.infer<typeof Group>
 
 export const GroupList = named('GroupList', 'All lane groups', z.object({ items: z.array(Group) }))
 
-/** A process that runs flows. */
+const Partition = z.object({ name: z.string(), partition: z.number().int() })
+
+/** A process of the hub. */
 export const Worker = named(
   'Worker',
-  'A process that runs flows: live, late (its lease has run out) or dead',
+  'A process of the hub: live, late (its lease has run out) or dead (it ended without saying so)',
   z.object({
     id: z.string(),
     host: z.string(),
+    pid: z.number().int().nullable(),
+    roles: z.array(z.string()),
     state: z.enum(['live', 'late', 'dead']),
+    /** It is about to end, and hands over what it owns. */
+    draining: z.boolean(),
     startedAt: Moment,
     leaseUntil: Moment,
-    groups: z.array(z.string()),
+    /** When it was declared dead. */
+    deadAt: Moment.nullable(),
+    /** Attempts under way at its last heartbeat. */
+    attempts: z.number().int().nonnegative(),
+    /** The lane groups it owns, by partition. */
+    groups: z.array(Partition),
+    /** The flows it runs, and whether that version is the one in force. */
+    flows: z.array(z.object({ flow: z.string(), version: z.number().int(), current: z.boolean() })),
+    /** What it owned when it was declared dead, and who has it now. */
+    left: z.array(Partition.extend({ owner: z.string().nullable() })),
   }),
 )
 export type Worker = z.infer<typeof Worker>
 
 export const WorkerList = named(
   'WorkerList',
-  'Workers, newest first; of those that ended, the newest 50',
+  'Processes, newest first, those that ended without saying so last',
   z.object({ items: z.array(Worker) }),
 )
 
