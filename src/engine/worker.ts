@@ -10,12 +10,14 @@ import { SystemGate } from './gate.ts'
 import type { GroupDeps } from './group.ts'
 import { Group } from './group.ts'
 import type { EngineObserver } from './attempts.ts'
+import { HandOvers } from './hand-overs.ts'
 import { LeaseClock } from './lease.ts'
 import type { Stretch } from './log-reader.ts'
 import { LogTail } from './log-reader.ts'
 import { flowRuntimes, registrations } from './registration.ts'
 import { Replays } from './replays.ts'
 import type { FlowRuntime } from './run.ts'
+import { shareOut } from './share-out.ts'
 
 /** What a worker needs. */
 export interface WorkerDeps {
@@ -46,6 +48,14 @@ const heartbeatsPerLease = 4
 /** How long a new owner stays careful, in leases: 30 s by default. */
 const carefulLeases = 5
 const systemPollMs = 1_000
+/** For running attempts, when a group goes to others for good. */
+const giveUpMs = 25_000
+/** While partitions are about to come, they are looked for so often, and after a while less often. */
+const lookSoonMs = 250
+const lookMs = 500
+const soonForMs = 10_000
+/** In leases: what has been free for so long is taken, whoever was to have it. */
+const strandedLeases = 4
 
 /**
  * One worker: keeps its lease, owns its share of the lane groups, takes over what dead workers leave. `stop` hands
@@ -61,17 +71,26 @@ export class Worker {
   readonly #gates = new Map<string, SystemGate>()
   readonly #connectors = new Map<string, Connector<unknown>>()
   #flows: readonly FlowRuntime[] = []
+  readonly #partitions: ReadonlyMap<string, number>
+  readonly #handOvers: HandOvers
+  /** Partitions that are given up for good. */
+  readonly #leaving = new Map<string, Promise<void>>()
+  /** Since when partitions have been seen free. */
+  #freeSince = new Map<string, number>()
+  /** What this worker has said that it would own partitions of. */
+  #served: string | undefined
+  #lookingSince: number | undefined
   readonly #outdated = new Set<string>()
   /** Lane groups with a flow that a worker runs which started later, and this one does not have. */
   #foreign: ReadonlySet<string> = new Set()
-  #timers: { heartbeat: Cancel | undefined; systems: Cancel | undefined } = {
+  #timers: { heartbeat: Cancel | undefined; systems: Cancel | undefined; look: Cancel | undefined } = {
     heartbeat: undefined,
     systems: undefined,
+    look: undefined,
   }
   #assigning: Promise<void> | undefined
   #starting: Promise<void> | undefined
   #stopping: Promise<void> | undefined
-  #liveWorkers = 1
   #state: 'new' | 'running' | 'stopping' | 'ended' = 'new'
 
   constructor(deps: WorkerDeps) {
@@ -85,6 +104,12 @@ export class Worker {
         for (const group of this.#groups.values()) group.logMoved()
       },
       onError: deps.onError,
+    })
+    this.#partitions = new Map(deps.flows.map(({ lane, partitions }) => [lane, partitions]))
+    this.#handOvers = new HandOvers({
+      clock: deps.clock,
+      release: (name) => this.#release(name, giveUpMs),
+      onEnded: () => this.#reassign(),
     })
     this.#replays = new Replays({ ...deps, groups: () => this.#groups.values() })
   }
@@ -142,7 +167,13 @@ export class Worker {
     this.#cancelTimers()
     const keepAlive = this.#keepAlive()
     await this.#assigning
-    await Promise.all([...this.#groups.keys()].map((name) => this.#release(name, graceMs)))
+    // Nobody leaves free partitions to one that ends.
+    this.#deps.journal.serve(this.#deps.id, []).catch(this.#deps.onError)
+    const staying = [...this.#groups.keys()].filter((name) => !this.#leaving.has(name))
+    await Promise.all([
+      ...this.#leaving.values(),
+      ...staying.map((name) => this.#handOvers.settled(name).then(() => this.#release(name, graceMs))),
+    ])
     keepAlive()
     await this.#deps.journal.leave(this.#deps.id).catch(this.#deps.onError)
     await this.#end()
@@ -168,6 +199,7 @@ export class Worker {
   #cancelTimers(): void {
     this.#timers.heartbeat?.()
     this.#timers.systems?.()
+    this.#timers.look?.()
     this.#replays.stop()
   }
 
@@ -243,7 +275,22 @@ export class Worker {
       this.#leaseMs / heartbeatsPerLease,
       () => void this.#beat(),
     )
+    this.#reassign()
+  }
+
+  #reassign(): void {
+    if (this.#state !== 'running') return
     this.#assigning ??= this.#assign().finally(() => (this.#assigning = undefined))
+  }
+
+  /** Looks again soon: partitions are about to come, from another worker or as others than they were. */
+  #lookSoon(isWanted: boolean): void {
+    const { clock } = this.#deps
+    this.#lookingSince = isWanted ? (this.#lookingSince ?? clock.monotonic()) : undefined
+    if (this.#lookingSince === undefined || this.#state !== 'running') return
+    this.#timers.look?.()
+    const ms = clock.monotonic() - this.#lookingSince < soonForMs ? lookSoonMs : lookMs
+    this.#timers.look = clock.timer(ms, () => this.#reassign())
   }
 
   async #beatOnce(): Promise<void> {
@@ -258,45 +305,108 @@ export class Worker {
       if (!held) for (const group of this.#groups.values()) group.leaseRenewed()
       for (const gate of this.#gates.values()) gate.rebalance()
       for (const dead of answer.expiredWorkers) await journal.takeover(dead)
-      this.#liveWorkers = answer.liveWorkers.length
     } catch (error) {
       onError(error)
     }
   }
 
-  /** Takes free groups up to a fair share, gives surplus back, follows pauses and newer registrations. */
+  /** Takes its share of the free partitions, gives up what others are to have, follows pauses and newer registrations. */
   async #assign(): Promise<void> {
     try {
-      await this.#assignGroups(await this.#deps.journal.groups())
+      // Before it is asked: one that is handed back meanwhile is still shown as ours.
+      const held = new Set([...this.#groups.keys(), ...this.#leaving.keys(), ...this.#handOvers.names])
+      await this.#assignGroups(await this.#deps.journal.groups(), held)
     } catch (error) {
       this.#deps.onError(error)
     }
   }
 
-  async #assignGroups(states: readonly GroupState[]): Promise<void> {
-    const held = new Set(this.#groups.keys())
-    const versions = await this.#deps.journal.flowVersions()
+  async #assignGroups(before: readonly GroupState[], held: ReadonlySet<string>): Promise<void> {
+    const { journal, id } = this.#deps
+    const versions = await journal.flowVersions()
     this.#noteOutdated(versions)
     await this.#noteForeign(versions)
-    const mine = states.filter(
-      (state) => this.#flows.some((flow) => flow.group === state.group) && !this.#isOutdated(state.group),
+    const mine = this.#servedOf(before)
+    await this.#serve(mine)
+    this.#follow(before, mine)
+    const states = (await this.#repartition(before, mine)) ? await journal.groups() : before
+    const servers = await journal.servers()
+    const { take, give, receives } = shareOut({ me: id, states, servers, mine })
+    const stranded = this.#stranded(states, mine)
+    for (const state of states) {
+      if (this.#state !== 'running' || held.has(nameOf(state))) continue
+      if (state.owner === null && (take.includes(state) || stranded.includes(state)))
+        await this.#acquire(state)
+      else if (state.owner === id) await this.#handBack(state)
+    }
+    if (this.#state !== 'running') return
+    const staying = new Map([...this.#groups].filter(([name]) => !this.#leaving.has(name)))
+    this.#handOvers.begin(give, staying, (to, group) => servers.get(to)?.includes(group) ?? true)
+    this.#lookSoon(receives || states.some((state) => mine.has(state.group) && state.parts !== state.wanted))
+  }
+
+  /** The lane groups that this worker may own: no newer deployment knows more of them, nor wants other partitions. */
+  #servedOf(states: readonly GroupState[]): ReadonlySet<string> {
+    return new Set(
+      states
+        .filter(({ group, wanted }) => this.#partitions.get(group) === wanted && !this.#isOutdated(group))
+        .map(({ group }) => group),
     )
-    const share = Math.ceil(mine.length / Math.max(1, this.#liveWorkers))
+  }
+
+  async #serve(mine: ReadonlySet<string>): Promise<void> {
+    const said = JSON.stringify([...mine])
+    if (said === this.#served) return
+    await this.#deps.journal.serve(this.#deps.id, [...mine])
+    this.#served = said
+  }
+
+  /** Pauses, and partitions that go to a newer deployment or become others. */
+  #follow(states: readonly GroupState[], mine: ReadonlySet<string>): void {
     for (const state of states) {
       const group = this.#groups.get(nameOf(state))
       if (group) group.paused = state.paused
     }
-    for (const group of [...this.#groups.values()])
-      if (this.#isOutdated(group.lease.group)) await this.#release(nameOf(group.lease), 25_000)
-    const surplus = this.#groups.size - share
-    for (const name of [...this.#groups.keys()].slice(0, Math.max(0, surplus)))
-      await this.#release(name, 25_000)
-    for (const state of states) {
-      if (this.#state !== 'running' || held.has(nameOf(state))) continue
-      const mayTake = mine.includes(state) && this.#groups.size < share
-      if (mayTake && (state.owner === null || state.owner === this.#deps.id)) await this.#acquire(state)
-      else if (state.owner === this.#deps.id) await this.#handBack(state)
+    const wanted = new Map(states.map((state) => [state.group, state.wanted]))
+    for (const [name, { lease }] of this.#groups)
+      if (!mine.has(lease.group) || wanted.get(lease.group) !== lease.parts) this.#letGo(name)
+  }
+
+  #letGo(name: string): void {
+    if (this.#leaving.has(name)) return
+    const left = this.#handOvers
+      .settled(name)
+      .then(() => this.#release(name, giveUpMs))
+      .catch(this.#deps.onError)
+      .then(() => {
+        this.#leaving.delete(name)
+        this.#reassign()
+      })
+    this.#leaving.set(name, left)
+  }
+
+  /** Whether the partitions of some group are others now. */
+  async #repartition(states: readonly GroupState[], mine: ReadonlySet<string>): Promise<boolean> {
+    const groups = new Set(
+      states
+        .filter(({ group, parts, wanted }) => mine.has(group) && parts !== wanted)
+        .map(({ group }) => group),
+    )
+    let changed = false
+    for (const group of groups) {
+      if (states.some((state) => state.group === group && state.owner !== null)) continue
+      changed = (await this.#deps.journal.repartition(group)) || changed
     }
+    return changed
+  }
+
+  /** Partitions that nobody has taken for long: whoever was to have them lives, but does not. */
+  #stranded(states: readonly GroupState[], mine: ReadonlySet<string>): readonly GroupState[] {
+    const now = this.#deps.clock.monotonic()
+    const free = states.filter(({ group, owner }) => owner === null && mine.has(group))
+    this.#freeSince = new Map(free.map((state) => [nameOf(state), this.#freeSince.get(nameOf(state)) ?? now]))
+    const longMs = strandedLeases * this.#leaseMs
+    return free.filter((state) => now - (this.#freeSince.get(nameOf(state)) ?? now) > longMs)
   }
 
   /** The answer to an acquire, or a release, got lost: it is ours in the journal alone, and nobody else could take it. */
@@ -355,7 +465,7 @@ export class Worker {
   #newGroup(own: Pick<GroupDeps, 'lease' | 'strangers' | 'headAtStart'>): Group {
     const { lease } = own
     const { clock, random, journal, hub, id, observer, onError, onOwnership } = this.#deps
-    const groups = new Set(this.#flows.map((flow) => flow.group)).size
+    const groups = [...this.#partitions.values()].reduce((sum, partitions) => sum + partitions, 0)
     const flows = this.#flows.filter((flow) => flow.group === lease.group && lease.positions.has(flow.id))
     return new Group({
       hub,

@@ -12,6 +12,7 @@ import { sqlLog } from './sql-log.ts'
 import { sqlOwner } from './sql-owner.ts'
 import { sqlSequences } from './sql-sequences.ts'
 import { sqlParked } from './sql-parked.ts'
+import { sqlPartitions } from './sql-partitions.ts'
 import { sqlReplays } from './sql-replays.ts'
 import { sqlSystems } from './sql-systems.ts'
 import { sqlVersions } from './sql-versions.ts'
@@ -27,6 +28,7 @@ export function sqlJournal(database: Database, appends: Database = database): Sq
     ...sqlSequences(database),
     ...sqlParked(database),
     ...sqlCluster(database),
+    ...sqlPartitions(database),
     ...sqlSystems(database),
     ...sqlLinks(database),
     ...sqlExpectations(database),

@@ -83,6 +83,7 @@ export interface MemoryPart {
   readonly group: string
   readonly part: number
   readonly parts: number
+  wanted: number
   owner: string | null
   epoch: number
   claimedTo: number
@@ -95,7 +96,7 @@ export interface MemoryPart {
 }
 
 export interface MemoryGroup {
-  readonly parts: MemoryPart[]
+  parts: MemoryPart[]
   readonly lanes: Map<string, MemoryLane>
   /** Running runs by key: what keeps a lane from being due, and what a takeover frees. */
   readonly running: Map<string, Set<MemoryRun>>
@@ -104,6 +105,8 @@ export interface MemoryGroup {
 export interface MemoryWorker {
   leaseUntil: number
   dead: boolean
+  /** Lane groups that it would own partitions of; null: it has not said. */
+  serves: readonly string[] | null
 }
 
 export interface MemorySystem {
