@@ -147,6 +147,26 @@ BEGIN
   RETURN 'done';
 END $$;
 
+CREATE OR REPLACE FUNCTION set_paused(p_kind text, p_name text, p_paused boolean, p_actor text, p_reason text)
+RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE v_before boolean;
+BEGIN
+  IF p_kind = 'system' THEN
+    SELECT paused INTO v_before FROM systems WHERE name = p_name FOR UPDATE;
+    IF NOT FOUND THEN RETURN false; END IF;
+    UPDATE systems SET paused = p_paused, version = version + 1, changed_at = clock_timestamp() WHERE name = p_name;
+  ELSE
+    PERFORM pg_advisory_xact_lock(('flows'::regclass::oid::bigint << 16) | 2);
+    SELECT bool_or(paused) INTO v_before FROM lane_groups WHERE grp = p_name;
+    IF v_before IS NULL THEN RETURN false; END IF;
+    UPDATE lane_groups SET paused = p_paused WHERE grp = p_name;
+  END IF;
+  INSERT INTO audit (actor, verb, object, reason, before, after)
+  VALUES (p_actor, CASE WHEN p_paused THEN 'pause' ELSE 'resume' END, p_kind || ' ' || p_name, p_reason,
+          jsonb_build_object('paused', v_before), jsonb_build_object('paused', p_paused));
+  RETURN true;
+END $$;
+
 -- What a step was when it ended at this time, in the partition to which its event belonged then; null: what its flow says now.
 DROP FUNCTION begun_as(smallint, text, timestamptz);
 CREATE FUNCTION begun_as(p_flow smallint, p_seq bigint, p_step text, p_ended timestamptz) RETURNS jsonb LANGUAGE sql STABLE AS $$
