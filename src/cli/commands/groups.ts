@@ -13,8 +13,9 @@ export function addGroupCommands(program: Command, action: Action): void {
     .action(action(groups))
 }
 
-async function groups({ client, terminal, show }: Context): Promise<void> {
-  show(await client.listGroups({}), ({ items }) => {
+async function groups(context: Context): Promise<void> {
+  const { client, terminal } = context
+  context.show(await client.listGroups({}), ({ items }) => {
     if (items.length === 0) return 'no lane groups'
     const columns = [
       { title: 'LANE GROUP', shrinks: true },
