@@ -151,7 +151,7 @@ describe('C6: another number of partitions, without draining', () => {
     const last = await rig.startWorker(flows(2), { leaseMs })
     await next[0]?.kill()
     await rig.until(async () => (await partitionsNow()) === '2+ 2+', 20_000)
-    expect(countOf(last)).toBe(2)
+    await rig.until(() => countOf(last) === 2)
     await next[1]?.stop()
     publishing = false
     await load
