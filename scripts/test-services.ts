@@ -1,14 +1,22 @@
 /**
- * What the tests need beside Node: a PostgreSQL. It is the one at BUSBAR_TEST_DATABASE_URL, else the one on the default
- * port, else one that busbar brings along and that is removed afterwards (BUSBAR_TEST_EMBEDDED=1 asks for it).
+ * What the tests need beside Node. A PostgreSQL: the one at BUSBAR_TEST_DATABASE_URL, else the one on the default port, else
+ * one that busbar brings along and that is removed afterwards (BUSBAR_TEST_EMBEDDED=1 asks for it). A RabbitMQ: the one at
+ * BUSBAR_TEST_AMQP_URL, else the one on the default port, else one started from an installed `rabbitmq-server` and removed
+ * afterwards (BUSBAR_TEST_OWN_RABBITMQ=1 asks for it; Debian's package is installed for root); where there is none, the
+ * tests that need it are skipped and say so.
  */
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import pg from 'pg'
 import { startEmbedded } from '../src/journal/embedded.ts'
+import { brokerAnswers, brokerPrograms, startBroker } from './rabbitmq-broker.ts'
 
 const defaultUrl = 'postgres://postgres@127.0.0.1:5432/postgres'
+const defaultAmqpUrl = 'amqp://guest:guest@127.0.0.1:5672'
 
 export interface TestServices {
   readonly env: Readonly<Record<string, string>>
@@ -17,18 +25,32 @@ export interface TestServices {
 
 /** Finds or starts what the tests need. */
 export async function startTestServices(): Promise<TestServices> {
+  const settled = await Promise.allSettled([postgresql(), rabbitmq()])
+  const services = settled.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
+  const stop = async () => {
+    await Promise.all(services.map((service) => service.stop()))
+  }
+  const failed = settled.find((each) => each.status === 'rejected')
+  if (failed) {
+    await stop()
+    throw failed.reason
+  }
+  return { env: Object.assign({}, ...services.map(({ env }) => env)) as TestServices['env'], stop }
+}
+
+async function postgresql(): Promise<TestServices> {
   const given = process.env['BUSBAR_TEST_DATABASE_URL']
   if (given !== undefined) {
     if (!(await answers(given))) throw new Error('no PostgreSQL answers at BUSBAR_TEST_DATABASE_URL')
-    return servicesAt(given)
+    return at({ BUSBAR_TEST_DATABASE_URL: given })
   }
   if (process.env['BUSBAR_TEST_EMBEDDED'] !== '1' && (await answers(defaultUrl)))
-    return servicesAt(defaultUrl)
+    return at({ BUSBAR_TEST_DATABASE_URL: defaultUrl })
   return startOwn()
 }
 
-function servicesAt(url: string): TestServices {
-  return { env: { BUSBAR_TEST_DATABASE_URL: url }, stop: async () => {} }
+function at(env: TestServices['env']): TestServices {
+  return { env, stop: async () => {} }
 }
 
 async function startOwn(): Promise<TestServices> {
@@ -38,10 +60,42 @@ async function startOwn(): Promise<TestServices> {
   try {
     const embedded = await startEmbedded({ folder, onLog: (message) => console.error(message) })
     const stop = () => embedded.stop().finally(remove)
-    return { ...servicesAt(embedded.url), stop }
+    return { env: { BUSBAR_TEST_DATABASE_URL: embedded.url }, stop }
   } catch (error) {
     await remove()
     throw error
+  }
+}
+
+async function rabbitmq(): Promise<TestServices> {
+  const given = process.env['BUSBAR_TEST_AMQP_URL']
+  if (given !== undefined) {
+    if (!(await brokerAnswers(given))) throw new Error('no RabbitMQ answers at BUSBAR_TEST_AMQP_URL')
+    return at({ BUSBAR_TEST_AMQP_URL: given })
+  }
+  if (process.env['BUSBAR_TEST_OWN_RABBITMQ'] !== '1' && (await brokerAnswers(defaultAmqpUrl)))
+    return at({ BUSBAR_TEST_AMQP_URL: defaultAmqpUrl })
+  if (brokerPrograms() === undefined) await installRabbitmq()
+  if (brokerPrograms() === undefined)
+    return at({
+      BUSBAR_TEST_AMQP_MISSING: `nothing answers at ${defaultAmqpUrl}, and rabbitmq-server is not installed`,
+    })
+  const broker = await startBroker()
+  return { env: { BUSBAR_TEST_AMQP_URL: broker.url }, stop: () => broker.stop() }
+}
+
+/** Only where that is possible without asking anybody: root on Debian. What fails is said, and the tests are skipped. */
+async function installRabbitmq(): Promise<void> {
+  if (process.getuid?.() !== 0 || !existsSync('/etc/debian_version')) return
+  console.error('installing rabbitmq-server for the tests')
+  const install = ['install', '--yes', '--no-install-recommends', 'rabbitmq-server']
+  try {
+    await promisify(execFile)('apt-get', install, {
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+      timeout: 300_000,
+    })
+  } catch (error) {
+    console.error('rabbitmq-server could not be installed:', String(error).slice(0, 500))
   }
 }
 

@@ -4,6 +4,8 @@ import type { Database } from './journal/database.ts'
 import type { Config } from './define/config.ts'
 import type { EventContract } from './define/event.ts'
 import { inRange } from './define/range.ts'
+import type { Role, RoleName } from './define/roles.ts'
+import { roleNamesOf, rolesOf } from './define/roles.ts'
 import { BusbarError } from './errors.ts'
 import { openHome } from './hub/home.ts'
 import type { Home } from './hub/home.ts'
@@ -11,7 +13,7 @@ import { journalFigures } from './hub/figures.ts'
 import { Opened } from './hub/opened.ts'
 import { openOutboxRelay } from './hub/outbox.ts'
 import type { OpenedRelay } from './hub/outbox.ts'
-import { createServer, listen } from './hub/server.ts'
+import { closeServer, createServer, listen } from './hub/server.ts'
 import { Session } from './hub/session.ts'
 import { Appender } from './ingress/appender.ts'
 import type { Published, PublishOptions } from './ingress/publish.ts'
@@ -23,15 +25,13 @@ import { createLog } from './telemetry/log.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 import { createMetrics } from './telemetry/metrics.ts'
 
+export type { Role, RoleName } from './define/roles.ts'
 export type { Published, PublishOptions } from './ingress/publish.ts'
-
-/** What a process of busbar does: take events in, run flows, or both. */
-export type Role = 'ingress' | 'worker'
 
 /** How a hub runs; everything has a default. */
 export interface HubOptions {
-  /** Default: both. Metrics, health and the control API are served by every role. */
-  readonly roles?: readonly Role[]
+  /** In the place of the configuration's `roles`, whose default is `'all'`. Metrics and health are served by every role. */
+  readonly roles?: RoleName | readonly RoleName[]
   /** Apply missing migrations at start. Default: yes for the embedded journal, no for a PostgreSQL of your own. */
   readonly migrate?: boolean
   /** A pino logger, or a level for the built-in one; default `'info'`. */
@@ -42,12 +42,22 @@ export interface HubOptions {
   readonly watchdog?: boolean
 }
 
+/** How a hub ends. */
+export interface StopOptions {
+  readonly graceMs?: number
+  readonly drainMs?: number
+}
+
 /** A running busbar in this process. */
 export interface Hub {
   /** Opens the journal, joins the cluster, serves HTTP. Rejects with what is wrong, everything closed again. Safe to call twice. */
   start(): Promise<void>
-  /** Takes nothing new, lets running attempts end within `graceMs` (default 25 s), hands everything over. Safe to call twice. */
-  stop(options?: { readonly graceMs?: number }): Promise<void>
+  /**
+   * Is not ready any more, but answers requests for `drainMs` (default: the configuration's `http.drain`, or none) yet.
+   * Then it takes nothing new, lets running attempts end within `graceMs` (default 25 s), and hands everything over. Safe
+   * to call twice; what the first call said counts.
+   */
+  stop(options?: StopOptions): Promise<void>
   /** Where it serves HTTP, without a slash at the end; known after `start`. */
   readonly url: string
   /**
@@ -68,7 +78,8 @@ export interface Hub {
 }
 
 /**
- * Composes a hub from its configuration; nothing happens before `start`. Throws `config.invalid` for options out of range.
+ * Composes a hub from its configuration; nothing happens before `start`. Throws `config.invalid` for options out of range,
+ * and for roles that could not do their work.
  *
  * @example
  * const hub = createHub(config)
@@ -81,6 +92,8 @@ export function createHub(config: Config, options: HubOptions = {}): Hub {
 }
 
 const defaults = { leaseMs: 6_000, graceMs: 25_000 }
+/** A request that is under way may take so long once nothing new is taken. */
+const lastRequestsMs = 5_000
 
 /** Owns what a hub has opened, in order; stops it in the reverse. */
 class RunningHub implements Hub {
@@ -88,12 +101,15 @@ class RunningHub implements Hub {
   readonly #options: HubOptions
   readonly #log: Log
   readonly #opened = new Opened()
+  readonly #roles: ReadonlySet<Role>
   #started: Promise<void> | undefined
   #stopped: Promise<void> | undefined
-  #graceMs = defaults.graceMs
+  /** When running attempts must have ended, by `performance.now()`. */
+  #graceUntil = Number.NEGATIVE_INFINITY
   #stopping = false
   #appender: Appender | undefined
   #relay: OpenedRelay | undefined
+  #server: ReturnType<typeof createServer> | undefined
   #metrics: Pick<Metrics, 'accepted'> = { accepted: () => undefined }
   #url: string | undefined
 
@@ -102,6 +118,7 @@ class RunningHub implements Hub {
     this.#options = options
     const { log = 'info', leaseMs = defaults.leaseMs } = options
     inRange('leaseMs', leaseMs, { from: 2_000, to: 3_600_000 })
+    this.#roles = rolesOf(roleNamesOf('roles', options.roles ?? config.roles), config)
     this.#log = typeof log === 'string' ? createLog(log) : log
   }
 
@@ -112,20 +129,28 @@ class RunningHub implements Hub {
 
   start(): Promise<void> {
     this.#started ??= this.#start().catch(async (error: unknown) => {
+      this.#graceUntil = performance.now() + defaults.graceMs
       await this.#opened.close()
       throw error
     })
     return this.#started
   }
 
-  stop({ graceMs = defaults.graceMs }: { readonly graceMs?: number } = {}): Promise<void> {
-    this.#graceMs = graceMs
+  stop({ graceMs = defaults.graceMs, drainMs }: StopOptions = {}): Promise<void> {
     this.#stopping = true
     this.#stopped ??= (async () => {
       await this.#started?.catch(() => undefined)
+      if (this.#url !== undefined && this.#takesRequests)
+        await new Promise((resolve) => setTimeout(resolve, drainMs ?? this.#config.http.drainMs ?? 0))
+      this.#graceUntil = performance.now() + graceMs
       await this.#opened.close()
     })()
     return this.#stopped
+  }
+
+  /** Whether it has more than health and metrics to answer. */
+  get #takesRequests(): boolean {
+    return this.#roles.has('ingress') || this.#roles.has('console')
   }
 
   publish<Type extends string, In, Out>(
@@ -183,6 +208,8 @@ class RunningHub implements Hub {
     this.#opened.add(() => control.close())
     const metrics = createMetrics(() => journalFigures(control))
     this.#metrics = metrics
+    // Where nobody but probes asks, they are answered until the end, which running attempts may put off.
+    if (!this.#takesRequests) this.#opened.add(() => this.#closeServer())
     const session = await this.#openSession(home, metrics)
     const appender = new Appender({
       log: () => session.journal,
@@ -192,26 +219,33 @@ class RunningHub implements Hub {
     })
     this.#opened.add(() => appender.stop())
     this.#appender = appender
+    if (this.#roles.has('worker')) this.#moveOutbox(home, session, metrics)
+    await this.#serve({ session, appender, metrics, control })
+    this.#log.info(
+      { url: this.#url, roles: [...this.#roles], flows: this.#config.flows.length },
+      'busbar is running',
+    )
+  }
+
+  #moveOutbox(home: Home, session: Session, metrics: Metrics): void {
     const relay = openOutboxRelay({ home, session, metrics, config: this.#config, log: this.#log })
     this.#opened.add(async () => relay?.close())
     this.#relay = relay
-    await this.#serve({ session, appender, metrics, control })
-    this.#log.info({ url: this.#url, flows: this.#config.flows.length }, 'busbar is running')
   }
 
   async #openSession(home: Home, metrics: Metrics): Promise<Session> {
-    const { roles = ['ingress', 'worker'], migrate, leaseMs, watchdog } = this.#options
+    const { migrate, leaseMs, watchdog } = this.#options
     const session = new Session({
       config: this.#config,
       database: home,
       migrate: migrate ?? home.own,
-      works: roles.includes('worker'),
+      works: this.#roles.has('worker'),
       watchdog: watchdog ?? false,
       leaseMs: leaseMs ?? defaults.leaseMs,
       log: this.#log,
       metrics,
     })
-    this.#opened.add(() => session.stop(this.#graceMs))
+    this.#opened.add(() => session.stop(Math.max(0, this.#graceUntil - performance.now())))
     await session.start()
     return session
   }
@@ -223,17 +257,21 @@ class RunningHub implements Hub {
     control: Database
   }): Promise<void> {
     const { http } = this.#config
-    const { roles = ['ingress', 'worker'] } = this.#options
     const server = createServer({
       ...parts,
       database: parts.control,
       config: this.#config,
       log: this.#log,
       authenticate: http.unauthenticated ? undefined : authenticator(parts.control),
-      takesEvents: roles.includes('ingress'),
+      roles: this.#roles,
       stopping: () => this.#stopping,
     })
-    this.#opened.add(() => server.close())
+    this.#server = server
+    if (this.#takesRequests) this.#opened.add(() => this.#closeServer())
     this.#url = await listen(server, http)
+  }
+
+  async #closeServer(): Promise<void> {
+    if (this.#server) await closeServer(this.#server, lastRequestsMs)
   }
 }

@@ -75,5 +75,5 @@ export type {
   Transaction,
 } from './ingress/transaction.ts'
 export { createHub } from './hub.ts'
-export type { Hub, HubOptions, Published, PublishOptions, Role } from './hub.ts'
+export type { Hub, HubOptions, Published, PublishOptions, Role, RoleName, StopOptions } from './hub.ts'
 export type { Log, LogLevel } from './telemetry/log.ts'

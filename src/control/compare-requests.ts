@@ -1,3 +1,4 @@
+import { isRawJSON } from './exact-json.ts'
 import type { Difference } from './schema/replay.ts'
 
 /** A recorded request, taken apart. */
@@ -101,5 +102,5 @@ function cut(text: string | null): string | null {
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null
+  return typeof value === 'object' && value !== null && !isRawJSON(value)
 }

@@ -321,7 +321,7 @@ describe('refusals', () => {
     expect(await post('')).toEqual([400, 'request.malformed'])
     expect(await post('[]')).toEqual([422, 'request.invalid'])
     expect(await post('{}', 'text/plain')).toEqual([415, 'request.unsupported-media-type'])
-    expect(await post(`{"reason":"${'x'.repeat(70_000)}"}`)).toEqual([413, 'event.too-large'])
+    expect(await post(`{"reason":"${'x'.repeat(300_000)}"}`)).toEqual([413, 'event.too-large'])
     expect(await post('{}')).toEqual([404, 'request.not-found'])
     const nowhere = await rig.app.inject(`${apiPrefix}/nowhere`)
     expect([nowhere.statusCode, nowhere.json<{ code: string }>().code]).toEqual([404, 'request.not-found'])

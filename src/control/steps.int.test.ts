@@ -139,6 +139,9 @@ describe('a person', () => {
     expect(await detailOf('skipStep', { step: 'sale', reason: 'x' })).toMatch(/is done, or left out, already/)
     expect(
       await detailOf('supplyResult', { step: 'shipment', result: 'x'.repeat(70_000), reason: 'x' }),
+    ).toBe('request.invalid: the result has 70002 bytes; at most 65536 are kept')
+    expect(
+      await detailOf('supplyResult', { step: 'shipment', result: 'x'.repeat(300_000), reason: 'x' }),
     ).toMatch(/^event.too-large/)
     await rig.ask('compensateRun', { ...at(seq), reason: 'x' })
     await until(seq, 'compensated')
@@ -167,6 +170,52 @@ describe('a person', () => {
       [1, 'invalid'],
       [2, 'succeeded'],
     ])
+  })
+})
+
+describe('what a person sends', () => {
+  /** As it goes over the wire: a client that cannot write such numbers is none of ours. */
+  const send = async (seq: number, what: string, payload: string) => {
+    const url = `/api/v1/runs/o2c/${seq}/steps/invoice/${what}`
+    const headers = { 'content-type': 'application/json' }
+    expect((await rig.app.inject({ method: 'POST', url, headers, payload })).statusCode).toBe(200)
+  }
+  const columnOf = async (column: string, seq: number) => {
+    const text = `SELECT ${column} AS text FROM steps WHERE step = 'invoice' AND seq = ${seq}`
+    return (await rig.sql<{ text: string }>(text))[0]?.text
+  }
+  const digits = '{"id":12345678901234567890,"sum":0.10000000000000000001,"list":[1e400]}'
+
+  it('is stored digit by digit, as the data of a step and as its result', async () => {
+    accounting.answer = refuse
+    const seq = await start()
+    await until(seq, 'parked')
+    await send(seq, 'edit', `{"data": ${digits}, "reason": "by telephone"}`)
+    expect(await columnOf('input', seq)).toBe(digits)
+    await until(seq, 'parked')
+    await send(seq, 'result', `{"result": ${digits}, "reason": "by hand"}`)
+    expect(await columnOf('result', seq)).toBe(digits)
+    expect(await lastAct()).toMatchObject({ after: { data: digits } })
+    await until(seq, 'waiting')
+    const shown = await rig.app.inject({ url: `/api/v1/runs/o2c/${seq}` })
+    expect(shown.body).toContain('"result":{"id":12345678901234567890,')
+    // Its row is written again on the way back.
+    accounting.answer = ({ kind }) => (kind === 'verify' ? refuse() : undefined)
+    await rig.ask('compensateRun', { ...at(seq), reason: 'cancelled' })
+    await until(seq, 'parked')
+    expect(await columnOf('result', seq)).toBe(digits)
+  })
+
+  it('is read as the server reads all else: a name that is a trap is refused', async () => {
+    const seq = await start()
+    await until(seq, 'waiting')
+    const url = `/api/v1/runs/o2c/${seq}/steps/shipment/edit`
+    const headers = { 'content-type': 'application/json' }
+    const trap = await rig.app.inject({
+      ...{ method: 'POST', url, headers },
+      payload: '{"data": {"__proto__": {"admin": true}}}',
+    })
+    expect([trap.statusCode, trap.json<{ code: string }>().code]).toEqual([400, 'request.malformed'])
   })
 })
 

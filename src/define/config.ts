@@ -11,6 +11,8 @@ import { checkName } from './name.ts'
 import type { OutboxConfig, OutboxSettings } from './outbox-config.ts'
 import { outboxSettings } from './outbox-config.ts'
 import { sameOrdering } from './ordering.ts'
+import type { RoleName } from './roles.ts'
+import { roleNamesOf } from './roles.ts'
 import type { WebhookSource } from './source.ts'
 import type { System } from './system.ts'
 
@@ -33,6 +35,8 @@ export interface ConfigOptions {
   readonly outbox?: boolean | OutboxConfig
   /** Header and field names whose values never enter the record, beside the built-in list. */
   readonly redact?: readonly string[]
+  /** What a process with this configuration does, unless it is told otherwise when it starts; default `'all'`. */
+  readonly roles?: RoleName | readonly RoleName[]
 }
 
 /** A checked configuration. */
@@ -49,6 +53,7 @@ export interface Config {
   /** Undefined: this hub moves no rows of the outbox. */
   readonly outbox: OutboxSettings | undefined
   readonly redact: readonly string[]
+  readonly roles: readonly RoleName[]
 }
 
 /**
@@ -72,6 +77,7 @@ export function defineConfig(options: ConfigOptions): Config {
     http: httpSettings(options.http),
     outbox: outboxSettings(options.outbox),
     redact: options.redact ?? [],
+    roles: roleNamesOf('roles', options.roles ?? 'all'),
   }
 }
 

@@ -80,8 +80,9 @@ export async function attempt(stepRun: CallRun, deps: AttemptDeps): Promise<Atte
   const { clock } = deps
   const startedAt = clock.monotonic()
   const phases = new Phases(stepRun, deps)
-  const ended = await phases.all()
-  return { ...ended, records: phases.records, ms: clock.monotonic() - startedAt }
+  const { outcome, value, linked } = await phases.all()
+  const report = { outcome, value, records: phases.records, ms: clock.monotonic() - startedAt }
+  return linked ? { ...report, linked } : report
 }
 
 /** The phases of one attempt share a deadline, an idempotency key and the record. */
@@ -132,8 +133,10 @@ class Phases {
     const { step, run } = this.#stepRun
     const { compensating } = run
     try {
-      await this.#deps.mark?.(true)
-      const seen = await seenEvent(this.#stepRun)
+      const { mark } = this.#deps
+      if (mark) await mark(true)
+      const known = seenEvent(this.#stepRun)
+      const seen = known instanceof Promise ? await known : known
       if (compensating) return await this.#back(seen)
       const ended = await this.#forward(seen)
       return step.definition.links ? await this.#linked(seen, ended) : ended
@@ -143,11 +146,19 @@ class Phases {
       return { outcome, value: undefined }
     } finally {
       this.#cancelDeadline()
-      await this.#deps.mark?.(false)
+      const { mark } = this.#deps
+      if (mark) await mark(false)
     }
   }
 
-  async #forward(seen: BusEvent): Promise<Ended> {
+  #forward(seen: BusEvent): Promise<Ended> {
+    const step = this.#stepRun.step.definition
+    const isPlain = !step.writes && !step.verify && (this.#stepRun.maybeAt === null || !step.find)
+    return isPlain ? this.#phase('send', () => step.run(this.#input('send', seen))) : this.#carefully(seen)
+  }
+
+  /** With looking first, telling of the write, reading back: whichever the step has. */
+  async #carefully(seen: BusEvent): Promise<Ended> {
     const step = this.#stepRun.step.definition
     if (this.#stepRun.maybeAt !== null && step.find) {
       const found = await this.#find(seen)
@@ -283,7 +294,8 @@ class Phases {
   #input(kind: AttemptRecord['kind'], event: BusEvent): StepInput<never, never, never> {
     const { step, attempts } = this.#stepRun
     return {
-      ...this.#facts(event),
+      event: event as never,
+      results: resultsOf(this.#stepRun),
       call: step.connector.open(this.#context(kind, event)) as never,
       ids: this.#deps.ids,
       idempotencyKey: this.#key,
@@ -301,7 +313,8 @@ class Phases {
       event,
       signal: this.#abort.signal,
       beforeRequest: async () => {
-        await this.#deps.mark?.(false)
+        const { mark } = this.#deps
+        if (mark) await mark(false)
         const prepaid = this.#tokenVoidAt > this.#deps.clock.monotonic()
         this.#tokenVoidAt = 0
         if (!prepaid) await gate.token()

@@ -1,5 +1,5 @@
 import type { Ids } from '../define/link.ts'
-import type { AttemptReport } from './attempt.ts'
+import type { AttemptDeps, AttemptReport } from './attempt.ts'
 import { attempt } from './attempt.ts'
 import type { Clock, Random } from './clock.ts'
 import type { Writes } from './echo-writes.ts'
@@ -36,6 +36,8 @@ export interface AttemptsDeps {
 /** The attempts under way in one group: begun, ended, and counted by the retry policy. */
 export class Attempts {
   readonly #deps: AttemptsDeps
+  /** Of every attempt that needs no mark. */
+  readonly #plain: AttemptDeps
   readonly #active = new Set<CallRun>()
   #attemptedTo = 0
   /** An earlier owner may have died of something here: user's code is run with a committed mark. */
@@ -43,6 +45,8 @@ export class Attempts {
 
   constructor(deps: AttemptsDeps) {
     this.#deps = deps
+    const { hub, clock, random, checkLease, signal, ids, writes } = deps
+    this.#plain = { hub, clock, random, checkLease, signal, ids, writes }
   }
 
   /** Steps being attempted, longest first. */
@@ -57,7 +61,7 @@ export class Attempts {
 
   /** Attempts a step now. */
   begin(stepRun: CallRun): void {
-    const { clock, random, hub, checkLease, signal, ids, writes, mark } = this.#deps
+    const { clock, mark } = this.#deps
     const { run } = stepRun
     stepRun.place = 'active'
     this.#active.add(stepRun)
@@ -65,28 +69,31 @@ export class Attempts {
     if (Number.isNaN(stepRun.startedAt)) stepRun.startedAt = stepRun.attemptAt
     stepRun.firstAt ??= clock.now()
     if (!run.hasRow && run.event.seq > this.#attemptedTo) this.#attemptedTo = run.event.seq
-    const inDoubt = stepRun.maybeAt !== null
-    const deps = {
-      hub,
-      clock,
-      random,
-      checkLease,
-      signal,
-      ids,
-      writes,
-      ...(this.careful && inDoubt && { mark: (inside: boolean) => mark(stepRun, inside) }),
-    }
+    // A row: careful mode has given it one because it was in doubt, also where `find` has taken the doubt away since.
+    const isMarked = this.careful && (stepRun.maybeAt !== null || run.hasRow)
+    const deps = isMarked ? { ...this.#plain, mark: (inside: boolean) => mark(stepRun, inside) } : this.#plain
     void attempt(stepRun, deps).then((report) => this.#ended(stepRun, report))
   }
 
   #ended(stepRun: CallRun, report: AttemptReport): void {
-    const { clock, random, observer, onEnded } = this.#deps
+    const { observer, onEnded } = this.#deps
     const { outcome } = report
-    const { gate, definition } = stepRun.step
     stepRun.place = 'idle'
     this.#active.delete(stepRun)
     stepRun.attempts++
     observer.attempted(stepRun, report)
+    const verdict = outcome.kind === 'succeeded' ? succeed : this.#judge(stepRun, outcome)
+    tellGate(stepRun.step.gate, outcome)
+    count(stepRun, outcome, verdict)
+    // Only now, with what followed the look: until then the rows go on saying that it is in doubt, as it is to a new owner.
+    if (saidAbsent(report)) stepRun.maybeAt = null
+    if (outcome.kind === 'failed' && leavesDoubt(outcome, verdict)) this.#doubt(stepRun, outcome.class)
+    onEnded(stepRun, report, verdict)
+  }
+
+  #judge(stepRun: CallRun, outcome: Outcome & { kind: 'failed' }): Verdict {
+    const { clock, random } = this.#deps
+    const { gate, definition } = stepRun.step
     const facts = {
       policy: definition.retry,
       tries: stepRun.tries,
@@ -98,11 +105,7 @@ export class Attempts {
       settleMs: gate.settings.settleMs,
       ageMs: clock.now() - (stepRun.firstAt ?? 0),
     }
-    const verdict = decide(outcome, facts, random)
-    tellGate(gate, outcome)
-    count(stepRun, outcome, verdict)
-    if (outcome.kind === 'failed' && 'maybe' in verdict && verdict.maybe) this.#doubt(stepRun, outcome.class)
-    onEnded(stepRun, report, verdict)
+    return decide(outcome, facts, random)
   }
 
   /** An answered attempt is over at the target too: looking for its effect need not wait. */
@@ -110,6 +113,18 @@ export class Attempts {
     const answered = errorClass !== 'unknown'
     stepRun.maybeAt = this.#deps.clock.now() - (answered ? stepRun.step.gate.settings.settleMs : 0)
   }
+}
+
+const succeed: Verdict = { do: 'succeed' }
+
+/** `find` has looked, after what was sent before had settled, and there is no effect of it. */
+function saidAbsent({ records }: AttemptReport): boolean {
+  return records.some(({ kind, outcome }) => kind === 'find' && outcome === 'absent')
+}
+
+/** Whoever pays for it, and also where the system is waited for: of several requests one may have had its effect. */
+function leavesDoubt(outcome: Outcome & { kind: 'failed' }, verdict: Verdict): boolean {
+  return outcome.maybe || ('maybe' in verdict && verdict.maybe)
 }
 
 /** Which budget pays for the attempt. */

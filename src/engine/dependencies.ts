@@ -118,10 +118,12 @@ async function linkOne(
 ): Promise<void> {
   const { definition } = stepRun.step
   if (definition.kind !== 'call') return
-  const linked = await seenEvent(stepRun).then(
-    (event) => linksOf(definition, stepRun.result, { event, results: resultsOf(stepRun) }),
-    (error: unknown) => ({ fault: error instanceof Error ? error.message : String(error) }),
-  )
+  const linked = await Promise.resolve(stepRun)
+    .then(seenEvent)
+    .then(
+      (event) => linksOf(definition, stepRun.result, { event, results: resultsOf(stepRun) }),
+      (error: unknown) => ({ fault: error instanceof Error ? error.message : String(error) }),
+    )
   stepRun.given = linked && 'links' in linked ? linked.links : undefined
   stepRun.changed = true
   if (!linked || 'links' in linked) return

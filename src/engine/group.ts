@@ -187,6 +187,7 @@ export class Group {
       leaseMs: deps.leaseMs,
       room: () => (this.#mayStart() ? maxUnfinished - this.#unfinished : 0),
       careful: () => this.#lanes.careful,
+      readsSuspects: () => this.#reading.readHead < this.#suspectTo,
       isFree: (key) => this.#lanes.isFree(key),
       ...(mayAwaitLinks(flows) && { releaseLinked: linkReleases({ lease, journal, clock, onLost }) }),
       beginClaim: (key) => this.#lanes.beginClaim(key),
@@ -271,10 +272,12 @@ export class Group {
     this.#stopping = true
     this.#judge.stop()
     let gaveUp = false
-    const hurry = this.#deps.clock.timer(graceMs, () => void this.#slowPath.stop(true))
+    // One grace for all: whoever ends the process counts from its signal.
+    const cancel = this.#deps.clock.timer(graceMs, () => {
+      void this.#slowPath.stop(true)
+      this.#abort.abort()
+    })
     await Promise.all([this.#reading.stop(), this.#slowPath.stop()])
-    hurry()
-    const cancel = this.#deps.clock.timer(graceMs, () => this.#abort.abort())
     const giveUp = this.#deps.clock.timer(graceMs + writeGraceMs, () => {
       gaveUp = true
       this.#flusher.end()

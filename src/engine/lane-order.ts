@@ -35,8 +35,7 @@ export class LaneOrder {
 
   /** Puts a run into its place behind the head; where only the newest counts, those that it replaces end. */
   enter(lane: Lane, run: Run): void {
-    // An echo tells of what is there already: what waits before it is still to be done.
-    if (run.flow.latest && !run.echo) this.#replace(lane, run)
+    if (run.flow.latest) this.#replace(lane, run)
     let place = lane.queue.length
     // Never before the head, which may be under way already: a number below its own is stale.
     if (run.flow.sequence) while (place > 1 && isBefore(run, lane.queue[place - 1] as Run)) place--
@@ -154,8 +153,9 @@ export class LaneOrder {
 /** What a run at a gap waits for is no system: it is due, or given up, even while its own is cut off. */
 const noSystem = 0
 
+/** An echo, or what may turn out to be one, tells of what is there already: what waits before it is still to be done. */
 function isNewer(other: Run, run: Run): boolean {
-  return other.flow === run.flow && other.gen === 0 && other.event.seq > run.event.seq
+  return !other.echo && other.flow === run.flow && other.gen === 0 && other.event.seq > run.event.seq
 }
 
 function replacedWords(newer: Run): string {

@@ -168,7 +168,8 @@ export class Reading {
       marks.set(key, furthest(marks.get(key), mark) ?? mark)
     this.#markedMeanwhile = undefined
     if (this.#stopped) return
-    for (const run of fresh) this.#deps.admit(run, { slow: slow.has(run.key), mark: marks.get(run.key) })
+    for (const run of fresh)
+      this.#deps.admit(run, { slow: slow.has(run.key) || mayBeReplaced(run), mark: marks.get(run.key) })
     // Behind the runs: one that this very stretch begins looks for itself.
     for (const { type, key } of events) if (key !== null && this.#signals.has(type)) this.#deps.signal(key)
     this.#readHead = readTo
@@ -238,6 +239,14 @@ export class Reading {
     if (run.event.seq > suspectTo || run.event.receivedAt > suspectAt) return
     doubtSteps(run, { sentBy: suspectAt, since: Math.max(suspectSince, run.event.receivedAt) })
   }
+}
+
+/**
+ * A snapshot that an earlier owner may have sent, or one that it had replaced: which is the newest is known when all of
+ * them have been read, and the lane's rows alone hold them all.
+ */
+function mayBeReplaced({ flow, steps }: Run): boolean {
+  return flow.latest !== undefined && flow.single && steps.some(({ maybeAt }) => maybeAt !== null)
 }
 
 function idOf({ flow, event }: Run): string {

@@ -51,7 +51,10 @@ function restoreStep(stepRun: StepRun, row: KnownStep, now: number): void {
   stepRun.phase = isUnbegun ? 'pending' : phase
   const goesOn = stepRun.phase === 'retrying' || stepRun.phase === 'undoing'
   stepRun.dueAt = row.nextInMs === null ? (goesOn ? now : null) : now + row.nextInMs
-  stepRun.result = row.result === null ? undefined : (JSON.parse(row.result) as unknown)
+  if (row.result !== null) {
+    stepRun.result = JSON.parse(row.result) as unknown
+    Object.assign(stepRun, { storedResult: { value: stepRun.result, text: row.result } })
+  }
   stepRun.trouble = code === null && reason === null ? undefined : { code, message, reason }
   const { onFailure } = stepRun.run.flow
   if (

@@ -55,6 +55,7 @@ export function runRow(run: Run, change: RowChange, of: StepRun): RunRow {
     compensating: run.compensating,
     awaits: change.awaits ?? null,
     ...(run.flow.latest && change.state < runState.succeeded && { settleMs: run.flow.latest.settleMs }),
+    ...(run.flow.latest && run.echo && { echo: true }),
   }
 }
 
@@ -95,11 +96,15 @@ export function stepRow(stepRun: StepRun, now: number): StepRow {
     nextInMs: dueAt === null ? null : Math.max(0, dueAt - now),
     ms: stepRun.ms === null ? null : Math.round(stepRun.ms),
     status: stepRun.status || null,
-    result: result === undefined ? null : JSON.stringify(result),
+    result: result === undefined ? null : resultText(stepRun),
     code: trouble?.code ?? null,
     message: trouble?.message ?? null,
     reason: trouble?.reason ?? null,
   }
+}
+
+function resultText({ result, storedResult }: StepRun): string {
+  return storedResult && storedResult.value === result ? storedResult.text : JSON.stringify(result)
 }
 
 /** The record of one phase of an attempt. */

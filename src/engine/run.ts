@@ -114,6 +114,8 @@ export interface StepRun {
   changed: boolean
   /** What it gave, JSON, null for nothing; undefined as long as it is not known to have happened. */
   result: unknown
+  /** The result that came from the journal, and its text there: a person's numbers may have more digits than a double holds. */
+  readonly storedResult: { readonly value: unknown; readonly text: string } | undefined
   /** Cross-references to be written with it; `by-hand`: a person has given its result, and they are still to be made. */
   given: readonly GivenLink[] | 'by-hand' | undefined
   /** Cross-references that it waits for; undefined as long as nobody has looked. */
@@ -203,6 +205,7 @@ function newStepRun(run: Run, step: StepRuntime, known: Counters | undefined): S
     woken: false,
     changed: false,
     result: undefined,
+    storedResult: undefined,
     given: undefined,
     missing: undefined,
     trouble: undefined,

@@ -24,6 +24,8 @@ export interface SlowPathDeps {
   /** How many lanes may be taken now. */
   readonly room: () => number
   readonly careful: () => boolean
+  /** What an earlier owner may have sent is not all read yet: a key's newest snapshot may be missing from its rows. */
+  readonly readsSuspects: () => boolean
   readonly isFree: (key: string) => boolean
   /** Makes lanes due whose cross-references have come; absent where none can wait for one. */
   readonly releaseLinked?: () => Promise<void>
@@ -45,8 +47,8 @@ const maxBytesPerLane = 1_048_576
 export class SlowPath {
   readonly #deps: SlowPathDeps
   readonly #bell: Bell = createBell()
-  /** Only the newest of a key counts: an older one must be seen beside it, or it would be sent after what replaced it. */
-  readonly #latest: boolean
+  /** Of these flows only the newest of a key counts. */
+  readonly #latest: readonly { readonly flow: number; readonly settleMs: number }[]
   /** Some flow parks runs beside their lane until a time: no lane becomes due for them. */
   readonly #parksUntil: boolean
   #mayHave = true
@@ -59,7 +61,9 @@ export class SlowPath {
 
   constructor(deps: SlowPathDeps) {
     this.#deps = deps
-    this.#latest = [...deps.flows.values()].some(({ latest }) => latest)
+    this.#latest = [...deps.flows.values()].flatMap(({ id, latest }) =>
+      latest ? [{ flow: id, ...latest }] : [],
+    )
     this.#parksUntil = [...deps.flows.values()].some(
       ({ onParked, onFailure }) =>
         onParked === 'continue' && onFailure.kind === 'compensate' && onFailure.afterMs > 0,
@@ -130,7 +134,7 @@ export class SlowPath {
       ]),
     ]
     const limit = Math.min(careful() ? 1 : maxLanes, room())
-    if (limit <= 0) return false
+    if (limit <= 0 || (this.#latest.length > 0 && this.#deps.readsSuspects())) return false
     if (this.#parksUntil && (await journal.wakeParked(lease)) === 'lost') {
       onLost()
       return false
@@ -171,8 +175,11 @@ export class SlowPath {
   async #claimSurely(keys: readonly string[]): Promise<readonly ClaimedRun[]> {
     const { lease, journal, careful, clock, onError, onLost } = this.#deps
     const { group, part, epoch } = lease
-    const runsPerLane = careful() && !this.#latest ? 1 : maxRuns
-    const claim = { group, part, epoch, keys, maxRuns: runsPerLane, maxBytes: maxBytesPerLane }
+    const runsPerLane = careful() ? 1 : maxRuns
+    const claim = {
+      ...{ group, part, epoch, keys },
+      ...{ maxRuns: runsPerLane, maxBytes: maxBytesPerLane, latest: this.#latest },
+    }
     for (let again = false; !this.#gone; again = true) {
       try {
         const runs = await journal.claim({ ...claim, again })

@@ -2,6 +2,7 @@ import Fastify from 'fastify'
 import type { FastifyInstance } from 'fastify'
 import { registerControl } from '../control/routes.ts'
 import type { Config } from '../define/config.ts'
+import type { Role } from '../define/roles.ts'
 import { BusbarError } from '../errors.ts'
 import type { Appender } from '../ingress/appender.ts'
 import { registerIngress } from '../ingress/http.ts'
@@ -25,14 +26,18 @@ export interface ServerParts {
   readonly database: Database
   /** Absent: no API keys are asked for. */
   readonly authenticate: Authenticate | undefined
-  /** Whether `POST /events` and `POST /in/<source>` are served. */
-  readonly takesEvents: boolean
+  /** `ingress`: `POST /events` and `POST /in/<source>`; `console`: the control API. */
+  readonly roles: ReadonlySet<Role>
   readonly stopping: () => boolean
 }
 
 const readyTimeoutMs = 2_000
 
-/** The HTTP server of a hub, not yet listening: ingress, control API, metrics, health. */
+/**
+ * The HTTP server of a hub, not yet listening: ingress and control API where its roles say so, metrics, health. While the
+ * hub stops, each answer closes its connection: the next request of that client goes elsewhere, instead of into a
+ * connection that is being closed.
+ */
 export function createServer(parts: ServerParts): FastifyInstance {
   const { config, appender, metrics, log, authenticate } = parts
   const app = Fastify({
@@ -40,12 +45,16 @@ export function createServer(parts: ServerParts): FastifyInstance {
     logger: false,
     bodyLimit: config.http.maxBodyBytes,
     forceCloseConnections: 'idle',
+    return503OnClosing: false, // a request that has arrived is answered
     requestTimeout: 30_000,
     keepAliveTimeout: 65_000,
   })
   registerProblems(app, { onError: (error) => log.error({ err: error }, 'a request failed') })
   if (!authenticate && isLoopback(config.http.host)) guardLoopback(app)
-  if (parts.takesEvents)
+  app.addHook('onSend', async (_request, reply) => {
+    if (parts.stopping()) reply.header('connection', 'close')
+  })
+  if (parts.roles.has('ingress'))
     registerIngress(app, {
       config,
       append: (event) => appender.append(event),
@@ -55,12 +64,13 @@ export function createServer(parts: ServerParts): FastifyInstance {
       onRefusedSignature: (source, why) => log.warn({ source, why }, 'a webhook was refused'),
       onError: (error) => log.error({ err: error }, 'the door failed'),
     })
-  registerControl(app, {
-    database: () => parts.database,
-    code: flowCode(config),
-    ...(authenticate && { authenticate }),
-    onError: (error) => log.error({ err: error }, 'the control API failed'),
-  })
+  if (parts.roles.has('console'))
+    registerControl(app, {
+      database: () => parts.database,
+      code: flowCode(config),
+      ...(authenticate && { authenticate }),
+      onError: (error) => log.error({ err: error }, 'the control API failed'),
+    })
   registerHealth(app, parts)
   app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()))
   return app
@@ -86,7 +96,17 @@ export async function listen(server: FastifyInstance, { host, port }: Config['ht
   }
 }
 
-/** Live: the process serves. Ready: it has its journal and its lease, the journal answers, and it is not stopping. */
+/** Takes no further connection, and closes those that are idle; the others when they are answered, or after `withinMs`. */
+export async function closeServer(server: FastifyInstance, withinMs: number): Promise<void> {
+  const timer = setTimeout(() => server.server.closeAllConnections(), withinMs)
+  try {
+    await server.close()
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Live: the process serves. Ready: it has its journal and, where it runs flows, its lease; the journal answers, and it is not stopping. */
 function registerHealth(app: FastifyInstance, { session, stopping }: ServerParts): void {
   app.get('/health/live', async () => ({ live: true }))
   app.get('/health/ready', async (_request, reply) => {

@@ -155,11 +155,13 @@ export interface RunRow {
   readonly awaits: Awaits | null
   /** Where only the newest of a key counts: so long after it was sent, a request whose outcome is unknown has landed. */
   readonly settleMs?: number
+  /** There, too: its event is an echo of our own write, or may be one. It takes nobody's place. */
+  readonly echo?: boolean
 }
 
 /**
  * What a run can wait for between two steps: time, an event of its key, a person, a cross-reference; before it begins: numbers before its
- * own (`gap`); parked in doubt: the moment at which a newer snapshot may take its place (`settle`).
+ * own (`gap`); in doubt: the moment at which a newer snapshot may take its place (`settle`).
  */
 export type Awaits = 'timer' | 'signal' | 'approval' | 'link' | 'gap' | 'settle'
 
@@ -355,6 +357,12 @@ export interface OwnerJournal {
     keys: readonly string[]
     maxRuns: number
     maxBytes: number
+    /**
+     * Of these flows only the newest snapshot of a key counts. Older open ones end before anything is taken, however many
+     * and large they are, where their outcome is known or has landed (`settleMs`); one that may still land is not taken
+     * while a newer one may have been sent. Default none.
+     */
+    latest?: readonly { readonly flow: number; readonly settleMs: number }[]
     /** The outcome of the same claim is unknown: answers what is already running in these lanes, too. Default false. */
     again?: boolean
   }): Promise<'lost' | readonly ClaimedRun[]>

@@ -59,19 +59,14 @@ export function sqlOwner(database: Database): OwnerJournal {
 
     claim: (claim) =>
       fenced(async () => {
-        const rows = await database.query<ClaimRow>({
-          name: 'claim',
-          text: 'SELECT * FROM claim($1::text, $2::int, $3::bigint, $4::text[], $5::int, $6::bigint, $7::boolean)',
-          values: [
-            claim.group,
-            claim.part,
-            claim.epoch,
-            claim.keys,
-            claim.maxRuns,
-            claim.maxBytes,
-            claim.again ?? false,
-          ],
-        })
+        const { group, part, epoch, keys, maxRuns, maxBytes, again = false, latest = [] } = claim
+        const values = [group, part, epoch, keys, maxRuns, maxBytes, again]
+        const settles = [latest.map(({ flow }) => flow), latest.map(({ settleMs }) => settleMs)]
+        const rows = await database.query<ClaimRow>(
+          latest.length === 0
+            ? { name: 'claim', text: claimText, values }
+            : { name: 'claim-latest', text: claimLatestText, values: [...values, ...settles] },
+        )
         return rows.map(claimedRun)
       }),
 
@@ -98,6 +93,14 @@ export const dueText = `SELECT l.key FROM unnest($4::smallint[]) AS s (id)
     WHERE l.grp = $1 AND l.system = s.id AND l.next_at <= (SELECT clock_timestamp()) AND l.khash % $3::int = $2::int
     ORDER BY l.next_at LIMIT $5
   ) l ORDER BY l.next_at LIMIT $5`
+
+const claimText =
+  'SELECT * FROM claim($1::text, $2::int, $3::bigint, $4::text[], $5::int, $6::bigint, $7::boolean)'
+
+/** One call after the other in one transaction: the claim is made of what the first one answers. */
+const claimLatestText = `SELECT c.*
+  FROM replace_older($1::text, $2::int, $3::bigint, $4::text[], $7::boolean, $8::smallint[], $9::double precision[]) AS o (keys)
+  CROSS JOIN LATERAL claim($1::text, $2::int, $3::bigint, o.keys, $5::int, $6::bigint, $7::boolean) c`
 
 const flushText = `SELECT flush($1::text, $2::int, $3::bigint, $4::text,
   $5::smallint[], $6::bigint[], $7::smallint[], $8::int[], $9::double precision[], $10::int[], $11::smallint[],

@@ -38,8 +38,11 @@ export interface HttpAuth {
   open(port: AuthPort): AuthSession
 }
 
+/** What no authentication adds. */
+export const noHeaders: AuthHeaders = Object.freeze({})
+
 /** No authentication. */
-export const noAuth: HttpAuth = { kind: 'none', open: () => ({ headers: () => ({}) }) }
+export const noAuth: HttpAuth = { kind: 'none', open: () => ({ headers: () => noHeaders }) }
 
 function fixed(kind: HttpAuth['kind'], headers: AuthHeaders): HttpAuth {
   return { kind, open: () => ({ headers: () => headers }) }

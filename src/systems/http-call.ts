@@ -2,6 +2,7 @@ import type { AttemptContext } from '../define/system.ts'
 import { CallError } from '../errors.ts'
 import { pathBelow } from './http-address.ts'
 import type { AuthHeaders, AuthSession } from './http-auth.ts'
+import { noHeaders } from './http-auth.ts'
 import type { Classify, HttpAnswer } from './http-classify.ts'
 import { judge } from './http-classify.ts'
 import type { Exchange, RawAnswer, RawRequest } from './http-exchange.ts'
@@ -55,9 +56,8 @@ export interface HttpTarget {
 
 /** The calls of one attempt. */
 export function httpCall(target: HttpTarget, attempt: AttemptContext): HttpCall {
-  const common = { ...target.headers, ...attemptHeaders(attempt) }
   const ask: HttpCall['request'] = async (wanted) => {
-    const request = rawRequest(target, wanted, common)
+    const request = rawRequest(target, wanted, attempt)
     const answer = await authorized(target, attempt, request)
     judge(answer, target.classify, Date.now())
     return answer
@@ -81,9 +81,13 @@ export function httpCall(target: HttpTarget, attempt: AttemptContext): HttpCall 
   }
 }
 
-/** Idempotency-Key, W3C Trace Context, and the event's attributes as in the CloudEvents HTTP binding. */
-function attemptHeaders({ idempotencyKey, traceparent, event }: AttemptContext): Record<string, string> {
+/** Those of the system, Idempotency-Key, W3C Trace Context, and the event's attributes as in the CloudEvents HTTP binding. */
+function attemptHeaders(
+  target: HttpTarget,
+  { idempotencyKey, traceparent, event }: AttemptContext,
+): Record<string, string> {
   const headers: Record<string, string> = {
+    ...target.headers,
     'idempotency-key': idempotencyKey,
     traceparent,
     'ce-id': headerText(event.id),
@@ -109,12 +113,13 @@ function headerText(text: string): string {
 function rawRequest(
   target: HttpTarget,
   wanted: Parameters<HttpCall['request']>[0],
-  common: Readonly<Record<string, string>>,
+  attempt: AttemptContext,
 ): RawRequest {
   const { type, body } = bodyOf(wanted.body)
-  const headers: Record<string, string> = { ...common }
+  const headers = attemptHeaders(target, attempt)
   if (type !== undefined) headers['content-type'] = type
-  for (const [name, value] of Object.entries(wanted.headers ?? {})) {
+  for (const name in wanted.headers) {
+    const value = wanted.headers[name] ?? null
     if (value === null) delete headers[name.toLowerCase()]
     else headers[name.toLowerCase()] = value
   }
@@ -144,6 +149,7 @@ async function authorized(
 }
 
 function withHeaders(request: RawRequest, headers: AuthHeaders): RawRequest {
+  if (headers === noHeaders) return request
   return { ...request, headers: { ...request.headers, ...headers } }
 }
 

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
@@ -262,7 +263,7 @@ describe('exit codes', () => {
     for (const [args, message] of [
       [['runs', '--limit', 'many'], '--limit is a whole number from 1 to 100,000, not "many"'],
       [['runs', '--state', 'fine'], '--state is one of open, waiting'],
-      [['start', '--role', 'boss'], '--role is one of ingress, worker, all, not "boss"'],
+      [['start', '--role', 'boss'], 'relay, console, or all; "boss" is none of them'],
       [['status', '--url', 'here'], '"here" is not where busbar can be'],
       [['publish', 'a', '{}', '--url', 'here'], '"here" is not where busbar can be'],
       [['init', join(configFile, 'below')], 'cannot be made a folder (ENOTDIR)'],
@@ -296,24 +297,55 @@ describe('the journal itself', () => {
   })
 })
 
-it('start runs until SIGTERM and ends with 0', async () => {
+/** `busbar start` in a process of its own, once it serves. */
+async function started(...args: string[]): Promise<{
+  readonly url: string
+  readonly child: ChildProcess
+  readonly ended: Promise<number | null>
+}> {
   const main = new URL('../../src/cli/main.ts', import.meta.url).pathname
   const child = spawn(
     process.execPath,
-    [main, 'start', '--config', configFile, '--json', '--log-level', 'silent'],
-    {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    },
+    [main, 'start', '--config', configFile, '--json', '--log-level', 'silent', ...args],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
   )
+  const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)))
   const said = await new Promise<string>((resolve) =>
     child.stdout.once('data', (chunk: Buffer) => resolve(chunk.toString())),
   )
-  const { url } = JSON.parse(said) as { url: string }
+  return { url: (JSON.parse(said) as { url: string }).url, child, ended }
+}
+
+it('start runs until SIGTERM, answers two seconds more, and ends with 0', async () => {
+  const { url, child, ended } = await started()
   expect((await fetch(`${url}/health/ready`)).status).toBe(200)
-  const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)))
   child.kill('SIGTERM')
+  await expect.poll(async () => (await fetch(`${url}/health/ready`)).status).toBe(503)
+  expect((await fetch(`${url}/health/live`)).status).toBe(200)
   expect(await ended).toBe(0)
 }, 30_000)
+
+it('start ends at once at a second signal of either kind, and not with 0', async () => {
+  const { url, child, ended } = await started('--role', 'worker,console')
+  child.kill('SIGTERM')
+  child.kill('SIGTERM') // passed on twice, as npm does
+  await expect.poll(async () => (await fetch(`${url}/health/ready`)).status).toBe(503)
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  expect((await fetch(`${url}/api/v1/status`)).status).toBe(401)
+  child.kill('SIGINT')
+  expect(await ended).toBe(130)
+}, 30_000)
+
+it('start says which roles there are, and why one cannot be', async () => {
+  expect(await busbar('start', '--role', 'ingress,wroker')).toMatchObject({
+    code: 2,
+    err: expect.stringContaining(
+      '--role must be one or several of ingress, worker, relay, console, or all; "wroker" is none of them',
+    ) as string,
+  })
+  const relay = await busbar('start', '--role', 'worker', '--role', 'relay')
+  expect(relay).toMatchObject({ code: 2, err: expect.stringContaining('nothing to relay') as string })
+})
 
 describe('links', () => {
   const customer = ['customer', 'C-7', 'erp']

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { Server } from 'node:http'
+import { connect } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import pg from 'pg'
-import { request } from 'undici'
+import { Agent, request } from 'undici'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { z } from 'zod'
 import { createKey } from '../../src/control/keys.ts'
@@ -160,6 +161,86 @@ it('splits into ingress and worker processes that share a journal', async () => 
   expect((await post(worker.url)).status).toBe(404)
   expect((await post(ingress.url)).status).toBe(202)
   await expect.poll(() => got.length, { timeout: 5_000 }).toBe(1)
+})
+
+it('serves what belongs to its role, and health and metrics in each', async () => {
+  const statuses = async (url: string) =>
+    Promise.all(
+      ['/health/live', '/health/ready', '/metrics', '/api/v1/status'].map(
+        async (path) => (await request(url + path)).statusCode,
+      ),
+    )
+  const console = hubWith({ unauthenticated: true }, { roles: 'console' })
+  await console.start()
+  const ingress = hubWith({ unauthenticated: true }, { roles: 'ingress' })
+  await ingress.start()
+  const worker = hubWith({ unauthenticated: true }, { roles: ['worker'] })
+  await worker.start()
+  expect(await statuses(console.url)).toEqual([200, 200, 200, 200])
+  expect((await post(console.url)).status).toBe(404)
+  expect(await statuses(ingress.url)).toEqual([200, 200, 200, 404])
+  expect(await statuses(worker.url)).toEqual([200, 200, 200, 404])
+})
+
+it('refuses roles that could not do their work before anything is opened', () => {
+  expect(() => hubWith({}, { roles: 'relay' })).toThrow('nothing to relay')
+  expect(() => hubWith({}, { roles: ['work'] as never })).toThrow('"work" is none of them')
+  expect(() => createHub(defineConfig({ flows: [], roles: 'ingress' }))).toThrow(
+    'the embedded PostgreSQL belongs to one process',
+  )
+})
+
+it('answers requests while it drains, though not ready, and closes each connection with its answer', async () => {
+  const hub = hubWith({ unauthenticated: true, drain: '500ms' })
+  await hub.start()
+  const { url } = hub
+  const agent = new Agent({ connections: 1 })
+  const get = (path: string) => request(url + path, { dispatcher: agent })
+  expect((await get('/health/ready')).headers.connection).toBe('keep-alive')
+  const stopped = hub.stop()
+  const ready = await get('/health/ready')
+  expect([ready.statusCode, ready.headers.connection]).toEqual([503, 'close'])
+  expect(await ready.body.json()).toEqual({ ready: false, why: 'stopping' })
+  expect((await get('/health/live')).statusCode).toBe(200)
+  expect((await post(url)).status).toBe(202)
+  await stopped
+  await expect(post(url)).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+  await agent.close()
+})
+
+it('answers what had begun to arrive when the listener closes, but does not wait for it for ever', async () => {
+  const hub = hubWith({ unauthenticated: true })
+  await hub.start()
+  const { hostname, port } = new URL(hub.url)
+  const body = JSON.stringify({
+    specversion: '1.0',
+    id: 'slow',
+    source: 's',
+    type: 'order.placed',
+    data: { number: 'A' },
+  })
+  const begin = async (length: number) => {
+    const socket = connect(Number(port), hostname).setEncoding('utf8')
+    let answer = ''
+    socket.on('data', (chunk: string) => (answer += chunk)).on('error', () => undefined)
+    const closed = new Promise<string>((resolve) => socket.once('close', () => resolve(answer)))
+    const head = `POST /events HTTP/1.1\r\nhost: ${hostname}:${port}\r\ncontent-type: application/cloudevents+json`
+    await new Promise<void>((resolve) =>
+      socket.write(`${head}\r\ncontent-length: ${length}\r\n\r\n${body.slice(0, 10)}`, () => resolve()),
+    )
+    return { socket, closed }
+  }
+  const slow = await begin(body.length)
+  const stuck = await begin(body.length)
+  await post(hub.url) // both heads have been read
+  const began = performance.now()
+  const stopped = hub.stop()
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  slow.socket.write(body.slice(10))
+  expect(await slow.closed).toMatch(/^HTTP\/1.1 202 .*connection: close/s)
+  await stopped
+  expect(await stuck.closed).toBe('')
+  expect(performance.now() - began).toBeLessThan(8_000)
 })
 
 it('refuses to start where it could not keep what it promises, and leaves nothing open', async () => {

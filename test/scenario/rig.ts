@@ -97,12 +97,19 @@ export class StubSystem {
   }
 }
 
+export interface StartOptions {
+  readonly leaseMs?: number
+  readonly id?: string
+  /** Stands between the worker and its journal: asked at each call, by name; what it throws the call rejects with. */
+  readonly fault?: (call: keyof Journal) => void
+}
+
 export interface Rig {
   readonly journal: Journal
   readonly schema: string
   readonly errors: unknown[]
   sql<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>
-  startWorker(flows: readonly Flow[], options?: { leaseMs?: number; id?: string }): Promise<RigWorker>
+  startWorker(flows: readonly Flow[], options?: StartOptions): Promise<RigWorker>
   publish(...orders: readonly (OrderData & { type?: string })[]): Promise<readonly number[]>
   /** Resolves when the condition holds; rejects with its last value after `ms`. */
   until(condition: () => unknown, ms?: number): Promise<void>
@@ -158,7 +165,7 @@ export async function openRig(): Promise<Rig> {
           id,
           hub: 'test',
           flows,
-          journal: own,
+          journal: faulty(own, options.fault),
           versions: own,
           clock: systemClock,
           random: Math.random,
@@ -206,6 +213,21 @@ export async function openRig(): Promise<Rig> {
     },
   }
   return rig
+}
+
+/** A journal some of whose calls fail before they have reached it. */
+function faulty(journal: Journal, fault: StartOptions['fault']): Journal {
+  if (!fault) return journal
+  return new Proxy(journal, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name)
+      if (typeof value !== 'function') return value
+      return async (...args: unknown[]) => {
+        fault(name as keyof Journal)
+        return (await Reflect.apply(value, target, args)) as unknown
+      }
+    },
+  })
 }
 
 export function newEvent(order: OrderData & { type?: string; id?: string }): NewEvent {

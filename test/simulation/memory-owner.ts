@@ -9,7 +9,7 @@ import type {
   StoredEvent,
 } from '../../src/journal/port.ts'
 import { runState } from '../../src/journal/port.ts'
-import { moveSequence, sequenceOf, supersedeOlder } from './memory-sequences.ts'
+import { moveSequence, sequenceOf, replaceOlder, supersedeOlder } from './memory-sequences.ts'
 import { writeLinks } from './memory-links.ts'
 import type { MemoryLane, MemoryPart, MemoryRun, MemoryStep, MemoryStore } from './memory-store.ts'
 
@@ -69,11 +69,11 @@ export function memoryOwner(store: MemoryStore, now: () => number): OwnerJournal
       if (!holds(claim)) return 'lost'
       const { lanes } = store.group(claim.group)
       const at = now()
-      const again = claim.again ?? false
+      const { again = false, latest = [] } = claim
       const due = [...new Set(claim.keys)].sort().flatMap((key) => lanes.get(key) ?? [])
-      return due
-        .filter((lane) => again || lane.nextAt <= at)
-        .flatMap((lane) => claimLane(store, lane, { ...claim, again, at }))
+      const isDue = (lane: MemoryLane) => again || lane.nextAt <= at
+      for (const { key } of due.filter(isDue)) replaceOlder(store, claim.group, { key, latest, now: at })
+      return due.filter(isDue).flatMap((lane) => claimLane(store, lane, { ...claim, again, at }))
     },
 
     async mark({ run, ...lease }) {
@@ -175,6 +175,7 @@ const nothing = {
   reason: null,
   compensating: false,
   awaits: null,
+  echo: false,
 }
 
 function successRow({ status, ...done }: DoneRun, now: number): MemoryRun {
@@ -193,11 +194,12 @@ function successRow({ status, ...done }: DoneRun, now: number): MemoryRun {
 
 /** Inserted, or updated where it is running. */
 function upsert(store: MemoryStore, row: RunRow, { group, now }: { group: string; now: number }): void {
-  const { nextInMs: _nextInMs, settleMs: _settleMs, firstAt, ...rest } = row
+  const { nextInMs: _nextInMs, settleMs: _settleMs, firstAt, echo = false, ...rest } = row
   const known = store.run(row.flow, row.seq, row.gen)
   if (known && known.state !== running) return
   const fresh: MemoryRun = {
     ...rest,
+    echo,
     group,
     claimedAt: known?.claimedAt ?? null,
     firstAt: known?.firstAt ?? firstAt,

@@ -1,8 +1,10 @@
-import type { RunRow, SequenceJournal, SequenceRow } from '../../src/journal/port.ts'
+import type { OwnerJournal, RunRow, SequenceJournal, SequenceRow } from '../../src/journal/port.ts'
 import { runState } from '../../src/journal/port.ts'
 import type { MemoryRun, MemoryStore } from './memory-store.ts'
 
 const { waiting, retrying, running, parked, superseded } = runState
+
+type Claim = Parameters<OwnerJournal['claim']>[0]
 
 /** How far a key has come, and what a person has skipped before its turn. */
 export interface MemorySequence {
@@ -83,13 +85,11 @@ export function actOnSequence(
 export function supersedeOlder(
   store: MemoryStore,
   group: string,
-  { key, flow, settleMs = 0, now }: Pick<RunRow, 'key' | 'flow' | 'settleMs'> & { readonly now: number },
+  { key, flow, settleMs = 0, now }: Snapshots,
 ): void {
   const lane = store.groups.get(group)?.lanes.get(key)
   const mine = (lane?.open ?? []).filter((run) => run.flow === flow && run.gen === 0)
-  const newest = Math.max(
-    ...mine.filter(({ state }) => state === waiting || state === retrying).map(({ seq }) => seq),
-  )
+  const newest = newestOf(mine)
   const older = mine.filter((run) => run.seq < newest && run.state !== running && !run.compensating)
   for (const run of older) {
     if ((run.maybeAt ?? -Infinity) + settleMs <= now) {
@@ -99,4 +99,39 @@ export function supersedeOlder(
     } else if (run.state === parked && run.awaits === null)
       store.change(run, { awaits: 'settle', nextAt: (run.maybeAt ?? 0) + settleMs })
   }
+}
+
+function newestOf(runs: readonly MemoryRun[]): number {
+  const wanted = runs.filter(({ state, echo }) => (state === waiting || state === retrying) && !echo)
+  return Math.max(...wanted.map(({ seq }) => seq))
+}
+
+type Snapshots = Pick<RunRow, 'key' | 'flow' | 'settleMs'> & { readonly now: number }
+
+/** One that may still land waits where a newer one may have been sent. */
+function holdOlder(store: MemoryStore, group: string, { key, flow, settleMs = 0, now }: Snapshots): void {
+  const lane = store.groups.get(group)?.lanes.get(key)
+  const mine = (lane?.open ?? []).filter((run) => run.flow === flow && run.gen === 0)
+  const newest = newestOf(mine.filter(({ maybeAt }) => maybeAt !== null))
+  for (const run of mine) {
+    const { seq, state, maybeAt, compensating } = run
+    const mayLand = maybeAt !== null && maybeAt + settleMs > now
+    if (seq >= newest || !mayLand || compensating || (state !== waiting && state !== retrying)) continue
+    if (store.steps.has(`${flow}/${seq}/${run.gen}`)) continue
+    const reason = `a newer snapshot, seq ${newest}, takes its place once nothing can be under way any more`
+    store.change(run, { state: waiting, awaits: 'settle', nextAt: maybeAt + settleMs, reason })
+  }
+}
+
+/** Before a claim of a lane, of the flows of which only the newest counts; see replace_older in 0021-latest.sql. */
+export function replaceOlder(
+  store: MemoryStore,
+  group: string,
+  { key, latest, now }: { readonly latest: NonNullable<Claim['latest']> } & Pick<Snapshots, 'key' | 'now'>,
+): void {
+  for (const flow of latest) {
+    supersedeOlder(store, group, { key, ...flow, now })
+    holdOlder(store, group, { key, ...flow, now })
+  }
+  if (latest.length > 0) store.settle(group, key, now)
 }

@@ -46,6 +46,7 @@ export interface MemoryRun {
   reason: string | null
   compensating: boolean
   awaits: Awaits | null
+  echo: boolean
 }
 
 /** A step's row; when it is due stands in the place of how soon. */

@@ -1,10 +1,11 @@
 import type { Command } from 'commander'
-import type { Role } from '../../hub.ts'
 import { createHub } from '../../hub.ts'
 import { isLoopback } from '../../hub/loopback-guard.ts'
 import type { Config } from '../../define/config.ts'
 import { portRange } from '../../define/http-config.ts'
 import { inRange } from '../../define/range.ts'
+import type { RoleName } from '../../define/roles.ts'
+import { roleNamesOf } from '../../define/roles.ts'
 import { BusbarError } from '../../errors.ts'
 import { checkDurable, migrate } from '../../journal/migrate.ts'
 import { createLog, logLevels } from '../../telemetry/log.ts'
@@ -18,7 +19,7 @@ import { styled } from '../terminal.ts'
 import { partsOf } from '../words.ts'
 
 interface StartOptions {
-  readonly role: string
+  readonly role?: readonly string[]
   readonly migrate?: boolean
   readonly logLevel: string
   readonly port?: string
@@ -36,7 +37,11 @@ export function addRunningCommands(program: Command, action: Action): void {
   program
     .command('start')
     .description('run in production; ends gracefully on SIGTERM and SIGINT')
-    .option('--role <role>', 'ingress, worker, or all', 'all')
+    .option(
+      '--role <role>',
+      'ingress, worker, console, relay, or all; several with commas (default: roles of the configuration, or all)',
+      (given: string, before: readonly string[] = []) => [...before, ...given.split(',')],
+    )
     .option('--migrate', 'apply missing migrations at start (always done for the embedded journal)')
     .option('--port <port>', 'in the place of http.port; 0 takes a free one')
     .option('--log-level <level>', logLevels.join(', '), 'info')
@@ -48,22 +53,18 @@ export function addRunningCommands(program: Command, action: Action): void {
     .action(action(migrateJournal))
 }
 
-const roles = {
-  all: ['ingress', 'worker'],
-  ingress: ['ingress'],
-  worker: ['worker'],
-} as const satisfies Record<string, readonly Role[]>
-const roleNames = ['ingress', 'worker', 'all'] as const satisfies (keyof typeof roles)[]
+const drainMs = 2_000
 
 async function start(context: Context, options: StartOptions): Promise<void> {
-  const own = roles[oneOf('--role', options.role, roleNames)]
+  const roles =
+    options.role && roleNamesOf('--role', options.role.map((name) => name.trim()) as readonly RoleName[])
   const level = oneOf('--log-level', options.logLevel, logLevels)
   const { config: loaded } = await loadConfig(context.options.config)
   const config = asToldBy(loaded, options)
   if (options.dev) checkLoopback(config.http.host)
   keepHeapSmall()
   const hub = createHub(config, {
-    roles: own,
+    ...(roles && { roles }),
     log: createLog(level),
     watchdog: true,
     ...((options.migrate === true || options.dev) && { migrate: true }),
@@ -76,7 +77,7 @@ async function start(context: Context, options: StartOptions): Promise<void> {
       : `busbar runs at ${styled(context.terminal, 'bold', hub.url)}: ${partsOf(config)}`,
   )
   await interrupted
-  await hub.stop()
+  await hub.stop({ drainMs: options.dev ? 0 : (config.http.drainMs ?? drainMs) })
   if (process.connected) process.disconnect() // being listened for, the channel to "busbar dev" would keep this alive
 }
 
@@ -99,11 +100,21 @@ function checkLoopback(host: string): void {
   )
 }
 
-/** The first signal ends the process gracefully, the second at once. Started by `busbar dev`, it ends with that, too. */
+/** npm passes on a signal that the terminal has sent to its child already: two so close together are one. */
+const sameSignalMs = 250
+const endedBy = { SIGINT: 130, SIGTERM: 143 } as const
+
+/** The first signal ends the process gracefully, a second of either kind at once. Started by `busbar dev`, it ends with that, too. */
 function untilInterrupted(): Promise<void> {
   return new Promise((resolve) => {
+    let first = Number.POSITIVE_INFINITY
+    const heard = (signal: keyof typeof endedBy) => {
+      if (performance.now() - first > sameSignalMs) process.exit(endedBy[signal])
+      first = Math.min(first, performance.now())
+      resolve()
+    }
     process.once('disconnect', () => resolve())
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, heard)
   })
 }
 

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { bodyDifferences } from '../../control/compare-requests.ts'
+import { parseExactly } from '../../control/exact-json.ts'
 import type { StepActResult } from '../../control/schema/act.ts'
 import { BusbarError } from '../../errors.ts'
 import type { Action, Context } from '../context.ts'
@@ -112,8 +113,9 @@ function told(context: Context, done: StepActResult, sentence: string): void {
   context.show(done, () => `${sentence}; the run is ${done.state}`)
 }
 
+/** Written again as it came, digit by digit. */
 async function jsonOf(given: string): Promise<unknown> {
-  return JSON.parse(await dataText(given)) as unknown
+  return parseExactly(await dataText(given))
 }
 
 /** What differs, field by field: as it was, and as it is to be. */

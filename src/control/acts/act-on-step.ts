@@ -40,6 +40,7 @@ export async function actOnStep(database: Database, act: StepAct): Promise<StepA
   return { ...run, step, act: act.act, state: stateWord(record?.state ?? null) }
 }
 
+/** Every digit as it came: see `parseExactly`. */
 function dataText({ act, data }: StepAct): string | null {
   if (act === 'skip' || act === 'refuse') return null
   const text = JSON.stringify(data ?? null)

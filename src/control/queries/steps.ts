@@ -1,6 +1,7 @@
 import type { Database } from '../../journal/database.ts'
 import type { RegisteredStep } from '../../journal/port.ts'
 import { stepState } from '../../journal/port.ts'
+import { parseExactly } from '../exact-json.ts'
 import type { Step } from '../schema/run.ts'
 import type { DatabaseTime } from '../moment.ts'
 import { iso } from '../moment.ts'
@@ -118,5 +119,5 @@ function stepWord(state: number): Step['state'] {
 }
 
 function jsonOrNull(text: string | null): unknown {
-  return text === null ? null : (JSON.parse(text) as unknown)
+  return text === null ? null : parseExactly(text)
 }
