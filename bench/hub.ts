@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type * as Heap from '../src/cli/heap.ts'
 import type * as Published from '../src/index.ts'
+import type { HubSettings } from './child.ts'
 
 // What is published, set up as `busbar start` does it.
 const published = '../dist/'
@@ -11,13 +12,12 @@ const { createHub, defineConfig, defineEvent, defineFlow, httpSystem, postgres }
 const { keepHeapSmall } = (await import(`${published}cli/heap.js`)) as typeof Heap
 keepHeapSmall()
 
-const { url, schema, ports, withPaused, workload } = JSON.parse(process.argv[2] ?? '{}') as {
-  url: string
-  schema: string
-  ports: readonly number[]
-  withPaused: boolean
-  /** Default: three flows of one step each. */
-  workload?: 'single' | 'process'
+const { url, schema, ports, withPaused, workload, transport, roles } = JSON.parse(
+  process.argv[2] ?? '{}',
+) as HubSettings
+if (transport === 'rabbitmq') {
+  process.send?.({ failed: '--transport rabbitmq: not available yet' }, () => process.exit(2))
+  await new Promise(() => undefined)
 }
 
 const Order = z.object({ number: z.string(), revision: z.number(), customer: z.string(), note: z.string() })
@@ -73,7 +73,7 @@ const hub = createHub(
     flows: withPaused ? [...flows, backlog] : flows,
     http: { port: 0, unauthenticated: true },
   }),
-  { migrate: true, log: 'error' },
+  { migrate: true, log: 'error', ...(roles && { roles }) },
 )
 await hub.start()
 process.on('message', (message: { ask: string }) => {

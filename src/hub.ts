@@ -5,6 +5,7 @@ import type { Config } from './define/config.ts'
 import type { EventContract } from './define/event.ts'
 import { inRange } from './define/range.ts'
 import type { Role, RoleName } from './define/roles.ts'
+import type { TransportConnection } from './define/transport.ts'
 import { roleNamesOf, rolesOf } from './define/roles.ts'
 import { BusbarError } from './errors.ts'
 import { openHome } from './hub/home.ts'
@@ -15,6 +16,8 @@ import { openOutboxRelay } from './hub/outbox.ts'
 import type { OpenedRelay } from './hub/outbox.ts'
 import { closeServer, createServer, listen } from './hub/server.ts'
 import { Session } from './hub/session.ts'
+import type { OpenedLogRelay } from './hub/transport.ts'
+import { openLogRelay, openTransport } from './hub/transport.ts'
 import { Appender } from './ingress/appender.ts'
 import type { Published, PublishOptions } from './ingress/publish.ts'
 import { publishEvent } from './ingress/publish.ts'
@@ -210,11 +213,18 @@ class RunningHub implements Hub {
     this.#metrics = metrics
     // Where nobody but probes asks, they are answered until the end, which running attempts may put off.
     if (!this.#takesRequests) this.#opened.add(() => this.#closeServer())
-    const session = await this.#openSession(home, metrics)
+    const transport = openTransport({ config: this.#config, roles: this.#roles, control, log: this.#log })
+    if (transport) this.#opened.add(() => transport.close())
+    const session = await this.#openSession(home, metrics, transport?.connection)
+    const relay =
+      transport && this.#roles.has('relay') ? this.#relayTo(transport.connection, home, metrics) : undefined
     const appender = new Appender({
       log: () => session.journal,
       maxPending: this.#config.http.maxPending,
-      onAppended: (stretch) => session.appended(stretch),
+      onAppended(stretch) {
+        session.appended(stretch)
+        relay?.appended(stretch.head)
+      },
       observe: (batch) => metrics.appended(batch),
     })
     this.#opened.add(() => appender.stop())
@@ -227,18 +237,29 @@ class RunningHub implements Hub {
     )
   }
 
+  #relayTo(connection: TransportConnection, home: Home, metrics: Metrics): OpenedLogRelay {
+    const relay = openLogRelay({ config: this.#config, home, connection, metrics, log: this.#log })
+    this.#opened.add(() => relay.close())
+    return relay
+  }
+
   #moveOutbox(home: Home, session: Session, metrics: Metrics): void {
     const relay = openOutboxRelay({ home, session, metrics, config: this.#config, log: this.#log })
     this.#opened.add(async () => relay?.close())
     this.#relay = relay
   }
 
-  async #openSession(home: Home, metrics: Metrics): Promise<Session> {
+  async #openSession(
+    home: Home,
+    metrics: Metrics,
+    transport: TransportConnection | undefined,
+  ): Promise<Session> {
     const { migrate, leaseMs, watchdog } = this.#options
     const session = new Session({
       config: this.#config,
       database: home,
       migrate: migrate ?? home.own,
+      transport,
       works: this.#roles.has('worker'),
       watchdog: watchdog ?? false,
       leaseMs: leaseMs ?? defaults.leaseMs,

@@ -15,6 +15,8 @@ import type { RoleName } from './roles.ts'
 import { roleNamesOf } from './roles.ts'
 import type { WebhookSource } from './source.ts'
 import type { System } from './system.ts'
+import type { TransportConfig } from './transport.ts'
+import { log } from './transport.ts'
 
 /** What `defineConfig` takes. */
 export interface ConfigOptions {
@@ -22,6 +24,8 @@ export interface ConfigOptions {
   readonly name?: string
   /** Default: embedded PostgreSQL in `.busbar/`. */
   readonly journal?: JournalConfig
+  /** What carries events from the log to the workers; default `log()`: they read it themselves. */
+  readonly transport?: TransportConfig
   readonly flows: readonly Flow[]
   readonly sources?: readonly WebhookSource[]
   /** Contracts that no flow subscribes to yet but that may be published. */
@@ -43,6 +47,7 @@ export interface ConfigOptions {
 export interface Config {
   readonly name: string
   readonly journal: JournalConfig
+  readonly transport: TransportConfig
   readonly flows: readonly Flow[]
   readonly sources: readonly WebhookSource[]
   readonly expectations: readonly Expectation[]
@@ -68,6 +73,7 @@ export function defineConfig(options: ConfigOptions): Config {
   return {
     name,
     journal: options.journal ?? embedded(),
+    transport: options.transport ?? log(),
     flows: uniqueFlows(options.flows),
     sources: uniqueByName('sources', options.sources ?? []),
     expectations: uniqueByName('expectations', options.expectations ?? []),

@@ -1,5 +1,6 @@
 import type { Strangers } from '../journal/port-versions.ts'
 import type { AnyContract } from '../define/event.ts'
+import type { TransportConnection } from '../define/transport.ts'
 import type { GroupLease, Journal } from '../journal/port.ts'
 import type { Cancel, Clock, Random } from './clock.ts'
 import { sleep } from './clock.ts'
@@ -44,6 +45,8 @@ export interface GroupDeps {
   }
   readonly journal: Journal
   readonly tail: LogTail
+  /** Absent where workers read the log themselves. */
+  readonly transport?: Pick<TransportConnection, 'carry'>
   readonly clock: Clock
   readonly random: Random
   readonly observer: EngineObserver
@@ -164,6 +167,7 @@ export class Group {
       flows,
       journal,
       tail: deps.tail,
+      ...(deps.transport && { carry: deps.transport.carry.bind(deps.transport) }),
       clock,
       room: () => this.#room(),
       maxBytes: Math.max(65_536, Math.floor(deps.maxBytes / 2)),
@@ -200,6 +204,11 @@ export class Group {
 
   get lease(): GroupLease {
     return this.#deps.lease
+  }
+
+  /** Whether somebody else says when there is something to read. */
+  get isCarried(): boolean {
+    return this.#reading.isCarried
   }
 
   start(): void {
@@ -353,8 +362,15 @@ export class Group {
     if (runs.some((run) => run.hasRow)) this.#slowPath.expect()
     this.#lanes.committed(committed)
     if (progress) this.#progressCommitted(progress)
+    this.#tellSettled()
     this.#reading.ring()
     if (this.#mayStart()) this.#lanes.reoffer()
+  }
+
+  /** What needs no row has none to wait for: where nothing is unfinished, all that was read. */
+  #tellSettled(): void {
+    if (!this.#deps.transport) return
+    this.#reading.settledTo(Math.min(...this.#positions.current(this.#reading.readHead).values()))
   }
 
   #progressCommitted(progress: Progress): void {
@@ -414,6 +430,8 @@ export class Group {
     this.#lastAttemptedTo = attemptedTo
     this.#lanes.surface()
     this.#judge.sweep()
+    this.#tellSettled()
+    if (this.#deps.transport) this.#reading.ring()
     if (this.#mayStart()) this.#lanes.reoffer()
     this.#flusher.now()
   }

@@ -75,6 +75,11 @@ export class Ownership {
     return this.#groups.values()
   }
 
+  /** Whether there is something, and all of it gets its events from a transport. */
+  get isCarried(): boolean {
+    return this.#groups.size > 0 && [...this.#groups.values()].every((group) => group.isCarried)
+  }
+
   /** Looks what is to be taken and given up, unless it is doing so. */
   assign(): void {
     if (!this.#deps.isRunning()) return
@@ -244,15 +249,25 @@ export class Ownership {
   async #acquire(state: GroupState): Promise<void> {
     const { journal, id, onOwnership } = this.#deps
     const lease = await journal.acquire(id, state.group, state.part)
-    const strangers = lease && (await this.#adopt(lease))
-    if (!strangers) return
-    const headAtStart = await journal.head()
-    if (this.#abandoned) return
-    const group = this.#newGroup({ lease, strangers, headAtStart })
+    const group = lease && (await this.#prepare(lease))
+    if (!group) return
     group.paused = state.paused
     this.#groups.set(nameOf(lease), group)
     group.start()
     onOwnership?.(lease.group, true)
+  }
+
+  /** Its owner in memory. Where that fails the group is given back: as the journal's alone, nobody would run it. */
+  async #prepare(lease: GroupLease): Promise<Group | undefined> {
+    const { journal, id } = this.#deps
+    try {
+      const strangers = await this.#adopt(lease)
+      const headAtStart = await journal.head()
+      return strangers && !this.#abandoned ? this.#newGroup({ lease, strangers, headAtStart }) : undefined
+    } catch (error) {
+      await journal.release(id, lease).catch(this.#deps.onError)
+      throw error
+    }
   }
 
   /** What its rows may speak of that is not here; undefined, and the group given back, where it is for others to run it. */
@@ -273,7 +288,7 @@ export class Ownership {
 
   #newGroup(own: Pick<GroupDeps, 'lease' | 'strangers' | 'headAtStart'>): Group {
     const { lease } = own
-    const { clock, random, journal, hub, id, observer, onError, onOwnership } = this.#deps
+    const { clock, random, journal, transport, hub, id, observer, onError, onOwnership } = this.#deps
     const groups = [...this.#partitions.values()].reduce((sum, partitions) => sum + partitions, 0)
     const flows = this.#flows.filter((flow) => flow.group === lease.group && lease.positions.has(flow.id))
     return new Group({
@@ -289,6 +304,7 @@ export class Ownership {
         windowMs: (system) => echoWindowMs(system, this.#flows),
       },
       journal,
+      ...(transport && { transport }),
       tail: this.#deps.tail,
       clock,
       random,

@@ -7,6 +7,7 @@ import type {
   SequenceMark,
   StoredEvent,
 } from '../journal/port.ts'
+import type { Carrier, CarryRequest } from '../define/transport.ts'
 import type { Bell } from './bell.ts'
 import { createBell } from './bell.ts'
 import type { Clock } from './clock.ts'
@@ -24,10 +25,12 @@ export interface ReadingDeps {
   /** No row of an earlier owner lies above it. */
   readonly headAtStart: number
   readonly flows: readonly FlowRuntime[]
-  readonly journal: Pick<EventLog, 'read'> &
+  readonly journal: Pick<EventLog, 'read' | 'get'> &
     Pick<OwnerJournal, 'existing' | 'slowKeys' | 'stepsWithoutRun'> &
     SequenceJournal
   readonly tail: LogTail
+  /** Has the group's events carried to it; absent where workers read the log themselves. */
+  readonly carry?: (request: CarryRequest) => Carrier
   readonly clock: Clock
   /** How many events may be read now; 0 stops reading until the bell rings. */
   readonly room: () => number
@@ -48,6 +51,8 @@ export interface ReadingDeps {
   readonly onError: (error: unknown) => void
 }
 
+/** Events that a carrier has not brought by then are taken from the log. */
+const lookAfterMs = 5_000
 const windowSize = 2_000
 const largestWindow = 50_000
 
@@ -62,6 +67,7 @@ export class Reading {
   readonly #byType = new Map<string, FlowRuntime[]>()
   readonly #signals: ReadonlySet<string>
   readonly #types: string[]
+  readonly #carrier: Carrier | undefined
   #readHead: number
   #window = windowSize
   #stopped = false
@@ -78,6 +84,22 @@ export class Reading {
     this.#signals = new Set(deps.flows.flatMap((flow) => flow.signals))
     this.#types = [...new Set([...this.#byType.keys(), ...this.#signals, ...deps.observed])]
     this.#readHead = Math.min(...deps.flows.map((flow) => deps.lease.positions.get(flow.id) ?? 0))
+    const { group, part, parts } = deps.lease
+    this.#carrier = deps.carry?.({
+      ...{ group, part, parts, types: this.#types },
+      maxBytes: Math.floor(deps.maxBytes / 2),
+      onArrival: () => this.#bell.ring(),
+    })
+  }
+
+  /** Whether somebody else says when there is something to read. */
+  get isCarried(): boolean {
+    return this.#carrier?.carries ?? false
+  }
+
+  /** Every run up to here has its row. */
+  settledTo(seq: number): void {
+    this.#carrier?.settledTo(seq)
   }
 
   get readHead(): number {
@@ -97,6 +119,7 @@ export class Reading {
     this.#stopped = true
     this.#bell.ring()
     await this.#running
+    await this.#carrier?.close()
   }
 
   slowed(key: string): void {
@@ -122,7 +145,8 @@ export class Reading {
   async #step(): Promise<boolean> {
     const { tail, room } = this.#deps
     const limit = room()
-    if (limit <= 0 || tail.head <= this.#readHead) return false
+    this.#carrier?.want(limit > 0)
+    if (limit <= 0) return false
     const stretch = tail.after(this.#readHead)
     if (stretch) {
       const { part, parts } = this.#deps.lease
@@ -130,25 +154,53 @@ export class Reading {
         (event) => this.#types.includes(event.type) && event.khash % parts === part,
       )
       await this.#admit(events, stretch.head)
-    } else await this.#readWindow(limit)
+      return true
+    }
+    const upTo = await this.#readable()
+    if (upTo <= this.#readHead) return false
+    await this.#readWindow(limit, upTo)
     return true
   }
 
-  async #readWindow(limit: number): Promise<void> {
-    const { journal, lease, tail, maxBytes } = this.#deps
-    const upTo = Math.min(tail.head, this.#readHead + this.#window)
+  /** How far may be read now: to the known head, or as far as the carrier says that there is something. */
+  async #readable(): Promise<number> {
+    const { tail } = this.#deps
+    if (!this.#carrier?.carries) return tail.head
+    const upTo = Math.max(this.#carrier.horizon, tail.headBefore(lookAfterMs))
+    // What a broker has may be more than a database that was restored: the log alone says how far it goes.
+    if (upTo > tail.head && upTo > this.#readHead) await tail.refresh()
+    return Math.min(upTo, tail.head)
+  }
+
+  async #readWindow(limit: number, head: number): Promise<void> {
+    const { journal, lease, maxBytes } = this.#deps
+    const after = this.#readHead
+    const upTo = Math.min(head, after + this.#window)
     const { part, parts } = lease
-    const { events, readTo } = await journal.read({
-      after: this.#readHead,
-      upTo,
-      types: this.#types,
-      part,
-      parts,
-      limit,
-      maxBytes,
-    })
+    const known = this.#carrier?.known(after, upTo) ?? []
+    const window = { after, upTo, types: this.#types, part, parts, limit, maxBytes, known }
+    const { events, readTo } = await journal.read(window)
     this.#window = events.length > 0 ? windowSize : Math.min(this.#window * 2, largestWindow)
-    await this.#admit(events, readTo)
+    if (events.length > 0 && this.#carrier && readTo > this.#carrier.horizon) this.#carrier.missed()
+    await this.#admit(await this.#withData(events, known), readTo)
+  }
+
+  /** With the data that has been carried here; the journal has left it out. */
+  async #withData(events: readonly StoredEvent[], known: readonly number[]): Promise<readonly StoredEvent[]> {
+    const carrier = this.#carrier
+    if (!carrier || known.length === 0) return events
+    const left = new Set(known)
+    const filled: StoredEvent[] = []
+    const others: number[] = []
+    for (const event of events) {
+      const payload = left.has(event.seq) ? carrier.payload(event.seq) : undefined
+      if (payload?.id === event.id) filled.push({ ...event, data: payload.data })
+      else if (left.has(event.seq)) others.push(event.seq)
+      else filled.push(event)
+    }
+    if (others.length === 0) return filled
+    // Given back meanwhile, or of another event with this number.
+    return [...filled, ...(await this.#deps.journal.get(others))].sort((a, b) => a.seq - b.seq)
   }
 
   async #admit(events: readonly StoredEvent[], readTo: number): Promise<void> {
@@ -173,6 +225,7 @@ export class Reading {
     // Behind the runs: one that this very stretch begins looks for itself.
     for (const { type, key } of events) if (key !== null && this.#signals.has(type)) this.#deps.signal(key)
     this.#readHead = readTo
+    this.#carrier?.readTo(readTo)
   }
 
   #runsOf(event: StoredEvent): Run[] {

@@ -1,6 +1,7 @@
 import type { Flow } from '../define/flow.ts'
 import { callsOf } from '../define/flow-builder.ts'
 import type { Connector, System } from '../define/system.ts'
+import type { TransportConnection } from '../define/transport.ts'
 import type { VersionsJournal } from '../journal/port-versions.ts'
 import type { Journal } from '../journal/port.ts'
 import type { Breaker } from './breaker.ts'
@@ -25,6 +26,8 @@ export interface WorkerDeps {
   readonly journal: Journal
   /** Without it nothing is known of other versions of the flows: for worlds in which there are none. */
   readonly versions?: VersionsJournal
+  /** Carries events to the owners of lane groups; without it they read the log themselves. */
+  readonly transport?: Pick<TransportConnection, 'carry'>
   readonly clock: Clock
   readonly random: Random
   readonly observer: EngineObserver
@@ -73,6 +76,7 @@ export class Worker {
         for (const group of this.#ownership.groups) group.logMoved()
       },
       onError: deps.onError,
+      patient: () => this.#ownership.isCarried,
     })
     this.#ownership = new Ownership({
       ...deps,

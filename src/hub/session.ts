@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Config } from '../define/config.ts'
+import type { TransportConnection } from '../define/transport.ts'
 import { systemClock } from '../engine/clock.ts'
 import type { EngineObserver } from '../engine/attempts.ts'
 import type { Unread } from '../engine/expecting.ts'
@@ -23,6 +24,8 @@ export interface SessionOptions {
   readonly config: Config
   readonly database: { readonly url: string; readonly schema: string; readonly maxConnections: number }
   readonly migrate: boolean
+  /** Carries events to its worker; without it the worker reads the log itself. */
+  readonly transport?: Pick<TransportConnection, 'carry'> | undefined
   /** Whether it owns lane groups; an ingress alone does not. */
   readonly works: boolean
   /** Kill the process when its event loop stands still for the lease time. */
@@ -144,7 +147,7 @@ export class Session {
     stats: StatsWriter
     onError: (error: unknown) => void
   }): Worker {
-    const { config, leaseMs, log, metrics } = this.#options
+    const { config, transport, leaseMs, log, metrics } = this.#options
     const { id, journal, stats, onError } = parts
     return new Worker({
       id,
@@ -153,6 +156,7 @@ export class Session {
       redact: config.redact,
       journal,
       versions: journal,
+      ...(transport && { transport }),
       clock: systemClock,
       random: Math.random,
       leaseMs,

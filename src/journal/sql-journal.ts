@@ -2,6 +2,7 @@ import type { Database } from './database.ts'
 import { openDatabase } from './database.ts'
 import { checkDurable, checkMigrated, migrate } from './migrate.ts'
 import type { ExpectationsJournal } from './port-expectations.ts'
+import type { RelayJournal } from './port-relay.ts'
 import type { VersionsJournal } from './port-versions.ts'
 import type { Journal } from './port.ts'
 import { sqlCluster } from './sql-cluster.ts'
@@ -10,6 +11,7 @@ import { sqlExpectations } from './sql-expectations.ts'
 import { sqlEchoes } from './sql-echoes.ts'
 import { sqlLog } from './sql-log.ts'
 import { sqlOwner } from './sql-owner.ts'
+import { sqlRelay } from './sql-relay.ts'
 import { sqlSequences } from './sql-sequences.ts'
 import { sqlParked } from './sql-parked.ts'
 import { sqlPartitions } from './sql-partitions.ts'
@@ -18,7 +20,7 @@ import { sqlSystems } from './sql-systems.ts'
 import { sqlVersions } from './sql-versions.ts'
 
 /** The journal, and the roles that only SQL plays. */
-export type SqlJournal = Journal & ExpectationsJournal & VersionsJournal
+export type SqlJournal = Journal & ExpectationsJournal & VersionsJournal & RelayJournal
 
 /** The journal over any database that speaks PostgreSQL: a server, the embedded one, or PGlite in users' tests. */
 export function sqlJournal(database: Database, appends: Database = database): SqlJournal {
@@ -35,6 +37,7 @@ export function sqlJournal(database: Database, appends: Database = database): Sq
     ...sqlVersions(database),
     ...sqlReplays(database),
     ...sqlEchoes(database),
+    ...sqlRelay(database),
     async close() {
       await Promise.all([database.close(), appends.close()])
     },

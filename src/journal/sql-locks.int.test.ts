@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { brokenInSql, sqlInvariants } from '../../test/chaos/invariants.sql.ts'
-import { event, flushOf, ownedGroup, publishKeys, row } from '../testing/journal-under-test.ts'
+import { done, event, flushOf, ownedGroup, publishKeys, row } from '../testing/journal-under-test.ts'
 import type { JournalUnderTest } from '../testing/journal-under-test.ts'
 import { sqlJournalUnderTest } from '../testing/sql-journal-under-test.ts'
 import type { Database } from './database.ts'
@@ -159,6 +159,23 @@ it('A5: a lane whose row is deleted while a flush waits for it is made again', a
       maxBytes: 9,
     }),
   ).toHaveLength(1)
+})
+
+it('an act on a run that has ended waits for its lane before it touches the run', async () => {
+  const owned = await ownedGroup(world)
+  const [a] = await publishKeys(owned, ['k'])
+  await journal.flush(flushOf(owned, { done: [done(owned, a!)] }))
+  const owner = await connect('owner')
+  await owner.query('BEGIN')
+  await owner.query('SELECT lock_lanes($1, $2, $3)', [owned.group, ['k'], [a!.khash]])
+  const text = `SELECT result FROM act_on_run($1::smallint, $2, 0::smallint, 'compensate', 'ada', '')`
+  const act = looking.query({ text, values: [owned.flow.id, a!.seq] })
+  await untilBlockedBy(owner)
+  const run = `SELECT grp FROM runs WHERE flow = $1 AND seq = $2 FOR UPDATE NOWAIT`
+  expect((await owner.query(run, [owned.flow.id, a!.seq])).rows).toEqual([{ grp: null }])
+  await owner.query('ROLLBACK')
+  expect(await act).toEqual([{ result: 'refused' }])
+  expect(await world.violations()).toEqual([])
 })
 
 it('A8: a registration waits for a flush that moves the position, and counts from a head behind it', async () => {

@@ -23,7 +23,7 @@ interface AppendRow {
 const separator = '\x1e'
 const noKey = '\x1f'
 
-const columns = `seq, source, id, type, key, khash, extract(epoch FROM received_at)::double precision * 1000 AS "receivedAt", data, ext`
+export const eventColumns = `seq, source, id, type, key, khash, extract(epoch FROM received_at)::double precision * 1000 AS "receivedAt", data, ext`
 
 /** The log in SQL. `appends` is a database of one connection, so that an append never waits behind other calls. */
 export function sqlLog(database: Database, appends: Database): EventLog {
@@ -54,7 +54,7 @@ export function sqlLog(database: Database, appends: Database): EventLog {
     async firstOf({ key, types, after }) {
       const [event] = await database.query<StoredEvent>({
         name: 'first-of', // events_by_key
-        text: `SELECT ${columns} FROM events WHERE key = $1 AND seq > $2 AND type = ANY ($3::text[]) ORDER BY seq LIMIT 1`,
+        text: `SELECT ${eventColumns} FROM events WHERE key = $1 AND seq > $2 AND type = ANY ($3::text[]) ORDER BY seq LIMIT 1`,
         values: [key, after, types],
       })
       return event
@@ -63,7 +63,7 @@ export function sqlLog(database: Database, appends: Database): EventLog {
     get: (seqs) =>
       database.query<StoredEvent>({
         name: 'get',
-        text: `SELECT ${columns} FROM events WHERE seq = ANY ($1::bigint[])`,
+        text: `SELECT ${eventColumns} FROM events WHERE seq = ANY ($1::bigint[])`,
         values: [seqs],
       }),
   }
@@ -129,28 +129,28 @@ export function appendColumns(events: readonly NewEvent[]): readonly string[] {
  * no more than `maxBytes` of data travel. octet_length of a stored text does not read the text.
  */
 function readStatement(window: ReadWindow) {
+  const { after, upTo, types, part, parts, limit, maxBytes, known = [] } = window
+  const isKnown = known.length > 0
+  // What is known already is not told again, and does not count.
+  const data = isKnown ? `CASE WHEN e.seq = ANY ($8::bigint[]) THEN '' ELSE e.data END` : 'e.data'
   return {
-    name: 'read',
-    text: `SELECT ${columns}, total FROM (
-             SELECT e.*, sum(octet_length(e.data)) OVER (ORDER BY e.seq) AS bytes, row_number() OVER (ORDER BY e.seq) AS place, count(*) OVER () AS total
+    name: isKnown ? 'read-unknown' : 'read',
+    text: `SELECT ${eventColumns}, total FROM (
+             SELECT e.seq, e.source, e.id, e.type, e.key, e.khash, e.received_at, e.ext, ${data} AS data,
+                    sum(octet_length(${data})) OVER (ORDER BY e.seq) AS bytes, row_number() OVER (ORDER BY e.seq) AS place, count(*) OVER () AS total
              FROM events e
              WHERE e.seq > $1 AND e.seq <= $2 AND e.type = ANY ($3::text[]) AND e.khash % $5::int = $4::int
              ORDER BY e.seq LIMIT $6
            ) w WHERE w.place = 1 OR w.bytes <= $7 ORDER BY seq`,
-    values: [
-      window.after,
-      window.upTo,
-      window.types,
-      window.part,
-      window.parts,
-      window.limit,
-      window.maxBytes,
-    ],
+    values: [after, upTo, types, part, parts, limit, maxBytes, ...(isKnown ? [known] : [])],
   }
 }
 
 /** Known up to the end of the window, or up to the last event when it was cut off by its bounds. */
-function readResult(rows: readonly (StoredEvent & { total: number })[], window: ReadWindow): ReadResult {
+export function readResult(
+  rows: readonly (StoredEvent & { total: number })[],
+  window: Pick<ReadWindow, 'upTo' | 'limit'>,
+): ReadResult {
   const last = rows.at(-1)
   if (!last) return { events: rows, readTo: window.upTo }
   const cut = rows.length >= window.limit || rows.length < last.total

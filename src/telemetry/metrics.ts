@@ -25,6 +25,8 @@ export interface Metrics {
     readonly ms: number
   }): void
   run(run: { readonly flow: string; readonly outcome: string }): void
+  /** The relay of this process has carried events to the broker; it is at this position of the log now. */
+  carried(events: number, position: number): void
   /** The relay of this process has moved rows, and set others aside, by the code of each. */
   outbox(move: { readonly moved: number; readonly rejected: readonly string[] }): void
   /** The exposition; asks `figures` first. When they cannot be had, the process's own metrics are still answered. */
@@ -50,6 +52,7 @@ export function createMetrics(figures: () => Promise<JournalFigures>): Metrics {
   return {
     ...ingress,
     ...engine,
+    carried: relayMetrics(registry),
     outbox: outbox.moved,
     contentType: registry.contentType,
     async text() {
@@ -136,6 +139,24 @@ function engineMetrics(registry: Registry): Pick<Metrics, 'attempt' | 'run'> {
       if (!counter) counters.set(name, (counter = runs.labels(flow, outcome)))
       counter.inc()
     },
+  }
+}
+
+function relayMetrics(registry: Registry): Metrics['carried'] {
+  const registers = [registry]
+  const carried = new Counter({
+    name: 'busbar_relay_events_total',
+    help: 'Events that this process has carried to the broker',
+    registers,
+  })
+  const position = new Gauge({
+    name: 'busbar_relay_position',
+    help: 'Position in the log up to which this process has carried events to the broker',
+    registers,
+  })
+  return (events, to) => {
+    carried.inc(events)
+    position.set(to)
   }
 }
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { ClaimedRun, SequenceRow } from '../journal/port.ts'
+import type { ClaimedRun, RunRow, SequenceRow } from '../journal/port.ts'
 import { runState } from '../journal/port.ts'
 import type { ContractContext, JournalUnderTest, Logged, Owned } from './journal-under-test.ts'
 import {
@@ -272,6 +272,100 @@ function latestCases({ world }: ContractContext): void {
     expect(await claim(owned, 'a')).toHaveLength(2)
     await owned.journal.flush(flushOf(owned, { runs: [inDoubt, row(owned, newer!, { settleMs: 500 })] }))
     expect(await states(world(), owned)).toEqual([superseded, waiting])
+  })
+
+  const claimLatest = (owned: Owned, more: Partial<Parameters<Owned['journal']['claim']>[0]> = {}) =>
+    owned.journal.claim(claimOf(owned, ['a'], { latest: [{ flow: owned.flow.id, settleMs: 500 }], ...more }))
+  const large = JSON.stringify('x'.repeat(40_000))
+  const settles = { settleMs: 500 }
+
+  const many = async (owned: Owned, change: Partial<RunRow>) => {
+    const events = await publishKeys(
+      owned,
+      Array.from({ length: 40 }, () => 'a'),
+      large,
+    )
+    await owned.journal.flush(flushOf(owned, { runs: events.map((each) => row(owned, each, change)) }))
+    return events
+  }
+
+  it('A19: a claim ends the older of snapshots that have landed and takes the newest, however many and large they are', async () => {
+    const owned = await ownedGroup(world(), latest)
+    const events = await many(owned, { maybeAt: 1_000 })
+    expect(await states(world(), owned)).toEqual(events.map(() => waiting))
+    expect(await claimLatest(owned, { maxRuns: 1, maxBytes: 1 })).toMatchObject([
+      { event: { seq: events.at(-1)!.seq }, maybeAt: 1_000 },
+    ])
+    expect(await states(world(), owned)).toEqual([...events.slice(1).map(() => superseded), running])
+    expect(await world().violations()).toEqual([])
+  })
+
+  it('A19: a claim takes none that may still land while a newer one may have been sent', async () => {
+    const owned = await ownedGroup(world(), latest)
+    const events = await many(owned, { maybeAt: (await world().snapshot()).at + longMs })
+    expect(await claimLatest(owned)).toEqual([])
+    expect(await dueNow(owned)).toEqual([])
+    expect(await lanesOf(world(), owned)).toMatchObject([{ awaits: 'settle' }])
+    expect(await states(world(), owned)).toEqual(events.map(() => waiting))
+    expect(await world().violations()).toEqual([])
+  })
+
+  it('A19: the lane is due as soon as they have landed, and the first that is taken is the newest', async () => {
+    const owned = await ownedGroup(world(), latest)
+    const events = await many(owned, { maybeAt: (await world().snapshot()).at })
+    let claimed = await claimLatest(owned, { maxRuns: 1 })
+    for (let round = 0; claimed.length === 0 && round < 50; round++) {
+      await world().advance(50)
+      if ((await dueNow(owned)).length > 0) claimed = await claimLatest(owned, { maxRuns: 1 })
+    }
+    expect(claimed).toMatchObject([{ event: { seq: events.at(-1)!.seq } }])
+    expect(await states(world(), owned)).toEqual([...events.slice(1).map(() => superseded), running])
+  })
+
+  it('A19: one that may still land is taken while the newer was surely not sent, and so is one that is alone', async () => {
+    const owned = await ownedGroup(world(), latest)
+    const [old, newer] = await publishKeys(owned, ['a', 'a'])
+    const maybeAt = (await world().snapshot()).at + longMs
+    const inDoubt = row(owned, old!, { ...settles, state: retrying, maybeAt })
+    await owned.journal.flush(flushOf(owned, { runs: [inDoubt, row(owned, newer!, settles)] }))
+    expect(await claimLatest(owned, { maxRuns: 1 })).toMatchObject([{ event: { seq: old!.seq } }])
+    await owned.journal.flush(flushOf(owned, { runs: [{ ...inDoubt, state: succeeded }] }))
+    expect(await claimLatest(owned)).toMatchObject([{ event: { seq: newer!.seq } }])
+  })
+
+  it('A19: a claim that is repeated answers the same, and leaves what it does not know of alone', async () => {
+    const owned = await ownedGroup(world(), latest)
+    const events = await publishKeys(owned, ['a', 'a', 'a'])
+    const runs = events.map((each) => row(owned, each, { maybeAt: 1_000 }))
+    await owned.journal.flush(
+      flushOf(owned, { runs: [...runs, row(owned, events[0]!, { gen: 1, lord: events[2]!.seq + 1 })] }),
+    )
+    const other = { latest: [{ flow: owned.flow.id + 1_000, settleMs: 0 }], maxRuns: 0 }
+    expect(await claimLatest(owned, other)).toEqual([])
+    expect((await states(world(), owned)).includes(superseded)).toBe(false)
+    const first = await claimLatest(owned)
+    expect(first).toMatchObject([{ gen: 0, event: { seq: events[2]!.seq } }, { gen: 1 }])
+    expect(await claimLatest(owned, { again: true })).toEqual(first)
+    expect(await claimLatest({ ...owned, lease: { ...owned.lease, epoch: 0 } })).toBe('lost')
+  })
+
+  it('what is an echo, or may be one, takes nobody’s place: not when it is written, and not in a claim', async () => {
+    const owned = await ownedGroup(world(), latest)
+    const [old, real, echo] = await publishKeys(owned, ['a', 'a', 'a'])
+    await owned.journal.flush(flushOf(owned, { runs: [row(owned, old!, settles)] }))
+    await owned.journal.flush(flushOf(owned, { runs: [row(owned, echo!, { ...settles, echo: true })] }))
+    expect(await states(world(), owned)).toEqual([waiting, waiting])
+    await owned.journal.flush(flushOf(owned, { runs: [row(owned, real!, settles)] }))
+    expect(await states(world(), owned)).toEqual([superseded, waiting, waiting])
+    expect(await claimLatest(owned)).toMatchObject([
+      { event: { seq: real!.seq } },
+      { event: { seq: echo!.seq } },
+    ])
+    // It was none, as is known now.
+    await owned.journal.flush(
+      flushOf(owned, { runs: [row(owned, real!, settles), row(owned, echo!, settles)] }),
+    )
+    expect(await states(world(), owned)).toEqual([superseded, superseded, waiting])
   })
 
   it('A19: one that is tried again in doubt, or is running, is left to end', async () => {

@@ -297,6 +297,33 @@ describe('the journal itself', () => {
   })
 })
 
+describe('supply and edit', () => {
+  it('send what they are given digit by digit, and say why a result is too large', async () => {
+    answers['D1'] = 422
+    await busbar('publish', 'order.placed', '{"number":"D1"}')
+    await untilStates('D1', 'parked')
+    const { items } = JSON.parse((await busbar('runs', '--key-of', 'D1', '--json')).out) as {
+      items: { seq: number }[]
+    }
+    const run = `book/${items[0]?.seq}`
+    const edited = '{"number":"D1","id":12345678901234567890}'
+    const edit = await busbar('edit', run, 'sale', '--data', edited, '--yes')
+    expect(edit).toMatchObject({ code: 0 })
+    expect(edit.err).toMatch(/\/id\n +\+ 12345678901234567890/)
+    await untilStates('D1', 'parked')
+    expect((await busbar('runs', run, '--json')).out).toContain('12345678901234567890')
+    const large = JSON.stringify('x'.repeat(66_000))
+    const refused = await busbar('supply', run, 'sale', large, '--reason', 'by hand')
+    expect(refused.err).toContain('the result has 66002 bytes; at most 65536 are kept')
+    const id = '98765432109876543210'
+    expect(await busbar('supply', run, 'sale', `{"id":${id}}`, '--reason', 'by hand')).toMatchObject({
+      code: 0,
+    })
+    await untilStates('D1', 'succeeded')
+    expect((await busbar('runs', run, '--json')).out).toContain(id)
+  })
+})
+
 /** `busbar start` in a process of its own, once it serves. */
 async function started(...args: string[]): Promise<{
   readonly url: string

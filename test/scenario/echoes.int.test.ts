@@ -491,3 +491,39 @@ it('the worked example of docs/echoes.md: text and code are the same, and it doe
   ) => Promise<void>
   await run(z, assert, defineEvent, defineFlow, crm, erp, startWorld, stub)
 })
+
+describe("an echo where only the latest counts ('latest')", () => {
+  const latest = (first: string) =>
+    defineFlow('to-erp', { ordering: 'latest' })
+      .on(crmChanged)
+      .step('customer', erp, {
+        retry: { first: first as '1m', factor: 1, attempts: 5 },
+        run: ({ event, call }) => call.put(`/customers/${event.data.id}`, event.data),
+      })
+
+  /** A change of the CRM that fails at first; before it is tried again, our own write to the CRM comes back. */
+  async function failsBeforeEcho(
+    first: string,
+    fails: { readonly latency?: '300ms'; readonly wait: string },
+  ) {
+    const { latency, wait } = fails
+    const systems = [stub(erp, { failFirst: 1, ...(latency && { latency }) })]
+    const world = await startWorld({ flows: [toCrm('fields'), latest(first)], systems })
+    await world.publish(crmChanged, change('A'))
+    await world.advance(wait as '2s')
+    await world.publish(erpChanged, change('B'))
+    await world.advance('50ms')
+    await world.publish(crmChanged, change('B'))
+    await world.untilIdle()
+    return world
+  }
+
+  it.each([
+    ['waits in a row', '1m', { wait: '2s' }],
+    ['waits in memory', '100ms', { wait: '50ms', latency: '300ms' }],
+  ] as const)('takes not the place of a real change that %s', async (_, first, fails) => {
+    await using world = await failsBeforeEcho(first, fails)
+    expect(await runsOf(world)).toEqual([expect.stringMatching(/^succeeded/), 'skipped echo'])
+    expect(reached(world, erp)).toEqual(['A', 'A'])
+  })
+})

@@ -377,7 +377,7 @@ describe('waiting inside a flow', () => {
     await world.actOnStep({ act: 'approve', flow: 'approved', seq: 1, step: 'lead' })
     await world.actOnStep({ act: 'refuse', flow: 'approved', seq: 2, step: 'lead' })
     await expect(
-      world.actOnStep({ act: 'approve', flow: 'approved', seq: 2, step: 'lead' }),
+      world.actOnStep({ act: 'refuse', flow: 'approved', seq: 2, step: 'lead' }),
     ).rejects.toMatchObject({ code: 'act.refused' })
     await world.untilIdle()
     expect((await world.runs()).map(({ state, code }) => [state, code])).toEqual([

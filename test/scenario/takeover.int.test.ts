@@ -127,6 +127,29 @@ describe('takeover', () => {
     expect(erp.sends).toHaveLength(600)
   })
 
+  it('gives a group back that it could not begin with, so that another worker need not wait for its end', async () => {
+    const erp = new StubSystem({ name: 'erp', ...options })
+    let acquired = false
+    let failures = 0
+    const first = await rig.startWorker([flowOn(erp)], {
+      leaseMs: 60_000,
+      fault: (call) => {
+        if (call === 'release') acquired = false
+        if (acquired && call === 'head') {
+          failures++
+          throw new Error('the database is away')
+        }
+        if (call === 'acquire') acquired = true
+      },
+    })
+    expect(failures).toBeGreaterThan(0)
+    expect(await rig.sql('SELECT owner FROM lane_groups')).toEqual([{ owner: null }])
+    await rig.startWorker([flowOn(erp)], { leaseMs })
+    await rig.publish(...orders(['A'], 1))
+    await rig.until(() => erp.applied.size === 1)
+    expect(first.worker.ownedGroups).toEqual([])
+  })
+
   it('shares the groups evenly over the workers that live', async () => {
     const stubs = ['a', 'b', 'c', 'd'].map((name) => new StubSystem({ name, ...options }))
     const flows = stubs.map((stub) => flowOn(stub))

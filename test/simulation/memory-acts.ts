@@ -9,7 +9,7 @@ const { waiting, retrying, parked, succeeded, skipped } = runState
 /** What a person does to a run. */
 export type MemoryAct = Omit<RunAct, 'verb'> & { readonly verb: RunAct['verb'] | 'compensate' }
 
-/** What a person may do to a run; see act_on_run in 0009-steps.sql. */
+/** What a person may do to a run; see act_on_run in 0020-step-acts.sql. */
 export function actOnRun(store: MemoryStore, act: MemoryAct, now: number): RunActResult {
   const { flow, seq, gen = 0, verb, actor = 'tester', reason = '' } = act
   const run = store.run(flow, seq, gen)

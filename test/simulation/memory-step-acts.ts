@@ -1,7 +1,7 @@
 import { runState, stepState } from '../../src/journal/port.ts'
 import type { MemoryRun, MemoryStep, MemoryStore } from './memory-store.ts'
 
-/** What a person does to a step; see act_on_step in 0009-steps.sql. */
+/** What a person does to a step; see act_on_step in 0020-step-acts.sql. */
 export interface MemoryStepAct {
   readonly flow: number
   readonly seq: number
@@ -26,33 +26,55 @@ const nothing = {
   input: null,
 }
 
-const becomes = {
-  approve: stepState.done,
-  result: stepState.done,
-  skip: stepState.skipped,
-  refuse: stepState.failed,
-} as const
+const { waiting, retrying, failed, undoing, undoFailed, done, skipped, kept } = stepState
+
+/** What becomes of the step; `doubt`: it may have had its effect. */
+function becomes({ verb }: MemoryStepAct, run: MemoryRun, known: MemoryStep | undefined, doubt: boolean) {
+  const goesBack = run.compensating && (known?.state === undoing || known?.state === undoFailed)
+  switch (verb) {
+    case 'result':
+      return goesBack ? undoing : done
+    case 'skip':
+      return goesBack || (run.compensating && (known?.state === done || doubt)) ? kept : skipped
+    case 'approve':
+      return done
+    case 'refuse':
+      return failed
+  }
+}
+
+/** Why it does not fit; see step_act_refusal. */
+function refusalOf({ verb }: MemoryStepAct, run: MemoryRun, known: MemoryStep | undefined) {
+  if (run.state >= runState.succeeded) return 'ended'
+  if (run.state === runState.running) return 'running'
+  if (verb === 'approve' || verb === 'refuse') {
+    if (run.compensating) return 'compensating'
+    const late = known?.state === failed && ['step.timed-out', 'step.refused'].includes(known.code ?? '')
+    return known?.state === waiting || (verb === 'approve' && late) ? undefined : 'not-waiting'
+  }
+  const state = known?.state ?? 0
+  if (!run.compensating) return state >= done ? 'done-already' : undefined
+  if (state > done) return 'done-already'
+  return verb === 'result' && known?.result !== null && known !== undefined ? 'result-known' : undefined
+}
 
 /** 'done', or why not. */
 export function actOnStep(store: MemoryStore, act: MemoryStepAct, now: number): string {
   const { flow, seq, gen, step, verb, actor = 'tester' } = act
   const run = store.run(flow, seq, gen)
   if (!run) return 'absent'
-  if (run.state >= runState.succeeded) return 'ended'
-  if (run.state === runState.running) return 'running'
-  if (run.compensating) return 'compensating'
   const id = `${flow}/${seq}/${gen}`
   const steps = store.steps.get(id) ?? new Map<string, MemoryStep>()
   const known = steps.get(step)
-  const decides = verb === 'approve' || verb === 'refuse'
-  if (decides && known?.state !== stepState.waiting) return 'not-waiting'
-  if (!decides && (known?.state ?? 0) >= stepState.done) return 'done-already'
+  const why = refusalOf(act, run, known)
+  if (why !== undefined) return why
+  const state = becomes(act, run, known, (known?.maybeAt ?? run.maybeAt) !== null)
   store.steps.set(id, steps)
   const refused = verb === 'refuse'
   steps.set(step, {
     ...(known ?? { ...nothing, step }),
-    state: becomes[verb],
-    result: act.data ?? null,
+    state,
+    result: state === kept ? (known?.result ?? null) : (act.data ?? null),
     maybeAt: null,
     nextAt: null,
     code: refused ? 'step.refused' : null,
@@ -60,16 +82,18 @@ export function actOnStep(store: MemoryStore, act: MemoryStepAct, now: number): 
     reason: null,
     ...{ tries: 0, throttles: 0, conflicts: 0 },
   })
-  store.change(run, {
-    ...{ state: runState.retrying, holds: true, nextAt: now, awaits: null, reason: null, crashes: 0 },
-  })
+  // One that waits for its turn, or for numbers before its own, goes on waiting.
+  const goesOn = run.state === runState.waiting ? runState.waiting : runState.retrying
+  if (run.awaits !== 'gap')
+    store.change(run, {
+      ...{ state: goesOn, system: 0, holds: true, nextAt: now, awaits: null, reason: null, crashes: 0 },
+    })
   store.settle(run.group as string, run.key as string, now)
   return 'done'
 }
 
 /** What failed is tried again with full budgets; see retry_steps. */
 export function retrySteps(steps: Map<string, MemoryStep>): void {
-  const { failed, retrying, undoFailed, undoing } = stepState
   const next = new Map<number, MemoryStep['state']>([
     [retrying, retrying],
     [failed, retrying],
@@ -83,7 +107,7 @@ export function retrySteps(steps: Map<string, MemoryStep>): void {
   }
 }
 
-/** A plain success has no lane in its row: the event and the flow know it; see lock_run. */
+/** A plain success has no lane in its row: the event and the flow know it; the act that opens it again writes it. */
 export function lockRun(store: MemoryStore, run: MemoryRun): void {
   if (run.group !== null) return
   const flow = store.flow(run.flow)

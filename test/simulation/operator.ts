@@ -111,7 +111,8 @@ export class Operator {
   #byHand(run: MemoryRun): boolean {
     const { store, plan, sink, dice } = this.#deps
     const flow = plan.flows.find(({ name }) => name === store.flow(run.flow)?.name)
-    if (!flow?.process || run.compensating || dice.chance(0.3)) return false
+    if (!flow?.process || dice.chance(0.3)) return false
+    if (run.compensating) return this.#byHandBack(flow, run)
     const failed = flow.process.steps.find(({ name }) => this.#step(run, name)?.state === stepState.failed)
     if (failed?.kind !== 'call') return false
     const there = sink.live(flow.name, run.seq, failed.name).size > 0
@@ -119,6 +120,25 @@ export class Operator {
     else {
       const reference = sink.enter(flow.name, run.seq, failed.name)
       this.#doStep(run, { step: failed.name, verb: 'result', data: JSON.stringify({ reference }) })
+    }
+    return true
+  }
+
+  /** Looks at the target of a step whose undo has failed: says what there is to undo, or takes it back. */
+  #byHandBack(flow: FlowPlan, run: MemoryRun): boolean {
+    const { sink, dice } = this.#deps
+    const stuck = flow.process?.steps.find(
+      ({ name }) => this.#step(run, name)?.state === stepState.undoFailed,
+    )
+    if (stuck?.kind !== 'call') return false
+    const { name } = stuck
+    const [reference] = sink.live(flow.name, run.seq, name)
+    this.#deps.count('operator by hand, back')
+    if (reference !== undefined && this.#step(run, name)?.result === null && dice.chance(0.5)) {
+      this.#doStep(run, { step: name, verb: 'result', data: JSON.stringify({ reference }) })
+    } else {
+      sink.takeBack(flow.name, run.seq, name)
+      this.#doStep(run, { step: name, verb: 'skip' })
     }
     return true
   }

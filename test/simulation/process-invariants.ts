@@ -130,7 +130,10 @@ function missing({ flow, run, steps }: RunOfPlan): string[] {
 }
 
 /** D9, from the targets' own records. */
-export function brokenProcesses(ledger: readonly LedgerEntry[], flows: readonly FlowPlan[]): string[] {
+export function brokenProcesses(
+  { ledger, takenBack }: Pick<Sink, 'ledger' | 'takenBack'>,
+  flows: readonly FlowPlan[],
+): string[] {
   return flows
     .filter(({ process }) => process)
     .flatMap((flow) => {
@@ -141,7 +144,7 @@ export function brokenProcesses(ledger: readonly LedgerEntry[], flows: readonly 
         ),
         ...keysThatChange(calls),
         ...forwardAfterBack(calls),
-        ...wrongOrder(calls, flow),
+        ...wrongOrder(calls, flow, takenBack),
         ...blindRepeats(calls, flow),
       ]
     })
@@ -200,7 +203,11 @@ function forwardAfterBack(calls: readonly LedgerEntry[]): string[] {
 }
 
 /** When a step is undone, nothing that followed it is there any more, but for what cannot be undone. */
-function wrongOrder(calls: readonly LedgerEntry[], flow: FlowPlan): string[] {
+function wrongOrder(
+  calls: readonly LedgerEntry[],
+  flow: FlowPlan,
+  takenBack: ReadonlySet<string | undefined>,
+): string[] {
   const dependents = dependentsOf(flow.process?.steps ?? [])
   const plans = callsOf(flow)
   const live = new Map<string, Set<string | undefined>>()
@@ -211,7 +218,7 @@ function wrongOrder(calls: readonly LedgerEntry[], flow: FlowPlan): string[] {
     if (at(seq, step).size > 1) broken.push(`D4 ${flow.name}/${seq}: ${step} is there twice`)
     if (kind !== 'undo') continue
     const left = [...(dependents.get(step) ?? [])].filter(
-      (other) => plans.get(other)?.undo && at(seq, other).size > 0,
+      (other) => plans.get(other)?.undo && [...at(seq, other)].some((each) => !takenBack.has(each)),
     )
     broken.push(...left.map((other) => `D9 ${flow.name}/${seq}: ${step} was undone before ${other}`))
     if (effect) at(seq, step).delete(reference)

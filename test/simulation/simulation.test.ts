@@ -36,7 +36,7 @@ describe('the engine under a virtual clock, with faults at every call', () => {
       ...journalFaults.filter((fault) => fault !== 'outage').map((fault) => `firstOf ${fault}`),
       ...sinkAnswers.map((answer) => `sink ${answer}`),
       ...['kill', 'stall', 'stop', 'outage'].map((what) => `world ${what}`),
-      ...['retry', 'skip', 'pause', 'compensate', 'approve', 'refuse', 'result', 'link'].map(
+      ...['retry', 'skip', 'pause', 'compensate', 'approve', 'refuse', 'result', 'link', 'by hand, back'].map(
         (act) => `operator ${act}`,
       ),
     ]

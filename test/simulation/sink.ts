@@ -104,6 +104,8 @@ export class Sink {
   readonly #effects = new Map<string, { readonly since: number; readonly reference: string }>()
   /** What is there now, by step of a run. */
   readonly #live = new Map<string, Set<string>>()
+  /** What persons have taken back by hand: the ledger holds requests alone. */
+  readonly takenBack = new Set<string>()
   #references = 0
   rates: SinkRates
 
@@ -138,6 +140,12 @@ export class Sink {
   enter(flow: string, seq: number, step: string): string {
     const [there] = this.live(flow, seq, step)
     return there ?? this.#add(`${flow}/${seq}/${step}`)
+  }
+
+  /** A person takes back by hand what is there of a step. */
+  takeBack(flow: string, seq: number, step: string): void {
+    for (const reference of this.live(flow, seq, step)) this.takenBack.add(reference)
+    this.#live.delete(`${flow}/${seq}/${step}`)
   }
 
   #add(object: string): string {

@@ -64,7 +64,7 @@ function atTheTargets({ sink, plan, operator }: History, last: JournalSnapshot):
       ledger,
       new Map(systemsOf(plan.flows).map((system) => [system.name, system.concurrency])),
     ),
-    ...brokenProcesses(ledger, plan.flows),
+    ...brokenProcesses(sink, plan.flows),
     ...rated.flatMap(({ name, rate }) => {
       const sent = ledger.filter(({ system }) => system === name)
       return exceededRate(

@@ -8,6 +8,7 @@ import { exitCode } from '../exit-code.ts'
 import { parseMoment, parseRun } from '../run-argument.ts'
 import { countOf, oneOf, refuseOptions } from '../options.ts'
 import { listed, mostListed } from '../pages.ts'
+import { stepsInWords } from '../steps-in-words.ts'
 import { facts, table, withMore } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
 import { styled, safe } from '../terminal.ts'
@@ -72,7 +73,10 @@ export function addRunCommands(program: Command, action: Action): void {
   program
     .command('skip <run>')
     .description('end a run for good without doing its work; the next run of its lane goes on')
-    .option('--step <step>', 'only this step: the run goes on without it')
+    .option(
+      '--step <step>',
+      'only this step: the run goes on without it; one that is being undone leaves it as it is',
+    )
     .requiredOption('--reason <text>', 'why; kept in the audit trail')
     .action(action(skip))
 }
@@ -128,6 +132,7 @@ function describe(terminal: Terminal, run: RunDetail): string {
     ['run', runId(run)],
     ['state', stateCell(run.state)],
     ['why', words(run.why)],
+    ['steps', stepsInWords(run.steps)],
     ['event', `${run.eventId} from ${run.source}, ${run.type}, place ${run.seq} in the log`],
     ['key', run.key],
     ['accepted', moment(run.receivedAt)],
@@ -258,7 +263,7 @@ async function skip(
   const { step, reason } = options
   if (step !== undefined) {
     const left = await context.client.skipStep({ ...parseRun(run), step, reason })
-    return context.show(left, () => `step ${step} of ${run} is left out; the run is ${left.state}`)
+    return context.show(left, () => `step ${step} of ${run} is left as it is; the run is ${left.state}`)
   }
   const done = await context.client.skipRun({ ...parseRun(run), reason: options.reason })
   context.show(done, () => `${run} was ${done.before}, and is skipped`)

@@ -24,7 +24,9 @@ const maxDataBytes = 65_536
 
 /**
  * Edits a step's data and tries it again under a new idempotency key, says what it gave, leaves it out, approves or refuses
- * what it waits for; in one transaction with its audit row, and the run goes on. Throws `act.refused` with the reason,
+ * what it waits for, or what failed because nobody did in time or somebody refused it; in one transaction with its audit
+ * row, and the run goes on. While the run is being undone, a result says what there is to undo, and a step that is left out
+ * stays as it is. Throws `act.refused` with the reason,
  * `request.invalid` for data that cannot be kept or a step that the flow does not have, and `request.not-found`.
  */
 export async function actOnStep(database: Database, act: StepAct): Promise<StepActResult> {
@@ -91,6 +93,7 @@ async function refusal(database: Database, act: StepAct, result: string | undefi
       compensating: 'what it has done is being undone, so nothing of it goes forward any more',
       'not-waiting': `step ${step} does not wait for a decision now`,
       'done-already': `step ${step} is done, or left out, already`,
+      'result-known': `what step ${step} gave is known, and is being undone: retry its undo, or skip the step to leave it as it is`,
       'in-doubt': `nobody knows whether the last request of step ${step} has had its effect, so another one might double it: supply its result if it is there, or retry with mayDouble`,
     }[result] ?? result
   return new BusbarError('act.refused', `run ${name}: ${why}`, { details: { run: name, state } })

@@ -1,0 +1,93 @@
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { Config } from '../define/config.ts'
+import type { Role } from '../define/roles.ts'
+import type { TransportConnection } from '../define/transport.ts'
+import { systemClock } from '../engine/clock.ts'
+import { LogRelay } from '../engine/log-relay.ts'
+import type { Database } from '../journal/database.ts'
+import { openDatabase } from '../journal/database.ts'
+import { sqlLog } from '../journal/sql-log.ts'
+import { sqlRelay } from '../journal/sql-relay.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { Home } from './home.ts'
+
+/** The broker as this process uses it. */
+export interface OpenedTransport {
+  readonly connection: TransportConnection
+  /** Safe to call twice. */
+  close(): Promise<void>
+}
+
+/** Connects to the configured broker, for what this process has to do there; undefined where the log is the transport. */
+export function openTransport(parts: {
+  readonly config: Config
+  readonly roles: ReadonlySet<Role>
+  readonly control: Database
+  readonly log: Log
+}): OpenedTransport | undefined {
+  const { config, roles, control, log } = parts
+  const { kind, address, connect } = config.transport
+  if (!connect || !(roles.has('worker') || roles.has('relay') || roles.has('console'))) return undefined
+  const queues = sqlRelay(control)
+  const away = (error: unknown) =>
+    log.warn({ err: error, transport: kind, address }, `${kind} does not answer as it should`)
+  const connection = connect({
+    hub: config.name,
+    onError: away,
+    onQueue: (queue) =>
+      void queues
+        .noteQueue(kind, queue)
+        .catch((error: unknown) => log.warn({ err: error }, 'a queue could not be noted')),
+  })
+  return { connection, close: () => connection.close() }
+}
+
+/** The relay of this process. */
+export interface OpenedLogRelay {
+  /** The log has grown up to here. */
+  appended(head: number): void
+  /** Stops it, then ends its connection to the journal. Safe to call twice. */
+  close(): Promise<void>
+}
+
+/** Starts the relay of this process, with a connection of its own to the journal, so that nothing makes it wait. */
+export function openLogRelay(parts: {
+  readonly config: Config
+  readonly home: Home
+  readonly connection: Pick<TransportConnection, 'publish'>
+  readonly metrics: Pick<Metrics, 'carried'>
+  readonly log: Log
+}): OpenedLogRelay {
+  const { config, home, connection, metrics, log } = parts
+  const { kind } = config.transport
+  const onError = (error: unknown) =>
+    log.warn({ err: error }, `events cannot be carried to ${kind} now; workers read them from the log`)
+  const database = openDatabase({
+    url: home.url,
+    schema: home.schema,
+    applicationName: 'busbar-relay',
+    maxConnections: 1,
+    indexPlansOnly: true,
+    onError,
+  })
+  const events = sqlLog(database, database)
+  const relay = new LogRelay({
+    journal: { ...sqlRelay(database), head: () => events.head() },
+    transport: kind,
+    holder: `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`,
+    publish: (events) => connection.publish(events),
+    clock: systemClock,
+    onCarried: (events, position) => metrics.carried(events, position),
+    onError,
+  })
+  relay.start()
+  return {
+    appended: (head) => relay.appended(head),
+    async close() {
+      await relay.stop()
+      await database.close()
+    },
+  }
+}

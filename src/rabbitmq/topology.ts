@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto'
+import type { Cmd, MethodParams } from 'rabbitmq-client'
+import { hashSlots } from '../define/transport.ts'
+
+/** A routing key is a short string of AMQP. */
+const maxRoutingKeyBytes = 255
+const slotBytes = 3
+
+/**
+ * `<type>.<slot>`: the type's own words and the hash slot of the key, so that a program can bind `shop.order.#`, and a
+ * partition its slots. A type that leaves no room for the slot stands as its SHA-256.
+ */
+export function routingKey(type: string, slot: number): string {
+  return `${routedType(type)}.${slot}`
+}
+
+/** What the queue of one partition is bound to. A single partition takes every slot. */
+export function bindingKeys(types: readonly string[], part: number, parts: number): readonly string[] {
+  if (parts === 1) return types.map((type) => `${routedType(type)}.*`)
+  const slots = Array.from({ length: hashSlots / parts }, (_, index) => part + index * parts)
+  return types.flatMap((type) => slots.map((slot) => routingKey(type, slot)))
+}
+
+function routedType(type: string): string {
+  return Buffer.byteLength(type) <= maxRoutingKeyBytes - slotBytes
+    ? type
+    : createHash('sha256').update(type).digest('hex')
+}
+
+/** Of one partition; the number of partitions is in it, so that a change of it needs no bindings undone. */
+export function queueName(
+  prefix: string,
+  { group, part, parts }: { readonly group: string; readonly part: number; readonly parts: number },
+): string {
+  return `${prefix}.${group}.${part}-${parts}`
+}
+
+/**
+ * A quorum queue, bounded: the log has what it drops, so an outage of one system does not fill the broker. In the order
+ * in which they are tried: without the delivery limit that RabbitMQ 4 has by default, for versions that know it; for those
+ * that do not; and whatever is there already.
+ */
+export function queueDeclarations(queue: string, maxQueueLength: number): readonly QueueDeclaration[] {
+  const bounded = { 'x-queue-type': 'quorum', 'x-max-length': maxQueueLength } as const
+  return [
+    { queue, durable: true, arguments: { ...bounded, 'x-delivery-limit': -1 } },
+    { queue, durable: true, arguments: bounded },
+    { queue, passive: true },
+  ]
+}
+
+type QueueDeclaration = MethodParams[Cmd.QueueDeclare]
