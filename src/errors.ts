@@ -34,6 +34,7 @@ export const errorCodes = [
   'call.credential',
   'call.unknown-outcome',
   'call.blocked-address',
+  'call.unroutable',
   'step.failed',
   'step.not-verified',
   'step.result-invalid',

@@ -18,6 +18,7 @@ import { closeServer, createServer, listen } from './hub/server.ts'
 import { Session } from './hub/session.ts'
 import type { OpenedLogRelay } from './hub/transport.ts'
 import { openLogRelay, openTransport } from './hub/transport.ts'
+import { openSources } from './hub/sources.ts'
 import { Appender } from './ingress/appender.ts'
 import type { Published, PublishOptions } from './ingress/publish.ts'
 import { publishEvent } from './ingress/publish.ts'
@@ -230,6 +231,10 @@ class RunningHub implements Hub {
     this.#opened.add(() => appender.stop())
     this.#appender = appender
     if (this.#roles.has('worker')) this.#moveOutbox(home, session, metrics)
+    if (this.#roles.has('ingress')) {
+      const sources = openSources({ appender, metrics, config: this.#config, log: this.#log })
+      this.#opened.add(() => sources.close())
+    }
     await this.#serve({ session, appender, metrics, control })
     this.#log.info(
       { url: this.#url, roles: [...this.#roles], flows: this.#config.flows.length },

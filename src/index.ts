@@ -45,6 +45,13 @@ export type {
   WebhookRequest,
   WebhookSource,
 } from './define/source.ts'
+export type {
+  ConsumerSource,
+  Intake,
+  RunningSource,
+  SourceMessage,
+  SourcePort,
+} from './define/consumer-source.ts'
 export { defineConfig } from './define/config.ts'
 export type { Config, ConfigOptions } from './define/config.ts'
 export type { HttpConfig } from './define/http-config.ts'

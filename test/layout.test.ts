@@ -14,6 +14,7 @@ const allowed: Record<string, readonly string[]> = {
   engine: ['define', 'journal'],
   systems: ['define'],
   telemetry: ['define'],
+  rabbitmq: ['define', 'systems'],
   ingress: ['define', 'journal', 'engine'],
   control: ['define', 'journal', 'ingress', 'telemetry'],
   testing: ['define', 'journal', 'engine', 'ingress', 'systems'],

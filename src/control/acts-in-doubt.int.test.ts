@@ -119,7 +119,7 @@ function saleAndInvoice(invoice: object = {}) {
       after: ['sale'],
       run: ({ event, call }) => call.send(event.data).then(() => ({ revision: event.data.revision })),
       undo: ({ event, result, call }) =>
-        call.verify({ number: event.data.number, revision: (result).revision }),
+        call.verify({ number: event.data.number, revision: result.revision }),
       ...invoice,
     })
 }

@@ -1,4 +1,5 @@
 import { BusbarError } from '../errors.ts'
+import type { ConsumerSource } from './consumer-source.ts'
 import type { AnyContract } from './event.ts'
 import type { Expectation } from './expectation.ts'
 import type { Flow } from './flow.ts'
@@ -27,7 +28,7 @@ export interface ConfigOptions {
   /** What carries events from the log to the workers; default `log()`: they read it themselves. */
   readonly transport?: TransportConfig
   readonly flows: readonly Flow[]
-  readonly sources?: readonly WebhookSource[]
+  readonly sources?: readonly (WebhookSource | ConsumerSource)[]
   /** Contracts that no flow subscribes to yet but that may be published. */
   readonly events?: readonly AnyContract[]
   /** Events that must follow others, from `expectEvent`. */
@@ -49,7 +50,7 @@ export interface Config {
   readonly journal: JournalConfig
   readonly transport: TransportConfig
   readonly flows: readonly Flow[]
-  readonly sources: readonly WebhookSource[]
+  readonly sources: readonly (WebhookSource | ConsumerSource)[]
   readonly expectations: readonly Expectation[]
   readonly contracts: ReadonlyMap<string, AnyContract>
   readonly systems: ReadonlyMap<string, System>
@@ -90,15 +91,21 @@ export function defineConfig(options: ConfigOptions): Config {
 /** TypeScript says the same, but Node runs a configuration without asking it. */
 function checkDeclarations({ flows, sources = [], events = [], expectations = [] }: ConfigOptions): void {
   const lists = [
-    { list: 'flows', items: flows, kind: 'flow', write: 'defineFlow(…).on(…).step(…)' },
-    { list: 'sources', items: sources, kind: 'webhook', write: 'webhookSource({ … })' },
-    { list: 'events', items: events, kind: 'event', write: 'defineEvent({ … })' },
-    { list: 'expectations', items: expectations, kind: 'expectation', write: 'expectEvent(…)' },
+    { list: 'flows', items: flows, kinds: ['flow'], write: 'defineFlow(…).on(…).step(…)' },
+    {
+      list: 'sources',
+      items: sources,
+      kinds: ['webhook', 'consumer'],
+      write: 'webhookSource({ … }) or amqpSource({ … })',
+    },
+    { list: 'events', items: events, kinds: ['event'], write: 'defineEvent({ … })' },
+    { list: 'expectations', items: expectations, kinds: ['expectation'], write: 'expectEvent(…)' },
   ]
-  for (const { list, items, kind, write } of lists) {
+  for (const { list, items, kinds, write } of lists) {
     if (!Array.isArray(items)) invalid(`${list} must be an array, if only []`)
-    for (const [index, item] of (items as readonly ({ kind?: unknown } | undefined)[]).entries())
-      if (item?.kind !== kind) invalid(`${list}[${index}] is no such thing: it must come from ${write}`)
+    for (const [index, item] of (items as readonly ({ kind?: string } | undefined)[]).entries())
+      if (!kinds.includes(item?.kind ?? ''))
+        invalid(`${list}[${index}] is no such thing: it must come from ${write}`)
   }
 }
 
@@ -141,6 +148,7 @@ function contractsOf(options: ConfigOptions): Config['contracts'] {
   const declared = [
     ...(options.events ?? []),
     ...options.flows.flatMap(eventsOf),
+    ...(options.sources ?? []).flatMap((source) => (source.kind === 'consumer' ? source.contracts : [])),
     ...(options.expectations ?? []).flatMap(({ after, expected }) => [after, expected]),
   ]
   for (const contract of declared) {

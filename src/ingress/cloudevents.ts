@@ -100,9 +100,8 @@ function isObject(value: unknown): boolean {
 
 /** An event in binary mode: attributes in `ce-` headers, the body is the data; without a content type there is none. */
 export function binaryEvent(headers: Headers, body: Buffer, maxDepth: number): EventInput {
-  const contentType = headers['content-type']
-  const hasData = contentType !== undefined || body.length > 0
-  const { text, value } = hasData ? parseBody(body, maxDepth, '/data') : { text: 'null', value: null }
+  const type = headers['content-type']
+  const contentType = typeof type === 'string' ? type : undefined
   const attributes = new Map<string, unknown>()
   const faults: Fault[] = []
   for (const [header, content] of Object.entries(headers)) {
@@ -113,11 +112,23 @@ export function binaryEvent(headers: Headers, body: Buffer, maxDepth: number): E
       faults.push({ pointer: pointerPart(attribute), message: 'must be percent-encoded UTF-8' })
     attributes.set(attribute, decoded ?? '')
   }
-  attributes.set('datacontenttype', contentType)
-  attributes.set('data', value)
   // What is not readable is told once: no fault about its being empty.
   if (faults.length > 0) throw new EventRefused('event.invalid', 'the ce- headers are not readable', faults)
-  return envelope(Object.fromEntries(attributes), text, '')
+  return attributedEvent(Object.fromEntries(attributes), { contentType, body, maxDepth })
+}
+
+/** An event whose attributes came beside its data; without a content type and without bytes it has none. */
+export function attributedEvent(
+  attributes: Readonly<Record<string, unknown>>,
+  {
+    contentType,
+    body,
+    maxDepth,
+  }: { readonly contentType: string | undefined; readonly body: Buffer; readonly maxDepth: number },
+): EventInput {
+  const hasData = contentType !== undefined || body.length > 0
+  const { text, value } = hasData ? parseBody(body, maxDepth, '/data') : { text: 'null', value: null }
+  return envelope({ ...attributes, datacontenttype: contentType, data: value }, text, '')
 }
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>

@@ -31,7 +31,9 @@ export interface IngressDeps {
 export function registerIngress(app: FastifyInstance, deps: IngressDeps): void {
   const { config } = deps
   const limiter = config.http.rateLimit && new RateLimiter(config.http.rateLimit.perSecond)
-  const sources = new Map(config.sources.map((source) => [source.name, source]))
+  const sources = new Map(
+    config.sources.flatMap((source) => (source.kind === 'webhook' ? [[source.name, source] as const] : [])),
+  )
   void app.register(async (door) => {
     door.removeAllContentTypeParsers()
     door.addContentTypeParser(

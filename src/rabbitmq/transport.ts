@@ -10,7 +10,7 @@ import type {
   TransportOptions,
 } from '../define/transport.ts'
 import { addressOf, endConnection, openConnection } from './connection.ts'
-import { EventPublisher } from './publisher.ts'
+import { EventPublisher } from './event-publisher.ts'
 import { QueueCarrier } from './queue-carrier.ts'
 
 /** What `rabbitmq` takes. */

@@ -27,6 +27,11 @@ export interface Metrics {
   run(run: { readonly flow: string; readonly outcome: string }): void
   /** The relay of this process has carried events to the broker; it is at this position of the log now. */
   carried(events: number, position: number): void
+  /** What a source that fetches its events has done; the metrics of that source are there from then on. */
+  source(name: string): {
+    taken(outcome: 'stored' | 'duplicate' | 'ignored' | 'refused'): void
+    connected(is: boolean): void
+  }
   /** The relay of this process has moved rows, and set others aside, by the code of each. */
   outbox(move: { readonly moved: number; readonly rejected: readonly string[] }): void
   /** The exposition; asks `figures` first. When they cannot be had, the process's own metrics are still answered. */
@@ -46,6 +51,7 @@ export function createMetrics(figures: () => Promise<JournalFigures>): Metrics {
     registers: [registry],
   })
   const ingress = ingressMetrics(registry)
+  const source = sourceMetrics(registry)
   const engine = engineMetrics(registry)
   const journal = journalMetrics(registry)
   const outbox = outboxMetrics(registry)
@@ -53,6 +59,7 @@ export function createMetrics(figures: () => Promise<JournalFigures>): Metrics {
     ...ingress,
     ...engine,
     carried: relayMetrics(registry),
+    source,
     outbox: outbox.moved,
     contentType: registry.contentType,
     async text() {
@@ -105,6 +112,29 @@ function ingressMetrics(registry: Registry): Pick<Metrics, 'accepted' | 'refused
       size.observe(batch.events)
       seconds.observe(batch.ms / 1_000)
     },
+  }
+}
+
+function sourceMetrics(registry: Registry): Metrics['source'] {
+  const registers = [registry]
+  const messages = new Counter({
+    name: 'busbar_source_messages_total',
+    help: 'Messages that a source has fetched: stored, duplicate, ignored, or refused for good',
+    labelNames: ['source', 'outcome'],
+    registers,
+  })
+  const up = new Gauge({
+    name: 'busbar_source_connected',
+    help: 'Whether a source has its connection: 0 or 1',
+    labelNames: ['source'],
+    registers,
+  })
+  return (source) => {
+    up.set({ source }, 0)
+    return {
+      taken: (outcome) => messages.inc({ source, outcome }),
+      connected: (is) => up.set({ source }, is ? 1 : 0),
+    }
   }
 }
 

@@ -1,9 +1,14 @@
 import { expect, it } from 'vitest'
 import * as busbar from '../../src/index.ts'
+import * as rabbitmq from '../../src/rabbitmq/index.ts'
 import * as testing from '../../src/testing/index.ts'
 import { codeBlocks, texts } from './texts.ts'
 
-const parts: Readonly<Record<string, object>> = { busbar, 'busbar/testing': testing }
+const parts: Readonly<Record<string, object>> = {
+  busbar,
+  'busbar/rabbitmq': rabbitmq,
+  'busbar/testing': testing,
+}
 
 it.each(texts)('what the code in $path imports from busbar is exported', (text) => {
   const missing: string[] = []

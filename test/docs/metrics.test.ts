@@ -15,6 +15,7 @@ it('docs/metrics.md lists each metric with its type and labels, and no other', a
   metrics.attempt({ flow: 'f', system: 's', outcome: 'succeeded', ms: 1 })
   metrics.run({ flow: 'f', outcome: 'succeeded' })
   metrics.refused('event.invalid')
+  metrics.source('s').taken('stored')
   metrics.outbox({ moved: 1, rejected: ['event.invalid'] })
   const exposed = await metrics.text()
   const actual = [...exposed.matchAll(/^# TYPE (busbar_\S+) (\S+)/gm)].map(([, name = '', type = '']) => {

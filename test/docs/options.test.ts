@@ -52,6 +52,18 @@ it.each([
 })
 
 it.each([
+  ['src/rabbitmq/source.ts', 'AmqpSourceOptions'],
+  ['src/rabbitmq/system.ts', 'AmqpSystemOptions'],
+  ['src/rabbitmq/call.ts', 'AmqpPublishOptions'],
+  ['src/rabbitmq/connection.ts', 'BrokerOptions'],
+])('docs/rabbitmq.md names every member of %s %s', (file, name) => {
+  const page = readFileSync(join(root, 'docs/rabbitmq.md'), 'utf8')
+  const members = membersOf(file, name)
+  expect(members.length).toBeGreaterThan(0)
+  expect(members.filter((member) => !page.includes(`| \`${member}\``))).toEqual([])
+})
+
+it.each([
   ['src/define/expectation.ts', 'ExpectationOptions'],
   ['src/define/business-hours.ts', 'BusinessHours'],
 ])('docs/expectations.md names every member of %s %s', (file, name) => {

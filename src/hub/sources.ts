@@ -1,0 +1,56 @@
+import type { Config } from '../define/config.ts'
+import type { ConsumerSource, RunningSource } from '../define/consumer-source.ts'
+import type { Appender } from '../ingress/appender.ts'
+import { takeMessages } from '../ingress/intake.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+
+/** The sources of this process that fetch their events themselves. */
+export interface OpenedSources {
+  /** Stops all of them, and resolves when the last has settled its last work. Safe to call twice. */
+  close(): Promise<void>
+}
+
+/** Starts them; each connects as soon as it can, so that a broker that is away keeps no hub from starting. */
+export function openSources(deps: {
+  readonly config: Config
+  readonly appender: Pick<Appender, 'appendAll'>
+  readonly metrics: Pick<Metrics, 'accepted' | 'refused' | 'source'>
+  readonly log: Log
+}): OpenedSources {
+  const running: RunningSource[] = []
+  for (const source of deps.config.sources) if (source.kind === 'consumer') running.push(start(source, deps))
+  return {
+    async close() {
+      await Promise.all(running.map((each) => each.stop()))
+    },
+  }
+}
+
+function start(
+  source: ConsumerSource,
+  { config, appender, metrics, log }: Parameters<typeof openSources>[0],
+): RunningSource {
+  const { name } = source
+  const ofSource = metrics.source(name)
+  const facts = { source: name, address: source.address }
+  const intake = {
+    config,
+    appendAll: appender.appendAll.bind(appender),
+    observe: metrics,
+    onError: (error: unknown) => log.error({ err: error, ...facts }, 'a message could not be checked'),
+  }
+  return source.start({
+    maxBodyBytes: config.http.maxBodyBytes,
+    async take(messages) {
+      const intakes = await takeMessages(messages, intake)
+      for (const { kind } of intakes) if (kind !== 'later') ofSource.taken(kind)
+      return intakes
+    },
+    connected: (is) => ofSource.connected(is),
+    log: {
+      info: (more, message) => log.info({ ...facts, ...more }, message),
+      warn: (more, message) => log.warn({ ...facts, ...more }, message),
+    },
+  })
+}
