@@ -4,6 +4,7 @@ import { addDoctorCommand } from './commands/doctor.ts'
 import { addEventCommands } from './commands/events.ts'
 import { addExpectationCommands } from './commands/expectations.ts'
 import { addFlowCommands } from './commands/flows.ts'
+import { addGroupCommands } from './commands/groups.ts'
 import { addInitCommand } from './commands/init.ts'
 import { addKeyCommands } from './commands/keys.ts'
 import { addOutboxCommands } from './commands/outbox.ts'
@@ -67,6 +68,7 @@ export function createProgram(terminal: Terminal): Command {
     addOutboxCommands,
     addLinkCommands,
     addFlowCommands,
+    addGroupCommands,
     addExpectationCommands,
     addReplayCommand,
     addReplaysCommands,

@@ -64,7 +64,7 @@ export interface Config {
 
 /**
  * Checks the whole configuration and fills in defaults. Throws `config.invalid` or `config.conflict` that names the
- * culprit: what is no flow, a number out of range, two flows of one name, two systems of one name, mixed `ordering` or `onParked` in a lane group, two
+ * culprit: what is no flow, a number out of range, two flows of one name, two systems of one name, mixed `ordering`, `onParked` or `partitions` in a lane group, two
  * contracts for one event type.
  */
 export function defineConfig(options: ConfigOptions): Config {
@@ -134,6 +134,10 @@ function uniqueFlows(flows: readonly Flow[]): readonly Flow[] {
     if (!sameOrdering(first, flow) || first.onParked !== flow.onParked)
       conflict(
         `flows "${first.name}" and "${flow.name}" share lane group "${flow.lane}" but differ in ordering or onParked`,
+      )
+    if (first.partitions !== flow.partitions)
+      conflict(
+        `flows "${first.name}" and "${flow.name}" share lane group "${flow.lane}", so they must say the same number of partitions, not ${first.partitions} and ${flow.partitions}`,
       )
   }
   return flows

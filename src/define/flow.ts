@@ -16,6 +16,11 @@ export type FlowStart = 'now' | 'beginning' | { readonly at: Date }
 export interface FlowOptions<Data = unknown> {
   /** Lane group: flows that name the same one share one order per key. Default: the flow's own name. */
   readonly lane?: string
+  /**
+   * Into how many parts the lane group is split by key, each run by one worker at a time: 1 (default), 2, 4, 8, 16, 32 or
+   * 64. All flows of a lane group must say the same. A new number takes effect without draining when it is deployed.
+   */
+  readonly partitions?: 1 | 2 | 4 | 8 | 16 | 32 | 64
   /** Default `'arrival'`. */
   readonly ordering?: Ordering<Data>
   /** What a parked run does to later runs of its lane: `'hold'` them (default) or let them `'continue'`. */
@@ -41,6 +46,7 @@ export interface Flow {
   readonly kind: 'flow'
   readonly name: string
   readonly lane: string
+  readonly partitions: number
   readonly ordering: OrderingName
   /** For `ordering: 'sequence'`. */
   readonly sequence: SequenceRules | undefined
@@ -91,6 +97,7 @@ export function defineFlow<Data = unknown>(
     kind: 'flow',
     name,
     lane: options.lane ?? name,
+    partitions: partitionsOf(name, options.partitions ?? 1),
     ...orderingOf(name, options.ordering),
     onParked: options.onParked ?? 'hold',
     start: options.start ?? 'now',
@@ -104,6 +111,15 @@ export function defineFlow<Data = unknown>(
       `flow "${name}": leave out onParked: with ordering 'latest' a newer snapshot takes the place of a parked one`,
     )
   return { on: (...contracts) => flowBuilder({ ...head, events: contracts }, []) }
+}
+
+/** Powers of two up to 64: `khash % 64 % n` is then `khash % n`, so that 64 fixed slots serve every number. */
+function partitionsOf(flow: string, option: number): number {
+  if ([1, 2, 4, 8, 16, 32, 64].includes(option)) return option
+  throw new BusbarError(
+    'config.invalid',
+    `flow "${flow}": partitions must be 1, 2, 4, 8, 16, 32 or 64, not ${JSON.stringify(option)}`,
+  )
 }
 
 function echoesOf(flow: string, option: string): Flow['echoes'] {

@@ -94,6 +94,8 @@ export class Group {
   #suspects: boolean
   #suspectTo: number
   #paused = false
+  /** It may be handed over in a moment: nothing new begins. */
+  #quiescing = false
   #stopping = false
   #gone = false
   #cancelTick: Cancel | undefined
@@ -247,6 +249,30 @@ export class Group {
     this.#slowPath.ring()
   }
 
+  /** Runs in memory that have not ended. */
+  get unfinished(): number {
+    return this.#unfinished
+  }
+
+  get oldestAttemptMs(): number {
+    return this.#lanes.oldestAttemptMs
+  }
+
+  /**
+   * Begins no attempts until none is under way, to be stopped then. False, and it goes on, when that takes longer than `maxMs`, or it
+   * is being stopped anyway.
+   */
+  async quiesce(maxMs: number): Promise<boolean> {
+    const { clock } = this.#deps
+    const until = clock.monotonic() + maxMs
+    this.#quiescing = true
+    while (!this.#lanes.isQuiet && !this.#stopping && clock.monotonic() < until) await sleep(clock, 20)
+    if (this.#lanes.isQuiet && !this.#stopping) return true
+    this.#quiescing = false
+    if (!this.#stopping) this.#resume()
+    return false
+  }
+
   /**
    * Starts nothing new, lets attempts end for at most `graceMs`, writes what is known. False when it could not be
    * written: then the group must not be handed back, for only a takeover leaves its runs in doubt.
@@ -299,12 +325,13 @@ export class Group {
   }
 
   #mayStart(): boolean {
-    return !this.#stopping && !this.#paused && this.#flusher.backlog < maxBacklog && this.#deps.leaseHolds()
+    if (this.#stopping || this.#paused || this.#quiescing) return false
+    return this.#flusher.backlog < maxBacklog && this.#deps.leaseHolds()
   }
 
   /** Reading stops while nothing could start: paused, or every system it would call is closed. */
   #room(): number {
-    if (this.#stopping || this.#paused || this.#bytes >= this.#deps.maxBytes) return 0
+    if (this.#stopping || this.#paused || this.#quiescing || this.#bytes >= this.#deps.maxBytes) return 0
     const stands = this.#deps.flows.map((flow) => flow.gate?.stand ?? 'open')
     if (stands.includes('open')) return maxUnfinished - this.#unfinished
     return stands.includes('probe') && this.#unfinished === 0 ? 1 : 0

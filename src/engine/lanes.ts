@@ -208,6 +208,17 @@ export class Lanes {
     this.#deferClosed()
   }
 
+  /** How long the oldest attempt has been under way; 0 when there is none. */
+  get oldestAttemptMs(): number {
+    for (const { attemptAt } of this.#attempts.active) return this.#deps.clock.monotonic() - attemptAt
+    return 0
+  }
+
+  /** Whether no attempt is under way. */
+  get isQuiet(): boolean {
+    return this.#attempts.active.size === 0
+  }
+
   /** Ends all waiting in memory; returns when no attempt runs. Runs that were claimed or tried go back to rows. */
   async drain(): Promise<void> {
     const { clock } = this.#deps

@@ -16,6 +16,7 @@ export function registrations(flows: readonly Flow[]): Parameters<Journal['regis
     ...(signalsOf(flow).length > 0 && { signals: signalsOf(flow) }),
     ordering: flow.ordering,
     onParked: flow.onParked,
+    partitions: flow.partitions,
     start: typeof flow.start === 'string' ? flow.start : { at: flow.start.at.getTime() },
   }))
 }

@@ -7,6 +7,7 @@
 import type { EchoJournal } from './port-echoes.ts'
 import type { LinksJournal, UndoneLinks } from './port-links.ts'
 import type { ParkedRuns } from './port-parked.ts'
+import type { PartitionsJournal } from './port-partitions.ts'
 import type { ReplayJournal } from './port-replays.ts'
 import type { SequenceJournal, SequenceMark, SequenceRow } from './port-sequences.ts'
 import type { StatsJournal, SystemsJournal } from './port-systems.ts'
@@ -405,6 +406,8 @@ export interface FlowRegistration {
   readonly ordering: string
   readonly onParked: string
   readonly start: 'now' | 'beginning' | { readonly at: number }
+  /** Of its lane group; default 1. Of several registrations the newest counts. */
+  readonly partitions?: number
 }
 
 /** Ownership of a (lane group, partition). */
@@ -428,6 +431,9 @@ export interface GroupLease {
 export interface GroupState {
   readonly group: string
   readonly part: number
+  readonly parts: number
+  /** How many partitions the newest registration wants. */
+  readonly wanted: number
   readonly owner: string | null
   readonly paused: boolean
 }
@@ -466,7 +472,10 @@ export interface Cluster {
   /** Ends the lease and frees the permits. Every group is to be released before: while it has one, this does nothing, and it is taken over later. */
   leave(worker: string): Promise<void>
   groups(): Promise<readonly GroupState[]>
-  /** Takes a free (group, part), or with a new epoch one that is its own already; undefined when another has it, or this worker is dead. */
+  /**
+   * Takes a free (group, part), or with a new epoch one that is its own already; undefined when another has it, this worker
+   * is dead, or the group is to have another number of partitions.
+   */
   acquire(worker: string, group: string, part: number): Promise<GroupLease | undefined>
   /** Hands one back after a clean flush: no suspects. */
   release(worker: string, lease: { group: string; part: number; epoch: number }): Promise<void>
@@ -487,6 +496,7 @@ export interface Journal
     ReplayJournal,
     EchoJournal,
     Cluster,
+    PartitionsJournal,
     SystemsJournal,
     StatsJournal {
   /** Ends connections. Safe to call twice. */

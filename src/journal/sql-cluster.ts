@@ -1,7 +1,7 @@
 import type { Database } from './database.ts'
 import type { Cluster, FlowRegistration, GroupLease, GroupState, RegisteredFlow } from './port.ts'
 
-/** Membership and ownership in SQL; the functions are in 0004-cluster.sql. */
+/** Membership and ownership in SQL; the functions are in 0004-cluster.sql and 0022-partitions.sql. */
 export function sqlCluster(database: Database): Cluster {
   return {
     async registerFlows(flows) {
@@ -56,7 +56,7 @@ export function sqlCluster(database: Database): Cluster {
     groups: () =>
       database.query<GroupState>({
         name: 'groups',
-        text: 'SELECT grp AS "group", part, owner, paused FROM lane_groups ORDER BY grp, part',
+        text: 'SELECT grp AS "group", part, parts, wanted, owner, paused FROM lane_groups ORDER BY grp, part',
       }),
 
     async acquire(worker, group, part) {
@@ -132,7 +132,7 @@ function groupLease(row: GroupRow, positions: ReadonlyMap<number, number>): Grou
 }
 
 async function registerFlow(database: Database, flow: FlowRegistration): Promise<number> {
-  const { name, group, ord, types, start, ...rest } = flow
+  const { name, group, ord, types, start, partitions = 1, ...rest } = flow
   const declaration = {
     group,
     ord,
@@ -143,7 +143,7 @@ async function registerFlow(database: Database, flow: FlowRegistration): Promise
     ...(rest.signals && { signals: rest.signals }),
   }
   const [row] = await database.query<{ id: number }>({
-    text: 'SELECT register_flow($1, $2, $3, $4::text[], $5::jsonb, $6, $7) AS id',
+    text: 'SELECT register_flow($1, $2, $3, $4::text[], $5::jsonb, $6, $7, $8) AS id',
     values: [
       name,
       group,
@@ -152,6 +152,7 @@ async function registerFlow(database: Database, flow: FlowRegistration): Promise
       JSON.stringify(declaration),
       typeof start === 'string' ? start : 'at',
       typeof start === 'string' ? 0 : start.at,
+      partitions,
     ],
   })
   return row?.id ?? 0

@@ -14,6 +14,7 @@ import { sqlOwner } from './sql-owner.ts'
 import { sqlRelay } from './sql-relay.ts'
 import { sqlSequences } from './sql-sequences.ts'
 import { sqlParked } from './sql-parked.ts'
+import { sqlPartitions } from './sql-partitions.ts'
 import { sqlReplays } from './sql-replays.ts'
 import { sqlSystems } from './sql-systems.ts'
 import { sqlVersions } from './sql-versions.ts'
@@ -29,6 +30,7 @@ export function sqlJournal(database: Database, appends: Database = database): Sq
     ...sqlSequences(database),
     ...sqlParked(database),
     ...sqlCluster(database),
+    ...sqlPartitions(database),
     ...sqlSystems(database),
     ...sqlLinks(database),
     ...sqlExpectations(database),

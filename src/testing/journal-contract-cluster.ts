@@ -207,6 +207,8 @@ function leaseCases({ world, capabilities }: ContractContext): void {
   it('shows every group with its owner, and whether it is paused', async () => {
     const owned = await ownedGroup(world())
     const mine = async () => (await owned.journal.groups()).filter((each) => each.group === owned.group)
-    expect(await mine()).toEqual([{ group: owned.group, part: 0, owner: owned.worker, paused: false }])
+    expect(await mine()).toEqual([
+      { group: owned.group, part: 0, parts: 1, wanted: 1, owner: owned.worker, paused: false },
+    ])
   })
 }

@@ -121,24 +121,6 @@ function takeoverCases({ world, capabilities }: ContractContext): void {
     expect([...(await dueNow(owned))].sort()).toEqual(['a', 'b'])
     expect(await world().violations()).toEqual([])
   })
-
-  it('frees the runs of the dead worker’s partition only', async (test) => {
-    const { sql } = world()
-    if (!sql) return test.skip('the port makes no second partition yet: it is inserted here by SQL')
-    const owned = await ownedGroup(world(), { leaseMs: 1 })
-    await sql('UPDATE lane_groups SET parts = 2 WHERE grp = $1', [owned.group])
-    await sql('INSERT INTO lane_groups (grp, part, parts) VALUES ($1, 1, 2)', [owned.group])
-    await owned.journal.join(unique('worker'), 60_000)
-    const events = (await publishKeys(owned, ['a', 'b'])).map((each, khash) => ({ ...each, khash }))
-    await owned.journal.flush(
-      flushOf(owned, { runs: events.map((each) => row(owned, each, { state: running })) }),
-    )
-    await world().advance(10)
-    await owned.journal.takeover(owned.worker)
-    expect(await runsOf(world(), owned)).toMatchObject([{ state: retrying }, { state: running }])
-    await sql('UPDATE runs SET state = 10 WHERE flow = $1', [owned.flow.id])
-    await sql('DELETE FROM lanes WHERE grp = $1', [owned.group])
-  })
 }
 
 /** The owner dies; another worker takes the group. */

@@ -11,6 +11,7 @@ import { ownerContract } from './journal-contract-owner.ts'
 import { racesContract } from './journal-contract-races.ts'
 import { stepsContract } from './journal-contract-steps.ts'
 import { systemsContract } from './journal-contract-systems.ts'
+import { partitionsContract } from './journal-contract-partitions.ts'
 import { takeoverContract } from './journal-contract-takeover.ts'
 import type { ContractContext, JournalCapabilities, JournalUnderTest } from './journal-under-test.ts'
 
@@ -24,6 +25,7 @@ const roles: Readonly<Record<string, (context: ContractContext) => void>> = {
   links: linksContract,
   cluster: clusterContract,
   takeover: takeoverContract,
+  partitions: partitionsContract,
   systems: systemsContract,
   acts: actsContract,
   echoes: echoesContract,

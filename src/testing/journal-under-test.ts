@@ -88,13 +88,14 @@ export async function ownedGroup(
 export async function registered(
   journal: Journal,
   ordering = 'arrival',
+  partitions = 1,
 ): Promise<Pick<Owned, 'group' | 'type' | 'flow' | 'system'>> {
   const group = unique('group')
   const type = unique('type')
   const systemName = unique('system')
   const systems = await journal.registerSystems([{ name: systemName, address: 'http://localhost' }])
   const [flow] = await journal.registerFlows([
-    registration({ name: unique('flow'), group, types: [type], ordering }),
+    registration({ name: unique('flow'), group, types: [type], ordering, partitions }),
   ])
   return { group, type, flow: flow as RegisteredFlow, system: systems.get(systemName) as number }
 }

@@ -297,9 +297,11 @@ function isTurned({ flow, seq, state }: SnapshotRun, { runs, audit, flows }: Jou
 function movedBack(before: JournalSnapshot, after: JournalSnapshot): string[] {
   const forward = (snapshot: JournalSnapshot): Map<string, number> =>
     new Map([
-      ...snapshot.positions.map(
-        ({ flow, part, position }) => [`position ${flow}/${part}`, position] as const,
-      ),
+      // Of a flow's partitions the lowest: when their number changes, all go on from there.
+      ...snapshot.flows.map(({ id }) => {
+        const own = snapshot.positions.filter(({ flow }) => flow === id)
+        return [`position ${id}`, Math.min(...own.map(({ position }) => position))] as const
+      }),
       ...snapshot.groups.map(({ group, part, epoch }) => [`epoch ${group}/${part}`, epoch] as const),
       ...snapshot.groups.map(
         ({ group, part, claimedTo }) => [`claimedTo ${group}/${part}`, claimedTo] as const,

@@ -1,9 +1,10 @@
 import { BusbarError } from '../../src/errors.ts'
 import type { Cluster, FlowRegistration, GroupLease, RegisteredFlow } from '../../src/journal/port.ts'
 import { runState } from '../../src/journal/port.ts'
+import { spread } from './memory-partitions.ts'
 import type { MemoryFlow, MemoryPart, MemoryStore } from './memory-store.ts'
 
-/** Membership and ownership over a store in memory; see 0004-cluster.sql, which it follows. */
+/** Membership and ownership over a store in memory; see 0004-cluster.sql and 0022-partitions.sql, which it follows. */
 export function memoryCluster(store: MemoryStore, now: () => number): Cluster {
   const alive = (worker: string) => store.workers.get(worker)?.dead === false
   const parts = () => [...store.groups.values()].flatMap((group) => group.parts)
@@ -22,7 +23,7 @@ export function memoryCluster(store: MemoryStore, now: () => number): Cluster {
     async join(worker, leaseMs) {
       if (store.workers.has(worker))
         throw new BusbarError('event.invalid', `worker ${worker} has joined already`)
-      store.workers.set(worker, { leaseUntil: now() + leaseMs, dead: false, draining: false })
+      store.workers.set(worker, { leaseUntil: now() + leaseMs, dead: false, draining: false, serves: null })
     },
 
     async heartbeat(worker, leaseMs, state) {
@@ -49,11 +50,19 @@ export function memoryCluster(store: MemoryStore, now: () => number): Cluster {
     groups: async () =>
       parts()
         .sort((one, other) => compare(one.group, other.group) || one.part - other.part)
-        .map(({ group, part, owner, paused }) => ({ group, part, owner, paused })),
+        .map(({ group, part, parts, wanted, owner, paused }) => ({
+          group,
+          part,
+          parts,
+          wanted,
+          owner,
+          paused,
+        })),
 
     async acquire(worker, group, number) {
       const part = store.part(group, number)
-      if (!part || !alive(worker) || (part.owner !== null && part.owner !== worker)) return undefined
+      if (!part || !alive(worker)) return undefined
+      if (part.owner !== worker && (part.owner !== null || part.parts !== part.wanted)) return undefined
       part.owner = worker
       part.epoch++
       return leaseOf(store, part)
@@ -162,7 +171,8 @@ function registerSystem(store: MemoryStore, { name, address }: { name: string; a
 }
 
 function register(store: MemoryStore, flow: FlowRegistration): MemoryFlow {
-  const { name, start, group, ord, types, steps, ordering, onParked } = flow
+  const { name, start, group, ord, types, steps, ordering, onParked, partitions = 1 } = flow
+  for (const part of store.group(group).parts) part.wanted = partitions
   const exact = JSON.stringify([group, ord, types, steps, ordering, onParked])
   const old = store.flows.find((each) => each.name === name)
   if (!old) return addFlow(store, flow, { exact, from: startOf(store, start) })
@@ -173,7 +183,7 @@ function register(store: MemoryStore, flow: FlowRegistration): MemoryFlow {
       `flow ${name} cannot move to lane group ${flow.group} while it has open runs`,
     )
   const after = new Map(old.types.map((type, index) => [type, old.typeAfter[index] as number]))
-  const lowest = Math.min(...old.positions.values())
+  const moved = old.group !== flow.group
   Object.assign(old, {
     group: flow.group,
     ord: flow.ord,
@@ -183,8 +193,8 @@ function register(store: MemoryStore, flow: FlowRegistration): MemoryFlow {
     typeAfter: flow.types.map((type) => after.get(type) ?? store.head),
     declaration: exact,
   })
-  for (const { part } of partsOf(store, flow.group))
-    if (!old.positions.has(part)) old.positions.set(part, lowest)
+  const parts = partsOf(store, flow.group, partitions)
+  if (moved) spread(old, parts)
   return old
 }
 
@@ -193,7 +203,7 @@ function addFlow(
   flow: FlowRegistration,
   { exact, from }: { readonly exact: string; readonly from: number },
 ): MemoryFlow {
-  const { name, group, ord, types } = flow
+  const { name, group, ord, types, partitions = 1 } = flow
   const added: MemoryFlow = {
     id: store.flows.length + 1,
     name,
@@ -205,20 +215,20 @@ function addFlow(
     declaration: exact,
     ordering: flow.ordering,
     fromSeq: from,
-    positions: new Map(partsOf(store, group).map(({ part }) => [part, from])),
+    positions: new Map(partsOf(store, group, partitions).map(({ part }) => [part, from])),
     openRuns: 0,
   }
   store.flows.push(added)
   return added
 }
 
-function partsOf(store: MemoryStore, group: string): readonly MemoryPart[] {
+function partsOf(store: MemoryStore, group: string, count: number): readonly MemoryPart[] {
   const { parts } = store.group(group)
-  if (parts.length === 0) {
-    const free = { owner: null, epoch: 0, claimedTo: 0, flushedAt: 0, unclean: 0, paused: false }
-    const unsuspected = { suspectTo: 0, suspectSince: null, suspectAt: null }
-    parts.push({ group, part: 0, parts: 1, ...free, ...unsuspected })
-  }
+  const free = { owner: null, epoch: 0, claimedTo: 0, flushedAt: 0, unclean: 0, paused: false }
+  const unsuspected = { suspectTo: 0, suspectSince: null, suspectAt: null }
+  if (parts.length === 0)
+    for (let part = 0; part < count; part++)
+      parts.push({ group, part, parts: count, wanted: count, ...free, ...unsuspected })
   return parts
 }
 

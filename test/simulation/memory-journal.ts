@@ -10,6 +10,7 @@ import type {
   SystemsJournal,
 } from '../../src/journal/port.ts'
 import type { ParkedRuns } from '../../src/journal/port-parked.ts'
+import type { PartitionsJournal } from '../../src/journal/port-partitions.ts'
 import type { LinksJournal } from '../../src/journal/port-links.ts'
 import type { EchoJournal } from '../../src/journal/port-echoes.ts'
 import type { JournalSnapshot } from '../../src/testing/journal-snapshot.ts'
@@ -23,6 +24,7 @@ import { memoryLog } from './memory-log.ts'
 import { memoryOwner } from './memory-owner.ts'
 import { memorySequences } from './memory-sequences.ts'
 import { memoryParked } from './memory-parked.ts'
+import { memoryPartitions } from './memory-partitions.ts'
 import type { MemoryStepAct } from './memory-step-acts.ts'
 import { actOnStep } from './memory-step-acts.ts'
 import { memorySnapshot } from './memory-snapshot.ts'
@@ -43,6 +45,7 @@ export class MemoryJournal implements Journal {
     SequenceJournal &
     ParkedRuns &
     Cluster &
+    PartitionsJournal &
     SystemsJournal &
     StatsJournal &
     LinksJournal &
@@ -60,6 +63,7 @@ export class MemoryJournal implements Journal {
       ...memorySequences(store),
       ...memoryParked(store, now),
       ...memoryCluster(store, now),
+      ...memoryPartitions(store, now),
       ...memorySystems(store, now),
       ...memoryLinks(store, now),
       ...memoryEchoes(store, now),
@@ -96,6 +100,9 @@ export class MemoryJournal implements Journal {
   release: Journal['release'] = async (worker, lease) => this.#open.release(worker, lease)
   takeover: Journal['takeover'] = async (deadWorker) => this.#open.takeover(deadWorker)
   flowVersions: Journal['flowVersions'] = async () => this.#open.flowVersions()
+  serve: Journal['serve'] = async (worker, groups) => this.#open.serve(worker, groups)
+  servers: Journal['servers'] = async () => this.#open.servers()
+  repartition: Journal['repartition'] = async (group) => this.#open.repartition(group)
 
   states: Journal['states'] = async () => this.#open.states()
   reserveRate: Journal['reserveRate'] = async (ask) => this.#open.reserveRate(ask)

@@ -84,6 +84,7 @@ export interface MemoryPart {
   readonly group: string
   readonly part: number
   readonly parts: number
+  wanted: number
   owner: string | null
   epoch: number
   claimedTo: number
@@ -96,7 +97,7 @@ export interface MemoryPart {
 }
 
 export interface MemoryGroup {
-  readonly parts: MemoryPart[]
+  parts: MemoryPart[]
   readonly lanes: Map<string, MemoryLane>
   /** Running runs by key: what keeps a lane from being due, and what a takeover frees. */
   readonly running: Map<string, Set<MemoryRun>>
@@ -106,6 +107,8 @@ export interface MemoryWorker {
   leaseUntil: number
   dead: boolean
   draining: boolean
+  /** Lane groups that it would own partitions of; null: it has not said. */
+  serves: readonly string[] | null
 }
 
 export interface MemorySystem {

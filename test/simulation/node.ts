@@ -33,10 +33,11 @@ export interface NodeDeps {
 /** A node, not started. A worker that is declared dead takes its process with it. */
 export function simulatedNode({ plan, process, journal, sink, dice, onError }: NodeDeps): SimulatedNode {
   const newer = process.clock.monotonic() >= plan.deployAt
+  const partitions = process.clock.monotonic() >= plan.repartitionAt ? plan.newPartitions : plan.partitions
   const worker = new Worker({
     id: process.id,
     hub: 'simulation',
-    flows: flowsOf(newer ? deployed(plan) : plan, sink, process),
+    flows: flowsOf(newer ? deployed(plan) : plan, sink, process).map((flow) => ({ ...flow, partitions })),
     journal,
     clock: process.clock,
     random: dice.next,

@@ -23,6 +23,8 @@ export interface FlowPlan {
   readonly links?: 'gives' | 'needs'
 }
 
+type Partitions = NonNullable<FlowOptions['partitions']>
+
 /** All that a seed decides before the world begins. */
 export interface Plan {
   readonly seed: number
@@ -44,6 +46,11 @@ export interface Plan {
   readonly pauses: number
   /** From this moment on processes start with a newer deployment, in which every flow takes both types; Infinity: never. */
   readonly deployAt: number
+  /** Of each lane group. */
+  readonly partitions: Partitions
+  /** From this moment on processes start with another number; some that were started before may come back with theirs. */
+  readonly repartitionAt: number
+  readonly newPartitions: Partitions
   /** Share of the events that kill each process that runs them. */
   readonly poison: number
 }
@@ -162,6 +169,21 @@ export function planOf(seed: number): Plan {
     pauses: dice.pick([0, 0, 2]),
     deployAt: dice.chance(0.2) ? dice.next() * stormMs : Infinity,
     poison: dice.chance(0.05) ? 0.05 : 0,
+    ...partitionsOf(new Dice(`partitions ${seed}`), stormMs),
+  }
+}
+
+/** In some of the seeds several; in some their number changes, one process after the other. */
+function partitionsOf(
+  dice: Dice,
+  stormMs: number,
+): Pick<Plan, 'partitions' | 'newPartitions' | 'repartitionAt'> {
+  const partitions = dice.chance(0.5) ? dice.pick<Partitions>([1, 2, 4]) : 1
+  const changes = dice.chance(0.4)
+  return {
+    partitions,
+    newPartitions: changes ? dice.pick<Partitions>([1, 2, 4]) : partitions,
+    repartitionAt: changes ? dice.next() * stormMs : Infinity,
   }
 }
 

@@ -49,7 +49,18 @@ const calls = [
   ...['append', 'head', 'read', 'flush', 'slowKeys', 'hasSlowLanes', 'existing', 'due', 'claim', 'mark'],
   ...['stepsWithoutRun', 'wakeParked'],
   ...['registerFlows', 'registerSystems', 'join', 'heartbeat', 'leave', 'groups', 'acquire', 'release'],
-  ...['takeover', 'flowVersions', 'states', 'reserveRate', 'permits', 'openBreaker', 'tryProbe'],
+  ...[
+    'takeover',
+    'flowVersions',
+    'serve',
+    'servers',
+    'repartition',
+    'states',
+    'reserveRate',
+    'permits',
+    'openBreaker',
+    'tryProbe',
+  ],
   ...['closeBreaker', 'throttle', 'externalIds', 'releaseLinked', 'tidyLinkWaits'],
 ]
 

@@ -178,7 +178,9 @@ export class World {
     at(plan.acts, () => this.#operator.act())
     at(plan.pauses, () => this.#operator.pause())
     at(8, () => this.#snapshot())
-    if (plan.deployAt < plan.stormMs) this.#deploy(dice)
+    if (plan.deployAt < plan.stormMs) this.#deploy(plan.deployAt, dice)
+    if (plan.repartitionAt < plan.stormMs)
+      this.#deploy(plan.repartitionAt, new Dice(`repartition ${plan.seed}`))
   }
 
   #kill(dice: Dice): void {
@@ -207,9 +209,9 @@ export class World {
   }
 
   /** Rolling: one process after the other is stopped; what is started in its place is newer. */
-  #deploy(dice: Dice): void {
+  #deploy(at: number, dice: Dice): void {
     for (const [place] of this.#nodes.entries()) {
-      this.#clock.timer(this.#plan.deployAt + dice.next() * 5_000, () => {
+      this.#clock.timer(at + dice.next() * 5_000, () => {
         const node = this.#nodes[place]
         if (node) this.#stopNode(node, 2_000)
       })

@@ -54,6 +54,13 @@ defineFlow('book')
     },
   })
 
+// So many partitions as 64 slots can be shared out to.
+defineFlow('split', { partitions: 64 })
+// @ts-expect-error: no power of two
+defineFlow('split-3', { partitions: 3 })
+// @ts-expect-error: too many
+defineFlow('split-128', { partitions: 128 })
+
 // find must answer what run answers.
 defineFlow('book-2')
   .on(orderPlaced)

@@ -7,7 +7,7 @@ const maxLanes = 10_000
 
 // The owner only while its lease runs. Lanes by their primary key (grp, key).
 const text = `
-SELECT g.grp AS name, g.part, g.paused, g.epoch, w.id AS owner,
+SELECT g.grp AS name, g.part, g.parts, g.wanted, g.paused, g.epoch, w.id AS owner,
        (SELECT coalesce(max(seq), 0) FROM events) AS head,
        (SELECT count(*) FROM (
           SELECT FROM lanes l WHERE l.grp = g.grp AND l.khash % g.parts = g.part LIMIT $1::int
@@ -19,6 +19,8 @@ ORDER BY g.grp, g.part`
 interface GroupRow {
   name: string
   part: number
+  parts: number
+  wanted: number
   paused: boolean
   epoch: number
   owner: string | null
@@ -37,6 +39,8 @@ export async function listGroups(database: Database): Promise<Group[]> {
       return {
         name: row.name,
         partition: row.part,
+        partitions: row.parts,
+        wantedPartitions: row.wanted,
         flows: own.map(({ flow }) => flow),
         owner: row.owner,
         epoch: row.epoch,

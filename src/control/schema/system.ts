@@ -41,13 +41,17 @@ export const SystemDetail = named(
 )
 export type SystemDetail = z.infer<typeof SystemDetail>
 
-/** A lane group: flows with one order per key, run by one owner. */
+/** A lane group: flows with one order per key; each of its partitions is run by one owner. */
 export const Group = named(
   'Group',
   'A lane group (one partition of it): flows that share one order per key, and the worker that runs them',
   z.object({
     name: z.string(),
+    /** From 0 on, of so many. */
     partition: z.number().int(),
+    partitions: z.number().int(),
+    /** How many there are to be: another number until all owners of the present ones have given them up. */
+    wantedPartitions: z.number().int(),
     flows: z.array(z.string()),
     owner: z.string().nullable(),
     paused: z.boolean(),
