@@ -23,6 +23,8 @@ function send(sink: string, event: string, changes: Partial<SinkRecord> = {}): S
     number: 'A',
     idempotencyKey,
     at: 0,
+    wall: 0,
+    pid: 1,
     effect: true,
     fault: '',
     ...changes,

@@ -20,6 +20,8 @@ function request(
     event,
     idempotencyKey,
     at: 0,
+    wall: 0,
+    pid: 1,
     effect: true,
     document: `${sink}-${event}`,
     fault: '',

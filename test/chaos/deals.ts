@@ -1,7 +1,7 @@
 /** Deals: flows of three steps with an undo each, to systems that keep a ledger. */
 import { z } from 'zod'
 import { defineEvent, defineFlow, httpSystem } from '../../src/index.ts'
-import type { Flow } from '../../src/index.ts'
+import type { Flow, FlowOptions } from '../../src/index.ts'
 import { dealKinds } from './plan.ts'
 
 /** What the flows of deals are made of. */
@@ -10,12 +10,13 @@ export interface DealSettings {
   readonly common: object
   readonly retry: { readonly first: '200ms'; readonly cap: '2s' }
   readonly urls: readonly string[]
+  readonly partitions?: NonNullable<FlowOptions['partitions']>
 }
 
 const Document = z.object({ id: z.string() })
 
 /** One flow that undoes what is refused, and one that holds it, over the same three systems. */
-export function dealFlows({ common, retry, urls }: DealSettings): Flow[] {
+export function dealFlows({ common, retry, urls, partitions }: DealSettings): Flow[] {
   const [salesUrl = '', invoicesUrl = '', shipmentsUrl = ''] = urls
   // Does again whatever it is sent again, also an undo: the engine must look.
   const sales = httpSystem({
@@ -35,6 +36,7 @@ export function dealFlows({ common, retry, urls }: DealSettings): Flow[] {
     })
     return defineFlow(`deal-${kind}`, {
       start: 'beginning',
+      ...(partitions && { partitions }),
       onFailure: kind === 'undone' ? 'compensate' : 'park',
     })
       .on(placed)

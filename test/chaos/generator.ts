@@ -25,6 +25,8 @@ const settings = JSON.parse(process.argv[2] ?? '{}') as {
   overMs: number
   doors: string[]
   file: string
+  /** Says how far it is after so many events; default 1,000. */
+  sayEvery?: number
 }
 const random = seeded(settings.seed)
 const acks = createWriteStream(settings.file, { flags: 'a' })
@@ -103,15 +105,20 @@ async function publishDeal(number: number): Promise<void> {
 }
 
 const maxUnderWay = 64
+const { sayEvery = 1_000 } = settings
 const underWay = new Set<Promise<void>>()
 const startedAt = performance.now()
-for (let number = 1; number <= settings.events; number++) {
+let enough = false
+process.once('message', () => (enough = true))
+let published = 0
+for (let number = 1; number <= settings.events && !enough; number++) {
   const dueMs = (number / settings.events) * settings.overMs - (performance.now() - startedAt)
   if (dueMs > 1) await sleep(dueMs)
   if (underWay.size >= maxUnderWay) await Promise.race(underWay)
   const one = publish(number).finally(() => underWay.delete(one))
   underWay.add(one)
-  if (number % 1_000 === 0) process.send?.({ acknowledged })
+  published = number
+  if (number % sayEvery === 0) process.send?.({ acknowledged })
 }
 await Promise.all(underWay)
-acks.end(() => process.send?.({ done: true, acknowledged, resent }))
+acks.end(() => process.send?.({ done: true, acknowledged, resent, published }))

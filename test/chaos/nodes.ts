@@ -50,10 +50,24 @@ export class SupervisedNode {
     })
   }
 
+  /** Of the process that runs now, or ran last. */
+  get pid(): number {
+    return this.#process?.pid ?? 0
+  }
+
   /** kill -9. */
   kill(): void {
+    void this.end('SIGKILL')
+  }
+
+  /** Ends it, to be started again; answers how it ended. One that has ended already answers at once. */
+  async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<string> {
     this.#expectsEnd = true
-    this.#process?.kill('SIGKILL')
+    const child = this.#process
+    if (!child || child.exitCode !== null || child.signalCode !== null) return 'had ended'
+    const ended = exitOf(child)
+    child.kill(signal)
+    return ended
   }
 
   /** Stands still for so long, as a suspended machine does, then goes on. */
@@ -70,13 +84,17 @@ export class SupervisedNode {
     this.#stopped = true
     const child = this.#process
     if (!child || child.exitCode !== null || child.signalCode !== null) return 'code 0'
-    const ended = new Promise<string>((resolve) =>
-      child.once('exit', (code, signal) => resolve(signal ? `signal ${signal}` : `code ${code}`)),
-    )
+    const ended = exitOf(child)
     child.kill('SIGTERM')
     const timer = setTimeout(() => child.kill('SIGKILL'), withinMs)
     const how = await ended
     clearTimeout(timer)
     return how
   }
+}
+
+function exitOf(child: ChildProcess): Promise<string> {
+  return new Promise((resolve) =>
+    child.once('exit', (code, signal) => resolve(signal ? `signal ${signal}` : `code ${code}`)),
+  )
 }

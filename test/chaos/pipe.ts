@@ -15,11 +15,12 @@ export interface Impairment {
   readonly swallows?: boolean
 }
 
-/** How often each fault met something: connections for `accepted` and `cut`, calls for `refused`, pieces for the others. */
+/** How often each fault met something: connections for `accepted`, `cut` and `halfClosed`, calls for `refused`, pieces for the others. */
 export interface ProxyCounts {
   accepted: number
   refused: number
   cut: number
+  halfClosed: number
   delayed: number
   dripped: number
   stalled: number
@@ -74,6 +75,13 @@ export class Pipe {
   close(): void {
     clearTimeout(this.#timer)
     this.#queue.length = 0
+  }
+
+  /** Ends this direction alone; what is sent over it from now on is lost. */
+  end(): void {
+    this.close()
+    this.lost = true
+    this.#to.end()
   }
 
   #take(piece: Buffer | undefined): void {

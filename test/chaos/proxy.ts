@@ -30,6 +30,7 @@ export class ChaosProxy {
     accepted: 0,
     refused: 0,
     cut: 0,
+    halfClosed: 0,
     delayed: 0,
     dripped: 0,
     stalled: 0,
@@ -105,6 +106,13 @@ export class ChaosProxy {
     }
     this.counts.cut += cut
     return cut
+  }
+
+  /** Ends one direction of all connections, as a peer does that has no more to say; the other goes on. Answers how many. */
+  halfClose(direction: Direction): number {
+    const closed = [...this.#connections].filter((connection) => connection.halfClose(direction)).length
+    this.counts.halfClosed += closed
+    return closed
   }
 
   /** Ends all faults. Connections that lost something are reset, the others go on. */
@@ -196,6 +204,13 @@ class Connection {
 
   changed(): void {
     for (const pipe of this.#pipes) pipe.changed()
+  }
+
+  /** False where there is none yet. */
+  halfClose(direction: Direction): boolean {
+    const pipe = this.#pipes[direction === 'up' ? 0 : 1]
+    pipe?.end()
+    return pipe !== undefined
   }
 
   reset(): void {

@@ -17,6 +17,10 @@ export interface SinkRecord {
   readonly number: string
   readonly idempotencyKey: string
   readonly at: number
+  /** Milliseconds since 1970. */
+  readonly wall: number
+  /** Process id of the sender. */
+  readonly pid: number
   readonly effect: boolean
   readonly fault: string
 }
@@ -28,6 +32,10 @@ export interface DealRecord {
   readonly event: string
   readonly idempotencyKey: string
   readonly at: number
+  /** Milliseconds since 1970. */
+  readonly wall: number
+  /** Process id of the sender. */
+  readonly pid: number
   /** A document came, or went. */
   readonly effect: boolean
   readonly document: string
@@ -77,6 +85,8 @@ function serve(sink: string, honoursKeys: boolean): Promise<number> {
         number,
         idempotencyKey: header('idempotency-key'),
         at: performance.now(),
+        wall: Date.now(),
+        pid: Number(header('x-chaos-pid')),
         effect,
         fault,
       }
@@ -115,6 +125,8 @@ function serveDocuments(sink: string, honoursKeys: boolean): Promise<number> {
         event: header('ce-id'),
         idempotencyKey: key,
         at: performance.now(),
+        wall: Date.now(),
+        pid: Number(header('x-chaos-pid')),
         ...more,
       }
       records.write(`${JSON.stringify(record)}\n`)
