@@ -88,6 +88,11 @@ export interface AttemptContext {
   readonly signal: AbortSignal
   /** To be awaited before each request: checks the lease, takes a token of the rate limit, and may refuse by throwing. */
   beforeRequest(): Promise<void>
+  /**
+   * To be called right before bytes leave, where the request had to wait for a connection after `beforeRequest`: throws
+   * when the lease was lost meanwhile, and then it must not leave.
+   */
+  checkLease(): void
   /** To be told as soon as the request may have reached the target: from then on a missing answer is an unknown outcome. */
   sent(): void
   /** Records an exchange for the attempt's record. */
@@ -148,8 +153,8 @@ export interface ConnectOptions {
 
 /**
  * Declares a system with a connector of your own; `httpSystem` is the one for HTTP APIs. A connector must await
- * `beforeRequest` before each request, call `sent` once bytes may have left, obey `signal`, and throw `CallError`
- * with the right class on failure.
+ * `beforeRequest` before each request, call `checkLease` again when it has waited for a connection since, call `sent` once
+ * bytes may have left, obey `signal`, and throw `CallError` with the right class on failure.
  */
 export function defineSystem<Call>(
   options: SystemOptions & {

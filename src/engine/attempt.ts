@@ -321,6 +321,7 @@ class Phases {
         this.#abort.signal.throwIfAborted()
         this.#deps.checkLease()
       },
+      checkLease: this.#deps.checkLease,
       sent: () => {
         if (kind === 'send' || kind === 'undo') this.#sent++
       },

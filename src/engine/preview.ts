@@ -131,6 +131,7 @@ async function firstRequest(
     event,
     signal: abort.signal,
     beforeRequest: async () => abort.signal.throwIfAborted(),
+    checkLease: () => undefined,
     sent: () => undefined,
     record: (exchange) => void (request ??= exchange.request),
   }

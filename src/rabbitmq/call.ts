@@ -57,7 +57,7 @@ export interface OutgoingMessage {
   readonly body: Buffer
 }
 
-/** Publishes one message; resolves when it is confirmed. `onSent` is called when it may have left. */
+/** Publishes one message; resolves when it is confirmed. `onSent` is called when it may have left, unless that throws. */
 export type Send = (
   message: OutgoingMessage,
   options: { readonly signal: AbortSignal; readonly onSent: () => void },
@@ -77,7 +77,13 @@ export function amqpCall(
       const startedAt = performance.now()
       let answer = 'confirmed'
       try {
-        await target.send(message, { signal: attempt.signal, onSent: () => attempt.sent() })
+        await target.send(message, {
+          signal: attempt.signal,
+          onSent: () => {
+            attempt.checkLease() // it may have waited for a channel
+            attempt.sent()
+          },
+        })
       } catch (error) {
         answer = error instanceof Error ? error.message : 'failed'
         throw error

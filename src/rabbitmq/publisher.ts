@@ -45,9 +45,9 @@ export class Publisher {
   readonly send: Send = async (message, { signal, onSent }) => {
     const channel = await this.#inTime(message, signal)
     if (this.#blocked) throw blocked(message) // while the channel was made
+    onSent()
     const flight: InFlight = { message, returned: false }
     this.#inFlight.add(flight)
-    onSent()
     try {
       await within(signal, channel.basicPublish(envelopeOf(message), message.body))
     } catch (error) {

@@ -162,6 +162,7 @@ async function once(target: HttpTarget, attempt: AttemptContext, request: RawReq
       signal: attempt.signal,
       maxBytes: target.maxResponseBytes,
       onSent: () => {
+        attempt.checkLease() // it may have waited for a connection, in a process that stood still meanwhile
         if (!isSafe(request.method)) attempt.sent()
       },
     })

@@ -1,7 +1,7 @@
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
 import type { Dispatcher, Pool } from 'undici'
 import type { Transport, TransportAnswer, TransportRequest } from '../define/system.ts'
-import { CallError } from '../errors.ts'
+import { BusbarError, CallError } from '../errors.ts'
 
 /** One request as it goes out. */
 export type RawRequest = TransportRequest
@@ -18,7 +18,7 @@ export interface RawAnswer extends TransportAnswer {
 export interface ExchangeOptions {
   readonly signal: AbortSignal
   readonly maxBytes: number
-  /** The request is about to be written to a connection: from now on it may have reached the target. */
+  /** The request is about to be written to a connection: from now on it may have reached the target, unless this throws. */
   readonly onSent: () => void
 }
 
@@ -36,7 +36,8 @@ export function exchangeOver(transport: Transport): Exchange {
 
 /**
  * Sends one request and takes its answer. Rejects with a `CallError`: `unavailable` where no byte left, `unknown` where
- * the request may have had its effect (`transient` for GET and HEAD), `invalid` where the answer is not HTTP.
+ * the request may have had its effect (`transient` for GET and HEAD), `invalid` where the answer is not HTTP; and with what
+ * `onSent` has thrown.
  */
 export function exchange(pool: Pool, request: RawRequest, options: ExchangeOptions): Promise<RawAnswer> {
   return new Promise((resolve, reject) => {
@@ -57,7 +58,7 @@ export function exchange(pool: Pool, request: RawRequest, options: ExchangeOptio
 class ExchangeHandler implements Dispatcher.DispatchHandler {
   readonly #request: RawRequest
   readonly #options: ExchangeOptions
-  readonly #settle: { resolve: (answer: RawAnswer) => void; reject: (error: CallError) => void }
+  readonly #settle: { resolve: (answer: RawAnswer) => void; reject: (error: BusbarError) => void }
   readonly #chunks: Buffer[] = []
   #controller: Dispatcher.DispatchController | undefined
   #bytes = 0
@@ -69,7 +70,7 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   constructor(
     request: RawRequest,
     options: ExchangeOptions,
-    settle: { resolve: (answer: RawAnswer) => void; reject: (error: CallError) => void },
+    settle: { resolve: (answer: RawAnswer) => void; reject: (error: BusbarError) => void },
   ) {
     this.#request = request
     this.#options = options
@@ -82,8 +83,12 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
     if (this.#options.signal.aborted) return controller.abort(new Error('aborted'))
-    this.#sent = true
-    this.#options.onSent()
+    try {
+      this.#options.onSent()
+      this.#sent = true
+    } catch (error) {
+      controller.abort(error as Error)
+    }
   }
 
   onResponseStart(
@@ -152,8 +157,8 @@ function decompressed(body: Buffer, headers: RawAnswer['headers'], maxOutputLeng
 const notHttp = new Set(['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'UND_ERR_HEADERS_OVERFLOW'])
 
 /** What a broken exchange says about its effect. */
-function failureOf(error: Error, request: RawRequest, sent: boolean): CallError {
-  if (error instanceof CallError) return error
+function failureOf(error: Error, request: RawRequest, sent: boolean): BusbarError {
+  if (error instanceof BusbarError) return error
   const code = (error as NodeJS.ErrnoException).code ?? ''
   const what = nameOf(request)
   if (code.startsWith('HPE_') || notHttp.has(code))

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { AttemptContext, Connector, Exchange } from '../define/system.ts'
-import { CallError } from '../errors.ts'
+import { BusbarError, CallError } from '../errors.ts'
 import { apiKey, basic, bearer, clientCredentials, sessionLogin } from './http-auth.ts'
 import type { HttpCall } from './http-call.ts'
 import type { HttpSystemOptions } from './http.ts'
@@ -67,7 +67,7 @@ function connect(
 }
 
 /** An attempt that records what it was told. */
-function attempt(options: { signal?: AbortSignal; subject?: string; id?: string } = {}) {
+function attempt(options: { signal?: AbortSignal; subject?: string; id?: string; lease?: () => void } = {}) {
   const told = { before: 0, sent: 0, exchanges: [] as Exchange[] }
   const context: AttemptContext = {
     kind: 'send',
@@ -83,6 +83,7 @@ function attempt(options: { signal?: AbortSignal; subject?: string; id?: string 
     },
     signal: options.signal ?? new AbortController().signal,
     beforeRequest: async () => void told.before++,
+    checkLease: () => options.lease?.(),
     sent: () => void told.sent++,
     record: (exchange) => void told.exchanges.push(exchange),
   }
@@ -127,6 +128,31 @@ describe('a request', () => {
     const { context, told } = attempt()
     await connect().open(context).get('/sales')
     expect(told).toMatchObject({ before: 1, sent: 0 })
+  })
+
+  it('that has waited for a connection does not leave when the lease was lost meanwhile', async () => {
+    const freed = Promise.withResolvers<void>()
+    answer = (_, response) => void freed.promise.then(() => json(response, 200, { ok: true }))
+    const connector = connect({ limits: { concurrency: 1 } })
+    const busy = [1, 2].map((n) => connector.open(attempt().context).post('/sales', { reference: `SO-${n}` }))
+    await expect.poll(() => got.length).toBe(2) // it has no more connections
+    let lost = false
+    const { context, told } = attempt({
+      lease: () => {
+        if (lost) throw new BusbarError('journal.lease-lost', 'lost')
+      },
+    })
+    const waits = connector.open(context).post('/sales', { reference: 'SO-3' })
+    await expect.poll(() => told.before).toBe(1)
+    lost = true
+    freed.resolve()
+    await Promise.all(busy)
+    await expect(waits).rejects.toMatchObject({ code: 'journal.lease-lost' })
+    expect(told.sent).toBe(0)
+    lost = false
+    await connector.open(context).post('/sales', { reference: 'SO-4' })
+    expect(got.map(({ body }) => (JSON.parse(body) as { reference: string }).reference)).not.toContain('SO-3')
+    expect(got).toHaveLength(3)
   })
 
   it('sends forms, text and bytes as what they are', async () => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { AttemptContext, Connector, Exchange } from '../../src/index.ts'
-import { CallError, defineFlow } from '../../src/index.ts'
+import { BusbarError, CallError, defineFlow } from '../../src/index.ts'
 import type { AmqpCall, AmqpSystemOptions } from '../../src/rabbitmq/index.ts'
 import { amqpSystem } from '../../src/rabbitmq/index.ts'
 import { orderPlaced, startHub, until } from './hub-rig.ts'
@@ -33,7 +33,10 @@ function connect(options: Partial<AmqpSystemOptions> = {}): Connector<AmqpCall> 
 }
 
 /** One attempt, and what the engine would hear of it. */
-function attempt(connector: Connector<AmqpCall>, { timeoutMs = 10_000, key = 'key-1' } = {}) {
+function attempt(
+  connector: Connector<AmqpCall>,
+  { timeoutMs = 10_000, key = 'key-1', lease = () => {} } = {},
+) {
   const heard = { sent: 0, exchanges: [] as Exchange[] }
   const context: AttemptContext = {
     kind: 'send',
@@ -42,6 +45,7 @@ function attempt(connector: Connector<AmqpCall>, { timeoutMs = 10_000, key = 'ke
     event: { id: 'e1', source: 's', type: 't', subject: undefined, time: undefined, key: undefined },
     signal: AbortSignal.timeout(timeoutMs),
     beforeRequest: async () => {},
+    checkLease: lease,
     sent: () => void heard.sent++,
     record: (exchange) => void heard.exchanges.push(exchange),
   }
@@ -83,6 +87,17 @@ describeWithBroker('a broker as a system', () => {
     expect(heard.exchanges[0]).toMatchObject({ response: 'confirmed' })
     expect(heard.exchanges[0]?.request).toMatch(/^PUBLISH \/\/.*"number":"A"/s)
     expect(heard.exchanges[0]?.request).not.toContain('4711')
+  })
+
+  it('publishes nothing when the lease was lost while it waited for a channel', async () => {
+    const queue = await shop.queue('picks')
+    const lost = () => {
+      throw new BusbarError('journal.lease-lost', 'lost')
+    }
+    const { call, heard } = attempt(connect(), { lease: lost })
+    await expect(call.publish(queue, {})).rejects.toMatchObject({ code: 'journal.lease-lost' })
+    expect(heard.sent).toBe(0)
+    expect(await shop.ready(queue)).toBe(0)
   })
 
   it('says of a message that reached no queue that it is unroutable, of no other', async () => {
