@@ -56,7 +56,7 @@ deal along, which goes through three more systems: it ends in all of them, or in
   --workers <n>    processes that run flows, every second one with the relay (default 3)
   --faults <n>     faults, one after the other, now and then two at once (default 30); with --minutes, as many as fit
   --takeovers <n>  kills of a worker with a second kill while it is being taken over (default 10)
-  --rate <n>       events a second (default 40)
+  --rate <n>       events a second (default 20)
 `
 
 const numbers = [
@@ -106,7 +106,7 @@ export function parsePlan(args: readonly string[]): Plan | string {
       workers: number('workers', 3),
       faults: number('faults', timed ? Number.POSITIVE_INFINITY : 30),
       takeovers: number('takeovers', 10),
-      rate: number('rate', 40),
+      rate: number('rate', 20),
     }
   } catch (error) {
     return `${error instanceof Error ? error.message : String(error)}\n\n${usage}`

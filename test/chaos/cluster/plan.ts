@@ -50,22 +50,38 @@ export interface PlannedFault {
 /** Of faults that leave processes alone, so many come with a kill. */
 const doubleShare = 0.2
 
+type Pair = Pick<PlannedFault, 'kind' | 'target'>
+
+/** Those after which something must go on within a bound: they come first, so that a short run has them too. */
+const first = [
+  'kill worker',
+  'stop worker',
+  'isolate worker',
+  'kill postgres',
+  'restart postgres',
+  'kill broker',
+  'restart broker',
+  'alarm broker',
+]
+
 /** Faults without end, each pair of kind and target once before any comes again; all of it follows from the seed. */
 export function* plannedFaults(seed: number): Generator<PlannedFault, never> {
   const dice = new Dice(`cluster ${seed}`)
-  for (;;) {
-    const deck = Object.keys(kinds).flatMap((name) => {
-      const kind = name as FaultKind
-      return kinds[kind].targets.map((target: Target) => ({ kind, target }))
-    })
-    while (deck.length > 0) {
-      const [next] = deck.splice(dice.between(0, deck.length - 1), 1)
-      if (next) yield planned(dice, next)
-    }
-  }
+  const all = Object.keys(kinds).flatMap((name) => {
+    const kind = name as FaultKind
+    return kinds[kind].targets.map((target: Target) => ({ kind, target }))
+  })
+  const isFirst = ({ kind, target }: Pair) => first.includes(`${kind} ${target}`)
+  const rest = all.filter((pair) => !isFirst(pair))
+  for (let decks = [all.filter(isFirst), rest]; ; decks = [[...all]])
+    for (const deck of decks)
+      while (deck.length > 0) {
+        const [next] = deck.splice(dice.between(0, deck.length - 1), 1)
+        if (next) yield planned(dice, next)
+      }
 }
 
-function planned(dice: Dice, { kind, target }: Pick<PlannedFault, 'kind' | 'target'>): PlannedFault {
+function planned(dice: Dice, { kind, target }: Pair): PlannedFault {
   const [least, most] = kinds[kind].holdMs
   const isDouble = dice.chance(doubleShare) && (target === 'postgres' || target === 'broker')
   const fault = {

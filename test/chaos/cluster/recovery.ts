@@ -1,6 +1,7 @@
 /** Sees when a cluster is well again, and how long that took. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { request } from 'undici'
+import { say } from '../children.ts'
 import { query } from '../journal-view.ts'
 import type { Cluster, ClusterNode } from './rig.ts'
 import { ownerChanges, workerChanges } from './witness.ts'
@@ -10,19 +11,29 @@ const patienceMs = 60_000
 const mostBehind = 150
 
 /** Resolves to how long it took, once every process is ready, every partition has an owner and the log is read; undefined when that never comes. */
-export function well(cluster: Cluster): Promise<number | undefined> {
-  return timeUntil(async () => {
-    const all = [...cluster.ingress, ...cluster.workers]
-    const ready = await Promise.all(all.map(({ process }) => answers(`${process.door}/health/ready`)))
-    if (!ready.every((is) => is)) return false
-    const [state] = await query(cluster.url, (sql) =>
-      sql<{ free: number; behind: number }>(`SELECT
-        (SELECT count(*) FROM lane_groups g LEFT JOIN workers w ON w.id = g.owner
-         WHERE w.id IS NULL OR w.dead OR w.lease_until < clock_timestamp())::int AS free,
-        ((SELECT max(seq) FROM events) - (SELECT min(position) FROM positions))::int AS behind`),
-    )
-    return state !== undefined && state.free === 0 && state.behind < mostBehind
-  })
+export async function well(cluster: Cluster): Promise<number | undefined> {
+  let why = ''
+  const ms = await timeUntil(
+    async () => (why = await whyNotWell(cluster)) === '',
+    (failed) => (why = failed),
+  )
+  if (ms === undefined) say(`not well: ${why}`)
+  return ms
+}
+
+async function whyNotWell(cluster: Cluster): Promise<string> {
+  const all = [...cluster.ingress, ...cluster.workers].map(({ process }) => process)
+  const ready = await Promise.all(all.map(({ door }) => answers(`${door}/health/ready`).catch(() => false)))
+  const waiting = all.filter((_, index) => !ready[index]).map(({ name }) => name)
+  if (waiting.length > 0) return `${waiting.join(', ')} not ready`
+  const [state = { free: 0, behind: 0 }] = await query(cluster.url, (sql) =>
+    sql<{ free: number; behind: number }>(`SELECT
+      (SELECT count(*) FROM lane_groups g LEFT JOIN workers w ON w.id = g.owner
+       WHERE w.id IS NULL OR w.dead OR w.lease_until < clock_timestamp())::int AS free,
+      ((SELECT max(seq) FROM events) - (SELECT min(position) FROM positions))::int AS behind`),
+  )
+  if (state.free > 0) return `${state.free} partitions without a live owner`
+  return state.behind < mostBehind ? '' : `${state.behind} events not read`
 }
 
 /** From now until every door accepts; what it is asked to accept is known to it already. */
@@ -101,10 +112,16 @@ export async function diedAfter(cluster: Cluster, worker: string, since: number)
 }
 
 /** A condition that throws does not hold yet. */
-async function timeUntil(condition: () => Promise<boolean>): Promise<number | undefined> {
+async function timeUntil(
+  condition: () => Promise<boolean>,
+  onError: (why: string) => void = () => undefined,
+): Promise<number | undefined> {
   const startedAt = performance.now()
   for (;;) {
-    const holds = await condition().catch(() => false)
+    const holds = await condition().catch((error: unknown) => {
+      onError(String(error))
+      return false
+    })
     const passed = performance.now() - startedAt
     if (holds) return passed
     if (passed > patienceMs) return undefined
@@ -129,34 +146,4 @@ async function accepts({ process }: ClusterNode): Promise<boolean> {
   })
   await body.dump()
   return statusCode === 202
-}
-
-/** Times by what they are of. */
-export class Times {
-  readonly #all = new Map<string, number[]>()
-  /** What took longer than its bound, in words. */
-  readonly late: string[] = []
-
-  /** Notes a time in milliseconds, if there is one to note; one without a bound is only shown. */
-  note(what: string, ms: number | undefined, boundMs?: number): void {
-    if (ms === undefined) return
-    this.#all.set(what, [...(this.#all.get(what) ?? []), ms])
-    if (boundMs !== undefined && ms > boundMs)
-      this.late.push(`${what} took ${Math.round(ms)} ms, more than ${boundMs} ms`)
-  }
-
-  /** Each as a distribution in seconds. */
-  inWords(): Record<string, string> {
-    const seconds = (ms = 0) => (ms / 1_000).toFixed(2)
-    return Object.fromEntries(
-      [...this.#all].map(([what, times]) => {
-        const sorted = times.toSorted((one, other) => one - other)
-        const middle = sorted[Math.floor((sorted.length - 1) / 2)]
-        return [
-          what,
-          `${times.length} times, ${seconds(sorted[0])} / ${seconds(middle)} / ${seconds(sorted.at(-1))} s (least, median, most)`,
-        ]
-      }),
-    )
-  }
 }

@@ -37,7 +37,7 @@ export interface Cluster {
   readonly workers: readonly ClusterNode[]
   readonly sinks: ChildProcess
   readonly publisher: Publisher
-  postmaster(): Promise<number>
+  readonly postmaster: () => Promise<number>
 }
 
 /** The events of the run, published until it is enough. */

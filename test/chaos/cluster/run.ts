@@ -13,11 +13,12 @@ import { commit } from './faults.ts'
 import { judgeOwners } from './owner-checker.ts'
 import type { OwnedRequest } from './owner-checker.ts'
 import { plannedFaults } from './plan.ts'
-import { accepting, Times, well } from './recovery.ts'
+import { accepting, well } from './recovery.ts'
 import type { Cluster } from './rig.ts'
 import { startCluster } from './rig.ts'
 import type { FaultRecord } from './scene.ts'
 import { killTakers } from './takeovers.ts'
+import { Times } from './times.ts'
 import { lateWrites, ownerChanges, workerChanges } from './witness.ts'
 
 /** Does faults until there are enough, heals all, has everything drain, and judges what targets and database have seen. */
@@ -30,6 +31,7 @@ export async function clusterChaos(plan: Plan): Promise<Result> {
   const violations: string[] = []
   const cluster = await startCluster(plan, started, (what) => violations.push(what))
   const times = new Times()
+  started.defer(() => times.close())
   if ((await well(cluster)) === undefined) throw new Error('the cluster has not started')
   await accepting(cluster.ingress)
   say(`it runs after ${Math.round((performance.now() - startedAt) / 1_000)} s`)
@@ -83,7 +85,14 @@ export async function clusterChaos(plan: Plan): Promise<Result> {
       resent,
       poisonRetried: undone.retried,
     },
-    checks: { snapshots: taken, invariants: sqlInvariants.length, ...verdict.checked, ...owners.checked },
+    checks: {
+      snapshots: taken,
+      invariants: sqlInvariants.length,
+      ...verdict.checked,
+      ...owners.checked,
+      cpuWait: Number(times.wait.toFixed(1)),
+      lateForWantOfCpu: times.starved.length,
+    },
     seconds: Math.round((performance.now() - startedAt) / 1_000),
     violations,
     recovery: times.inWords(),

@@ -1,4 +1,4 @@
-import type { Times } from './recovery.ts'
+import type { Times } from './times.ts'
 import type { Cluster } from './rig.ts'
 
 /** A fault that was done. */
