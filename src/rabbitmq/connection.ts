@@ -11,8 +11,11 @@ export interface BrokerOptions {
   readonly tls?: TlsOptions
 }
 
-/** How long to wait for a connection, and how often to try again; in milliseconds. */
-const times = { connectionTimeout: 10_000, acquireTimeout: 10_000, retryLow: 250, retryHigh: 10_000 }
+/**
+ * How long to wait for a connection, and how often to try again; in milliseconds. A broker that is back, after however
+ * long, is in use again within half of the ten seconds that it has for that.
+ */
+const times = { connectionTimeout: 10_000, acquireTimeout: 10_000, retryLow: 250, retryHigh: 5_000 }
 const heartbeatSeconds = 20
 const longestEndMs = 5_000
 

@@ -232,6 +232,18 @@ describe('faults of the proxy', () => {
     await until(() => server.got.resets === 1)
   })
 
+  it('ends one direction, and carries the other on', async () => {
+    const { server, proxy, client } = await setUp()
+    expect(proxy.halfClose('down')).toBe(1)
+    await until(() => client.ended)
+    client.say('more')
+    await until(() => server.got.bytes === 9)
+    expect(server.got).toMatchObject({ ends: 0, resets: 0 })
+    expect(proxy.counts).toMatchObject({ halfClosed: 1 })
+    await proxy.heal() // what the server has answered since is lost
+    await until(() => server.got.resets === 1)
+  })
+
   it('keeps a reset to itself while the line carries nothing', async () => {
     const { server, proxy, client } = await setUp()
     proxy.impair('both', { swallows: true })
