@@ -110,6 +110,7 @@ const underWay = new Set<Promise<void>>()
 const startedAt = performance.now()
 let enough = false
 process.once('message', () => (enough = true))
+process.once('disconnect', () => process.exit(1)) // the run was killed
 let published = 0
 for (let number = 1; number <= settings.events && !enough; number++) {
   const dueMs = (number / settings.events) * settings.overMs - (performance.now() - startedAt)

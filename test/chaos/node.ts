@@ -77,6 +77,7 @@ const hub = createHub(
   }),
   { roles: settings.roles, migrate: true, log: 'error', leaseMs: settings.leaseMs, watchdog: true },
 )
+process.once('disconnect', () => process.exit(1)) // the run was killed
 process.once('SIGTERM', () => void hub.stop({ graceMs: 5_000 }).then(() => process.exit(0)))
 try {
   await hub.start()

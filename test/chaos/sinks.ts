@@ -198,5 +198,6 @@ const ports = [
   ...[await serveDocuments('sales', false), await serveDocuments('invoices', true)],
   await serveDocuments('shipments', true),
 ]
+process.once('disconnect', () => process.exit(1)) // the run was killed
 process.send?.({ urls: ports.map((port) => `http://127.0.0.1:${port}`) })
 process.on('message', () => records.end(() => process.send?.({ faults })))

@@ -29,7 +29,13 @@ it('begins with the faults that something must recover from within a bound', () 
 it('has each fault of each target before any comes again, and goes on for ever', () => {
   const all = new Set(firstOf(3, 1_000).map(nameOf))
   expect(new Set(firstOf(3, all.size).map(nameOf))).toEqual(all)
-  expect(new Set(firstOf(3, 2 * all.size).slice(all.size).map(nameOf))).toEqual(all)
+  expect(
+    new Set(
+      firstOf(3, 2 * all.size)
+        .slice(all.size)
+        .map(nameOf),
+    ),
+  ).toEqual(all)
 })
 
 it('does two things at once now and then, where one of them is a server', () => {

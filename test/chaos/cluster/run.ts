@@ -27,6 +27,8 @@ export async function clusterChaos(plan: Plan): Promise<Result> {
     `chaos with seed ${plan.seed}: ${plan.ingress} ingress, ${plan.workers} workers, PostgreSQL and RabbitMQ`,
   )
   await using started = new AsyncDisposableStack()
+  for (const signal of ['SIGINT', 'SIGTERM'])
+    process.once(signal, () => void started.disposeAsync().finally(() => process.exit(130)))
   const startedAt = performance.now()
   const violations: string[] = []
   const cluster = await startCluster(plan, started, (what) => violations.push(what))
