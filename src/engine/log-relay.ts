@@ -22,8 +22,10 @@ export interface LogRelayDeps {
 const leaseMs = 5_000
 const maxBatch = 500
 const maxBatchBytes = 4 * 1_048_576
-/** The position is written as often; what was sent since is sent again by the next relay. */
-const holdEveryMs = 250
+/** The position is written as often while it moves; what was sent since is sent again by the next relay. */
+const holdEveryMs = { moving: 250, idle: 1_250 }
+/** A broker that does not confirm must not keep a process from ending. */
+const lastConfirmMs = 2_000
 const idle = { firstMs: 2, longestMs: 50 }
 const standbyMs = 1_000
 const failurePauseMs = { first: 100, longest: 5_000 }
@@ -40,10 +42,14 @@ export class LogRelay {
   #stopped = false
   #wake: (() => void) | undefined
   #position = 0
+  /** As it was written last. */
+  #heldPosition = 0
   #heldAt = Number.NEGATIVE_INFINITY
   #holds = false
   #head = 0
   #pauseMs = idle.firstMs
+  readonly #end = Promise.withResolvers<void>()
+  #ended: Promise<void> | undefined
 
   constructor(deps: LogRelayDeps) {
     this.#deps = deps
@@ -59,11 +65,16 @@ export class LogRelay {
     if (this.#holds) this.#wake?.()
   }
 
-  /** Resolves when what was under way has ended and the lease is given back. */
-  async stop(): Promise<void> {
-    this.#stopped = true
-    this.#wake?.()
-    await this.#running
+  /** Resolves when what was under way has ended, or two seconds later, and the lease is given back. */
+  stop(): Promise<void> {
+    this.#ended ??= (async () => {
+      this.#stopped = true
+      this.#wake?.()
+      const cancel = this.#deps.clock.timer(lastConfirmMs, this.#end.resolve)
+      await this.#running
+      cancel()
+    })()
+    return this.#ended
   }
 
   async #run(): Promise<void> {
@@ -106,22 +117,32 @@ export class LogRelay {
       limit: maxBatch,
       maxBytes: maxBatchBytes,
     })
-    if (events.length > 0) await this.#deps.publish(events)
+    if (events.length > 0 && !(await this.#carried(events))) return 0
     this.#position = readTo
     this.#deps.onCarried(events.length, readTo)
     return 0
   }
 
+  /** False when the end did not wait for it: then the next relay sends them again. */
+  async #carried(events: readonly CarriedEvent[]): Promise<boolean> {
+    const published = this.#deps.publish(events).then(() => true)
+    published.catch(() => undefined) // heard below, unless the end comes first
+    return Promise.race([published, this.#end.promise.then(() => false)])
+  }
+
   async #hold(): Promise<boolean> {
     const { journal, transport, holder, clock } = this.#deps
     const now = clock.monotonic()
-    if (this.#holds && now - this.#heldAt < holdEveryMs) return true
-    const position = await journal.holdRelay({ transport, holder, leaseMs, position: this.#position })
+    const everyMs = this.#position === this.#heldPosition ? holdEveryMs.idle : holdEveryMs.moving
+    if (this.#holds && now - this.#heldAt < everyMs) return true
+    const sent = this.#position
+    const position = await journal.holdRelay({ transport, holder, leaseMs, position: sent })
     const held = this.#holds
     this.#holds = position !== 'held'
     this.#heldAt = now
+    this.#heldPosition = sent
     // Again, or for the first time: another may have come further, or not as far as this one once was.
-    if (position !== 'held' && !held) this.#position = position
+    if (position !== 'held' && !held) this.#position = this.#heldPosition = position
     return this.#holds
   }
 
