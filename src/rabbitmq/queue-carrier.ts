@@ -190,8 +190,11 @@ export class QueueCarrier implements Carrier {
     if (channel !== this.#channel) return // of a channel that is given up: the broker delivers it again
     const hint = hintOf(message)
     this.#arrivals++
-    if (!hint || hint.seq <= this.#settledTo) return this.#acknowledge(message.deliveryTag)
-    const { seq } = hint
+    const { seq = 0 } = hint ?? {}
+    if (!hint || seq <= this.#settledTo) {
+      this.#horizon = Math.max(this.#horizon, seq)
+      return this.#acknowledge(message.deliveryTag)
+    }
     this.#held.push({ tag: message.deliveryTag, seq, arrival: this.#arrivals })
     this.#keep(hint)
     const isFull = this.#held.length >= this.#deps.settings.prefetch

@@ -48,6 +48,8 @@ export interface TransportRig extends Rig {
   readonly troubles: readonly unknown[]
   /** A worker with a connection of its own, ended with it. */
   startCarried(flows: readonly Flow[], options?: StartOptions): Promise<RigWorker>
+  /** Another connection, ended with the rig. */
+  connect(): TransportConnection
   /** Nothing to do on a transport without a broker. */
   startRelay(options?: { readonly publish?: (events: readonly CarriedEvent[]) => Promise<void> }): RigRelay
   /** Resolves when every partition is carried: the owners rely on messages. */
@@ -84,6 +86,13 @@ async function openTransportRig(config: TransportConfig, exchange: string): Prom
     carriers,
     queues,
     troubles,
+
+    connect() {
+      const connection = connect()
+      if (!connection) throw new Error('this transport has no broker')
+      closers.push(() => connection.close())
+      return connection
+    },
 
     async startCarried(flows, options = {}) {
       const connection = connect()
