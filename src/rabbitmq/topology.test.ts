@@ -1,8 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { hashSlots } from '../define/transport.ts'
 import { bindingKeys, queueName, routingKey } from './topology.ts'
-
-const slots = Array.from({ length: hashSlots }, (_, slot) => slot)
 
 /** Whether a topic exchange gives a message to a queue: `*` is one word, `#` any number of them. */
 function matches(binding: readonly string[], key: readonly string[]): boolean {
@@ -36,15 +33,17 @@ describe('routing', () => {
   it.each([1, 2, 4, 8, 16, 32, 64])(
     'gives each of %i partitions its slots of each type, and nothing else',
     (parts) => {
-      for (const type of types)
-        for (const part of parts === 64 ? [0, 9, 63] : slots.slice(0, parts)) {
-          const bindings = bindingKeys([type], part, parts)
-          const others = types.filter((other) => other !== type)
-          for (const slot of slots) {
-            expect(reaches(bindings, routingKey(type, slot))).toBe(slot % parts === part)
-            for (const other of others) expect(reaches(bindings, routingKey(other, slot))).toBe(false)
-          }
-        }
+      const part = parts - 1
+      const messages = types.flatMap((type) => [part, part === 0 ? 1 : 0, 63].map((slot) => ({ type, slot })))
+      for (const type of types) {
+        const bindings = bindingKeys([type], part, parts)
+        const wrong = messages.filter(
+          (message) =>
+            reaches(bindings, routingKey(message.type, message.slot)) !==
+            (message.type === type && message.slot % parts === part),
+        )
+        expect(wrong).toEqual([])
+      }
     },
   )
 

@@ -214,6 +214,7 @@ describeWithBroker('a carrier', () => {
     await pause(2_100)
     carrier.want(false)
     carrier.want(true)
+    await pause(200)
     await rig.until(() => carrier.carries, 4_000)
   })
 

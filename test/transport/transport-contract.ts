@@ -78,6 +78,24 @@ export function transportContract(
       expect(outOfOrder(erp)).toEqual([])
     }, 40_000)
 
+    it('keep their order when a deployment comes with more partitions', async () => {
+      erp.answer = () => pause(2)
+      const before = await rig.startCarried([flowOn(erp, { partitions: 1 })], { leaseMs })
+      rig.startRelay()
+      await rig.untilCarried(1)
+      const publishing = publishSteadily(rig, 30)
+      await pause(300)
+      const after = await rig.startCarried([flowOn(erp, { partitions: 4 })], { leaseMs })
+      await rig.until(() => after.worker.ownedGroups.length === 4, 10_000)
+      await before.stop()
+      await rig.untilCarried(4)
+      const total = await publishing()
+      await rig.until(() => erp.applied.size >= total)
+      await pause(200)
+      expect(erp.sends.length).toBe(total)
+      expect(outOfOrder(erp)).toEqual([])
+    }, 40_000)
+
     it('go on in order when a worker is killed, and only what it had begun is in doubt', async () => {
       erp.answer = () => pause(2)
       const flows = [flowOn(erp, { partitions: 2 })]
