@@ -32,8 +32,9 @@ export function openTransport(parts: {
   const { kind, address, connect } = config.transport
   if (!connect || !(roles.has('worker') || roles.has('relay') || roles.has('console'))) return undefined
   const queues = sqlRelay(control)
-  const away = (error: unknown) =>
-    log.warn({ err: error, transport: kind, address }, `${kind} does not answer as it should`)
+  const away = seldom((error) =>
+    log.warn({ err: error, transport: kind, address }, `${kind} does not answer as it should`),
+  )
   const connection = connect({
     hub: config.name,
     onError: away,
@@ -63,8 +64,9 @@ export function openLogRelay(parts: {
 }): OpenedLogRelay {
   const { config, home, connection, metrics, log } = parts
   const { kind } = config.transport
-  const onError = (error: unknown) =>
-    log.warn({ err: error }, `events cannot be carried to ${kind} now; workers read them from the log`)
+  const onError = seldom((error) =>
+    log.warn({ err: error }, `events cannot be carried to ${kind} now; workers read them from the log`),
+  )
   const database = openDatabase({
     url: home.url,
     schema: home.schema,
@@ -90,5 +92,21 @@ export function openLogRelay(parts: {
       await relay.stop()
       await database.close()
     },
+  }
+}
+
+const sameEveryMs = 30_000
+const maxKept = 100
+
+/** Every partition tries again every few seconds while a broker is away: the same error is told every 30 s. */
+export function seldom(tell: (error: unknown) => void): (error: unknown) => void {
+  const toldAt = new Map<string, number>()
+  return (error) => {
+    const what = String(error)
+    const now = performance.now()
+    if (now - (toldAt.get(what) ?? Number.NEGATIVE_INFINITY) < sameEveryMs) return
+    if (toldAt.size >= maxKept) toldAt.clear()
+    toldAt.set(what, now)
+    tell(error)
   }
 }
