@@ -118,7 +118,7 @@ const seldom: ReadonlySet<string> = new Set([
 const rare: ReadonlySet<string> = new Set([
   ...['closeBreaker', 'openBreaker', 'throttle', 'leave', 'tryProbe'],
   ...['firstOf', 'stepsWithoutRun', 'wakeParked'],
-  ...['externalIds', 'tidyLinkWaits'],
+  ...['externalIds', 'tidyLinkWaits', 'repartition'],
 ])
 
 function chooseFault(dice: Dice, { rates }: Weather, method: string): JournalFault | undefined {
@@ -134,7 +134,7 @@ function chooseFault(dice: Dice, { rates }: Weather, method: string): JournalFau
 }
 
 function timesMore(method: string): number {
-  if (rare.has(method)) return 60
+  if (rare.has(method)) return 100
   return seldom.has(method) ? 20 : 1
 }
 
