@@ -88,6 +88,8 @@ export interface ReadWindow {
   readonly types: readonly string[]
   readonly part: number
   readonly parts: number
+  /** Of the keys' hash slots (`khash % 64`) only these. Default: all. */
+  readonly slots?: readonly number[]
   readonly limit: number
   readonly maxBytes: number
   /** Seqs whose data need not be told: it may be left empty, and counts nothing. Default: none. */
