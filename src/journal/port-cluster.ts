@@ -87,12 +87,7 @@ export interface WorkerState {
 export interface Cluster {
   registerFlows(flows: readonly FlowRegistration[]): Promise<readonly RegisteredFlow[]>
   registerSystems(systems: readonly { name: string; address: string }[]): Promise<ReadonlyMap<string, number>>
-  /** `versions`: of the flows that it runs, by name. */
-  join(
-    worker: string,
-    leaseMs: number,
-    facts?: WorkerFacts & { readonly versions: Readonly<Record<string, number>> },
-  ): Promise<void>
+  join(worker: string, leaseMs: number, facts?: WorkerFacts): Promise<void>
   /** Without `state`: not draining. */
   heartbeat(worker: string, leaseMs: number, state?: WorkerState): Promise<Heartbeat>
   /** Ends the lease and frees the permits. Every group is to be released before: while it has one, this does nothing, and it is taken over later. */

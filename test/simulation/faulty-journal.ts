@@ -127,7 +127,7 @@ function chooseFault(dice: Dice, { rates }: Weather, method: string): JournalFau
   for (const fault of journalFaults) {
     if (fault === 'outage') continue
     const grave = fault === 'stall' || fault.startsWith('die')
-    left -= rates[fault] * (grave ? timesMore(method) : 1)
+    left -= rates[fault] * (grave ? timesMore(method) : rare.has(method) ? 5 : 1)
     if (left < 0) return fault
   }
   return undefined
