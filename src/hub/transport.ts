@@ -10,6 +10,7 @@ import type { Database } from '../journal/database.ts'
 import { openDatabase } from '../journal/database.ts'
 import { sqlLog } from '../journal/sql-log.ts'
 import { sqlRelay } from '../journal/sql-relay.ts'
+import { oneTimeline } from '../journal/timeline.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Home } from './home.ts'
@@ -54,15 +55,43 @@ export interface OpenedLogRelay {
   close(): Promise<void>
 }
 
-/** Starts the relay of this process, with a connection of its own to the journal, so that nothing makes it wait. */
-export function openLogRelay(parts: {
+/** What a relay is made of. */
+interface LogRelayParts {
   readonly config: Config
   readonly home: Home
   readonly connection: Pick<TransportConnection, 'publish'>
   readonly metrics: Pick<Metrics, 'carried'>
   readonly log: Log
-}): OpenedLogRelay {
-  const { config, home, connection, metrics, log } = parts
+}
+
+/**
+ * Starts the relay of this process. When the database has another history (a standby was promoted), another one begins in
+ * its place: how far the old one has come says nothing about the new log.
+ */
+export function openLogRelay(parts: LogRelayParts): OpenedLogRelay {
+  let closed = false
+  let ending: Promise<void> = Promise.resolve()
+  let current = openOne(parts, again)
+  function again(): void {
+    if (closed) return
+    const old = current
+    current = openOne(parts, again)
+    ending = ending.then(() => old.close())
+  }
+  return {
+    appended: (head) => current.appended(head),
+    async close() {
+      closed = true
+      await Promise.all([ending, current.close()])
+    },
+  }
+}
+
+/** One relay, with a connection of its own to the journal, so that nothing makes it wait. */
+function openOne(
+  { config, home, connection, metrics, log }: LogRelayParts,
+  onOtherHistory: () => void,
+): OpenedLogRelay {
   const { kind } = config.transport
   const onError = seldom((error) =>
     log.warn({ err: error }, `events cannot be carried to ${kind} now; workers read them from the log`),
@@ -74,6 +103,7 @@ export function openLogRelay(parts: {
     maxConnections: 1,
     indexPlansOnly: true,
     onError,
+    guard: oneTimeline(onOtherHistory),
   })
   const events = sqlLog(database, database)
   const relay = new LogRelay({
