@@ -21,6 +21,8 @@ export interface Broker {
   ctl(...args: readonly string[]): Promise<string>
   /** Ends it as a power cut would (kill -9); its folder stays. */
   kill(): Promise<void>
+  /** Ends it as `kill` does and removes all that it has stored; its ports stay. */
+  wipe(): Promise<void>
   /** Starts it again on the same port and folder; resolves when it takes connections. */
   start(): Promise<void>
   /** Makes it block every connection that publishes, as one that is short of memory does. */
@@ -149,6 +151,11 @@ class OwnBroker implements Broker {
 
   async kill(): Promise<void> {
     await ended(this.#server, 'SIGKILL')
+  }
+
+  async wipe(): Promise<void> {
+    await this.kill()
+    await rm(join(this.#folder, 'data'), { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
   }
 
   async raiseAlarm(): Promise<void> {

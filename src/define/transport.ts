@@ -7,7 +7,7 @@ export interface CarriedEvent {
   readonly key: string | null
   /** Hash of the key; of it comes the partition. */
   readonly khash: number
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970, to the microsecond. */
   readonly receivedAt: number
   /** JSON text as it came in. */
   readonly data: string
@@ -28,6 +28,14 @@ export interface CarryRequest {
   readonly onArrival: () => void
 }
 
+/** Data of an event, with that by which the owner makes sure that it is of the same event as the log's. */
+export interface CarriedPayload {
+  readonly id: string
+  /** Milliseconds since 1970, to the microsecond. */
+  readonly receivedAt: number
+  readonly data: string
+}
+
 /**
  * What a transport says to the owner of one partition: hints, never more. The owner reads the log up to where messages
  * have come, takes from them what data they have, and looks at the log now and then all the same: so it does no harm
@@ -38,19 +46,26 @@ export interface Carrier {
   readonly carries: boolean
   /** Messages have come up to this seq; 0 before the first. */
   readonly horizon: number
+  /** How many messages have come. */
+  readonly arrivals: number
   /** The seqs with `after < seq ≤ upTo` whose data is at hand. */
   known(after: number, upTo: number): readonly number[]
-  /** The data of one of them, and its event's id, by which the owner makes sure that it is the same event. */
-  payload(seq: number): { readonly id: string; readonly data: string } | undefined
+  /** The data of one of them. */
+  payload(seq: number): CarriedPayload | undefined
   /** The owner has read the log up to here: of what is below, no data is asked for any more. */
   readTo(seq: number): void
   /** Everything up to here has its outcome in the journal: messages may be acknowledged. */
   settledTo(seq: number): void
   /** A look at the log found events that should have come. */
   missed(): void
+  /**
+   * The log ends here: of the first `arrivals` messages, those that speak of what is above are of no event of it, but of
+   * another hub's, or of a log that has been restored to an earlier moment.
+   */
+  logEndsAt(seq: number, arrivals: number): void
   /** The owner can take nothing for a while, or takes again. */
   want(wanted: boolean): void
-  /** Resolves when nothing is held any more; what was not acknowledged is for the next owner. */
+  /** Resolves when nothing is held any more, within two seconds; what was not acknowledged is for the next owner. */
   close(): Promise<void>
 }
 

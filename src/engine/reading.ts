@@ -3,6 +3,8 @@ import type {
   GroupLease,
   KnownStep,
   OwnerJournal,
+  ReadResult,
+  ReadWindow,
   SequenceJournal,
   SequenceMark,
   StoredEvent,
@@ -12,7 +14,7 @@ import type { Bell } from './bell.ts'
 import { createBell } from './bell.ts'
 import type { Clock } from './clock.ts'
 import { sleep } from './clock.ts'
-import type { LogTail } from './log-reader.ts'
+import type { LogTail, TailReader } from './log-reader.ts'
 import { numberRuns } from './numbering.ts'
 import type { FlowRuntime, Run } from './run.ts'
 import { doubtSteps, restoreSteps } from './restore.ts'
@@ -25,7 +27,7 @@ export interface ReadingDeps {
   /** No row of an earlier owner lies above it. */
   readonly headAtStart: number
   readonly flows: readonly FlowRuntime[]
-  readonly journal: Pick<EventLog, 'read' | 'get'> &
+  readonly journal: Pick<EventLog, 'read'> &
     Pick<OwnerJournal, 'existing' | 'slowKeys' | 'stepsWithoutRun'> &
     SequenceJournal
   readonly tail: LogTail
@@ -61,7 +63,7 @@ const largestWindow = 50_000
  * just appended where it continues exactly, and reading everything else. Runs that have rows already are left out; runs
  * that the previous owner may have attempted are marked.
  */
-export class Reading {
+export class Reading implements TailReader {
   readonly #deps: ReadingDeps
   readonly #bell: Bell = createBell()
   readonly #byType = new Map<string, FlowRuntime[]>()
@@ -90,6 +92,7 @@ export class Reading {
       maxBytes: Math.floor(deps.maxBytes / 2),
       onArrival: () => this.#bell.ring(),
     })
+    this.#carrier?.readTo(this.#readHead)
   }
 
   /** Whether somebody else says when there is something to read. */
@@ -111,12 +114,26 @@ export class Reading {
     this.#bell.ring()
   }
 
+  get types(): readonly string[] {
+    return this.#types
+  }
+
+  get part(): number {
+    return this.#deps.lease.part
+  }
+
+  get parts(): number {
+    return this.#deps.lease.parts
+  }
+
   start(): void {
+    this.#deps.tail.join(this)
     this.#running ??= this.#loop()
   }
 
   async stop(): Promise<void> {
     this.#stopped = true
+    this.#deps.tail.leave(this)
     this.#bell.ring()
     await this.#running
     await this.#carrier?.close()
@@ -147,7 +164,7 @@ export class Reading {
     const limit = room()
     this.#carrier?.want(limit > 0)
     if (limit <= 0) return false
-    const stretch = tail.after(this.#readHead)
+    const stretch = tail.after(this.#readHead, this)
     if (stretch) {
       const { part, parts } = this.#deps.lease
       const events = stretch.events.filter(
@@ -165,42 +182,63 @@ export class Reading {
   /** How far may be read now: to the known head, or as far as the carrier says that there is something. */
   async #readable(): Promise<number> {
     const { tail } = this.#deps
-    if (!this.#carrier?.carries) return tail.head
-    const upTo = Math.max(this.#carrier.horizon, tail.headBefore(lookAfterMs))
-    // What a broker has may be more than a database that was restored: the log alone says how far it goes.
-    if (upTo > tail.head && upTo > this.#readHead) await tail.refresh()
-    return Math.min(upTo, tail.head)
+    const carrier = this.#carrier
+    if (!carrier?.carries) return tail.head
+    if (carrier.horizon > Math.max(tail.head, this.#readHead)) await this.#look(carrier)
+    return Math.min(Math.max(carrier.horizon, tail.headBefore(lookAfterMs)), tail.head)
+  }
+
+  /** What a broker has may be more than a database that was restored: the log alone says how far it goes. */
+  async #look(carrier: Carrier): Promise<void> {
+    const { tail } = this.#deps
+    await tail.refresh()
+    if (carrier.horizon <= tail.head) return
+    // That answer may have been under way when the message came; another one cannot.
+    const { arrivals } = carrier
+    await tail.refresh()
+    if (carrier.horizon > tail.head) carrier.logEndsAt(tail.head, arrivals)
   }
 
   async #readWindow(limit: number, head: number): Promise<void> {
-    const { journal, lease, maxBytes } = this.#deps
+    const { lease, maxBytes } = this.#deps
     const after = this.#readHead
     const upTo = Math.min(head, after + this.#window)
     const { part, parts } = lease
-    const known = this.#carrier?.known(after, upTo) ?? []
-    const window = { after, upTo, types: this.#types, part, parts, limit, maxBytes, known }
-    const { events, readTo } = await journal.read(window)
+    const { events, readTo } = await this.#read({
+      ...{ after, upTo, types: this.#types, part, parts, limit, maxBytes },
+    })
     this.#window = events.length > 0 ? windowSize : Math.min(this.#window * 2, largestWindow)
-    if (events.length > 0 && this.#carrier && readTo > this.#carrier.horizon) this.#carrier.missed()
-    await this.#admit(await this.#withData(events, known), readTo)
+    const last = events.at(-1)
+    if (last && this.#carrier && last.seq > this.#carrier.horizon) this.#carrier.missed()
+    await this.#admit(events, readTo)
   }
 
-  /** With the data that has been carried here; the journal has left it out. */
-  async #withData(events: readonly StoredEvent[], known: readonly number[]): Promise<readonly StoredEvent[]> {
-    const carrier = this.#carrier
-    if (!carrier || known.length === 0) return events
+  /** With the data that has been carried here, which the journal leaves out. */
+  async #read(window: ReadWindow): Promise<ReadResult> {
+    const { journal } = this.#deps
+    const known = this.#carrier?.known(window.after, window.upTo) ?? []
+    const result = await journal.read({ ...window, known })
+    if (known.length === 0) return result
     const left = new Set(known)
-    const filled: StoredEvent[] = []
-    const others: number[] = []
-    for (const event of events) {
-      const payload = left.has(event.seq) ? carrier.payload(event.seq) : undefined
-      if (payload?.id === event.id) filled.push({ ...event, data: payload.data })
-      else if (left.has(event.seq)) others.push(event.seq)
-      else filled.push(event)
+    const data = this.#carried(result.events.filter(({ seq }) => left.has(seq)))
+    const isWhole = result.events.every(({ seq }) => data.has(seq) || !left.has(seq))
+    // Given back meanwhile, or of another event with this number: once more, so that what is read stays bounded.
+    const whole = isWhole ? result : await journal.read({ ...window, known: [...data.keys()] })
+    const events = whole.events.map((event) => {
+      const carried = data.get(event.seq)
+      return carried === undefined ? event : { ...event, data: carried }
+    })
+    return { events, readTo: whole.readTo }
+  }
+
+  /** The data of these events, as far as it is at hand and theirs. */
+  #carried(events: readonly StoredEvent[]): ReadonlyMap<number, string> {
+    const data = new Map<number, string>()
+    for (const { seq, id, receivedAt } of events) {
+      const payload = this.#carrier?.payload(seq)
+      if (payload?.id === id && payload.receivedAt === receivedAt) data.set(seq, payload.data)
     }
-    if (others.length === 0) return filled
-    // Given back meanwhile, or of another event with this number.
-    return [...filled, ...(await this.#deps.journal.get(others))].sort((a, b) => a.seq - b.seq)
+    return data
   }
 
   async #admit(events: readonly StoredEvent[], readTo: number): Promise<void> {

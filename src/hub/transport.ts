@@ -4,11 +4,13 @@ import type { Config } from '../define/config.ts'
 import type { Role } from '../define/roles.ts'
 import type { TransportConnection } from '../define/transport.ts'
 import { systemClock } from '../engine/clock.ts'
+import type { Stretch } from '../engine/log-reader.ts'
 import { LogRelay } from '../engine/log-relay.ts'
 import type { Database } from '../journal/database.ts'
 import { openDatabase } from '../journal/database.ts'
 import { sqlLog } from '../journal/sql-log.ts'
 import { sqlRelay } from '../journal/sql-relay.ts'
+import { oneTimeline } from '../journal/timeline.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Home } from './home.ts'
@@ -31,8 +33,9 @@ export function openTransport(parts: {
   const { kind, address, connect } = config.transport
   if (!connect || !(roles.has('worker') || roles.has('relay') || roles.has('console'))) return undefined
   const queues = sqlRelay(control)
-  const away = (error: unknown) =>
-    log.warn({ err: error, transport: kind, address }, `${kind} does not answer as it should`)
+  const away = seldom((error) =>
+    log.warn({ err: error, transport: kind, address }, `${kind} does not answer as it should`),
+  )
   const connection = connect({
     hub: config.name,
     onError: away,
@@ -47,23 +50,52 @@ export function openTransport(parts: {
 /** The relay of this process. */
 export interface OpenedLogRelay {
   /** The log has grown up to here. */
-  appended(head: number): void
+  appended(stretch: Stretch): void
   /** Stops it, then ends its connection to the journal. Safe to call twice. */
   close(): Promise<void>
 }
 
-/** Starts the relay of this process, with a connection of its own to the journal, so that nothing makes it wait. */
-export function openLogRelay(parts: {
+/** What a relay is made of. */
+interface LogRelayParts {
   readonly config: Config
   readonly home: Home
   readonly connection: Pick<TransportConnection, 'publish'>
   readonly metrics: Pick<Metrics, 'carried'>
   readonly log: Log
-}): OpenedLogRelay {
-  const { config, home, connection, metrics, log } = parts
+}
+
+/**
+ * Starts the relay of this process. When the database has another history (a standby was promoted), another one begins in
+ * its place: how far the old one has come says nothing about the new log.
+ */
+export function openLogRelay(parts: LogRelayParts): OpenedLogRelay {
+  let closed = false
+  let ending: Promise<void> = Promise.resolve()
+  let current = openOne(parts, again)
+  function again(): void {
+    if (closed) return
+    const old = current
+    current = openOne(parts, again)
+    ending = ending.then(() => old.close())
+  }
+  return {
+    appended: (head) => current.appended(head),
+    async close() {
+      closed = true
+      await Promise.all([ending, current.close()])
+    },
+  }
+}
+
+/** One relay, with a connection of its own to the journal, so that nothing makes it wait. */
+function openOne(
+  { config, home, connection, metrics, log }: LogRelayParts,
+  onOtherHistory: () => void,
+): OpenedLogRelay {
   const { kind } = config.transport
-  const onError = (error: unknown) =>
-    log.warn({ err: error }, `events cannot be carried to ${kind} now; workers read them from the log`)
+  const onError = seldom((error) =>
+    log.warn({ err: error }, `events cannot be carried to ${kind} now; workers read them from the log`),
+  )
   const database = openDatabase({
     url: home.url,
     schema: home.schema,
@@ -71,6 +103,7 @@ export function openLogRelay(parts: {
     maxConnections: 1,
     indexPlansOnly: true,
     onError,
+    guard: oneTimeline(onOtherHistory),
   })
   const events = sqlLog(database, database)
   const relay = new LogRelay({
@@ -84,10 +117,26 @@ export function openLogRelay(parts: {
   })
   relay.start()
   return {
-    appended: (head) => relay.appended(head),
+    appended: (stretch) => relay.appended(stretch),
     async close() {
       await relay.stop()
       await database.close()
     },
+  }
+}
+
+const sameEveryMs = 30_000
+const maxKept = 100
+
+/** Every partition tries again every few seconds while a broker is away: the same error is told every 30 s. */
+export function seldom(tell: (error: unknown) => void): (error: unknown) => void {
+  const toldAt = new Map<string, number>()
+  return (error) => {
+    const what = String(error)
+    const now = performance.now()
+    if (now - (toldAt.get(what) ?? Number.NEGATIVE_INFINITY) < sameEveryMs) return
+    if (toldAt.size >= maxKept) toldAt.clear()
+    toldAt.set(what, now)
+    tell(error)
   }
 }

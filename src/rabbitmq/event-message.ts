@@ -1,10 +1,16 @@
 import type { Envelope } from 'rabbitmq-client'
 import { hashSlots } from '../define/transport.ts'
 import type { CarriedEvent } from '../define/transport.ts'
+import type { Oversize } from './keep-bytes.ts'
 import { routingKey } from './topology.ts'
 
-/** By which the owner finds the event in the log; no attribute of CloudEvents. */
+/** By which the owner finds the event in the log and knows that it is the same; no attributes of CloudEvents. */
 const seqHeader = 'busbar-seq'
+const receivedHeader = 'busbar-received'
+/** All headers must fit into one frame, and a broker takes frames of 8 KiB at least. */
+const maxHeaderBytes = 7_000
+/** Of a header: the lengths of name and value, and the value's type. */
+const perHeaderBytes = 6
 
 interface Attributes {
   readonly subject?: string
@@ -16,12 +22,12 @@ interface Attributes {
 
 /**
  * An event as a message: a CloudEvent in binary mode (AMQP binding 1.0.2, section 3.1), its data as it came in, so that a
- * program in any language can read it from a queue of its own.
+ * program in any language can read it from a queue of its own. One whose attributes are too long for headers is sent in
+ * structured mode (section 3.2), its data likewise.
  */
 export function eventMessage(exchange: string, event: CarriedEvent): { envelope: Envelope; body: Buffer } {
   const { subject, time, dataschema, datacontenttype, extensions } = JSON.parse(event.ext) as Attributes
-  const headers: Record<string, string | number> = { [seqHeader]: event.seq }
-  const attributes = {
+  const attributes: Readonly<Record<string, string | undefined>> = {
     specversion: '1.0',
     id: event.id,
     source: event.source,
@@ -32,31 +38,60 @@ export function eventMessage(exchange: string, event: CarriedEvent): { envelope:
     ...(event.key !== null && { partitionkey: event.key }),
     ...extensions,
   }
+  const envelope = {
+    exchange,
+    routingKey: routingKey(event.type, event.khash % hashSlots),
+    durable: true,
+    timestamp: Math.floor(event.receivedAt / 1_000),
+  }
+  const headers: Record<string, string> = {}
   for (const [name, value] of Object.entries(attributes))
     if (value !== undefined) headers[`cloudEvents:${name}`] = value
+  const own = { [seqHeader]: event.seq, [receivedHeader]: event.receivedAt }
+  if (bytesOf(headers) > maxHeaderBytes)
+    return {
+      envelope: { ...envelope, contentType: 'application/cloudevents+json; charset=utf-8', headers: own },
+      body: structured({ ...attributes, datacontenttype }, event.data),
+    }
   return {
     envelope: {
-      exchange,
-      routingKey: routingKey(event.type, event.khash % hashSlots),
-      durable: true,
-      // Not `application/json` alone: clients that parse by it would change numbers.
+      ...envelope,
+      // Not `application/json` alone where it is ours to say: clients that parse by it would change numbers.
       contentType: datacontenttype ?? 'application/json; charset=utf-8',
-      timestamp: Math.floor(event.receivedAt / 1_000),
-      headers,
+      headers: { ...own, ...headers },
     },
     body: Buffer.from(event.data),
   }
 }
 
+/** Data is put in as the text that it is: parsed and written again, its numbers would change. */
+function structured(attributes: Readonly<Record<string, string | undefined>>, data: string): Buffer {
+  return Buffer.from(`${JSON.stringify(attributes).slice(0, -1)},"data":${data}}`)
+}
+
+function bytesOf(headers: Readonly<Record<string, string>>): number {
+  return Object.entries(headers).reduce(
+    (sum, [name, value]) => sum + name.length + Buffer.byteLength(value) + perHeaderBytes,
+    0,
+  )
+}
+
+/** What a message says of an event of the log. */
+export interface Hint {
+  readonly seq: number
+  /** Absent where the message does not hold the data as it is, or too much of it. */
+  readonly payload?: { readonly id: string; readonly receivedAt: number; readonly body: Buffer }
+}
+
 /** What the owner needs of a message; undefined for one that is none of ours. */
-export function hintOf(message: {
-  readonly headers?: Record<string, unknown>
-  readonly body: unknown
-}): { readonly seq: number; readonly id: string; readonly body: Buffer } | undefined {
-  const { headers = {}, body } = message
+export function hintOf(
+  message: { readonly headers?: Record<string, unknown>; readonly body: unknown } & Oversize,
+): Hint | undefined {
+  const { headers = {}, body, oversize = false } = message
   const seq = Number(headers[seqHeader])
+  if (!Number.isSafeInteger(seq) || seq < 1) return undefined
   const id = headers['cloudEvents:id']
-  if (!Number.isSafeInteger(seq) || seq < 1 || typeof id !== 'string' || !Buffer.isBuffer(body))
-    return undefined
-  return { seq, id, body }
+  const receivedAt = Number(headers[receivedHeader])
+  if (oversize || typeof id !== 'string' || !Buffer.isBuffer(body)) return { seq }
+  return { seq, payload: { id, receivedAt, body } }
 }

@@ -1,7 +1,9 @@
 import type { AsyncMessage, Channel, Connection } from 'rabbitmq-client'
-import type { Carrier, CarryRequest, TransportOptions } from '../define/transport.ts'
+import type { CarriedPayload, Carrier, CarryRequest, TransportOptions } from '../define/transport.ts'
+import type { Hint } from './event-message.ts'
 import { hintOf } from './event-message.ts'
-import { bindingKeys, queueDeclarations, queueName } from './topology.ts'
+import { declaredQueue } from './queue.ts'
+import { queueName } from './topology.ts'
 import type { RabbitmqSettings } from './transport.ts'
 
 /** What a carrier needs. */
@@ -14,6 +16,13 @@ export interface QueueCarrierDeps {
   readonly onClosed: () => void
 }
 
+/** A message that is not acknowledged yet. */
+interface Held {
+  readonly tag: number
+  readonly seq: number
+  readonly arrival: number
+}
+
 /** Bindings are new, or messages were lost meanwhile: for so long the owner follows the log itself. */
 const catchUpMs = 1_000
 /** It has failed the owner: likewise. */
@@ -21,6 +30,8 @@ const distrustMs = 10_000
 /** Unwanted for so long, its messages are given back. */
 const patienceMs = 2_000
 const retryMs = { first: 250, longest: 5_000 }
+/** A broker that does not answer must not keep an owner from handing over. */
+const closeMs = 1_500
 
 /**
  * Consumes the queue of one partition for its owner. Declares exchange, queue and bindings each time it begins, so that
@@ -29,19 +40,22 @@ const retryMs = { first: 250, longest: 5_000 }
 export class QueueCarrier implements Carrier {
   readonly #deps: QueueCarrierDeps
   readonly #queue: string
-  readonly #payloads = new Map<number, { readonly id: string; readonly body: Buffer }>()
+  readonly #payloads = new Map<number, NonNullable<Hint['payload']>>()
   #payloadBytes = 0
-  /** Not acknowledged yet, as they came. */
-  #unacknowledged: { readonly tag: number; readonly seq: number }[] = []
+  /** As they came. */
+  #held: Held[] = []
+  #arrivals = 0
   #horizon = 0
+  #readTo = 0
   #settledTo = 0
   #channel: Channel | undefined
   /** By `performance.now()`; it carries from then on, as long as it consumes. */
   #trustedFrom = Number.POSITIVE_INFINITY
+  #distrustedUntil = 0
   #unwantedSince: number | undefined
   #pauseMs = retryMs.first
   #timer: NodeJS.Timeout | undefined
-  #beginning: Promise<void> | undefined
+  #beginning = false
   #closed = false
 
   constructor(deps: QueueCarrierDeps) {
@@ -49,13 +63,24 @@ export class QueueCarrier implements Carrier {
     this.#queue = queueName(deps.settings.exchange, deps.request)
   }
 
+  /** Begins, unless it has, or will by itself. */
   start(): void {
-    this.#beginning ??= this.#begin().finally(() => (this.#beginning = undefined))
+    if (this.#closed || this.#unwantedSince !== undefined) return
+    if (this.#channel || this.#beginning || this.#timer) return
+    this.#beginning = true
+    void this.#begin().finally(() => {
+      this.#beginning = false
+      if (!this.#channel) this.#again()
+    })
   }
 
+  /** With as many messages as it may hold none comes any more. */
   get carries(): boolean {
     return (
-      this.#channel !== undefined && this.#deps.connection.ready && performance.now() >= this.#trustedFrom
+      this.#channel !== undefined &&
+      this.#deps.connection.ready &&
+      performance.now() >= this.#trustedFrom &&
+      this.#held.length < this.#deps.settings.prefetch
     )
   }
 
@@ -63,140 +88,139 @@ export class QueueCarrier implements Carrier {
     return this.#horizon
   }
 
+  get arrivals(): number {
+    return this.#arrivals
+  }
+
   known(after: number, upTo: number): readonly number[] {
     return [...this.#payloads.keys()].filter((seq) => seq > after && seq <= upTo)
   }
 
-  payload(seq: number): { readonly id: string; readonly data: string } | undefined {
+  payload(seq: number): CarriedPayload | undefined {
     const payload = this.#payloads.get(seq)
-    return payload && { id: payload.id, data: payload.body.toString('utf8') }
+    return payload && { ...payload, data: payload.body.toString('utf8') }
   }
 
   readTo(seq: number): void {
-    // Nearly always in order: what is read goes first.
-    for (const [known, { body }] of this.#payloads) {
-      if (known > seq) break
-      this.#payloads.delete(known)
-      this.#payloadBytes -= body.length
-    }
+    this.#readTo = Math.max(this.#readTo, seq)
+    for (const known of this.#payloads.keys()) if (known <= seq) this.#drop(known)
   }
 
+  /** All that are settled from the oldest on: one frame says it of them together. */
   settledTo(seq: number): void {
     if (seq <= this.#settledTo) return
     this.#settledTo = seq
-    this.#acknowledge()
+    const behind = this.#held.findIndex((held) => held.seq > seq)
+    const count = behind < 0 ? this.#held.length : behind
+    const last = this.#held[count - 1]
+    if (!last) return
+    this.#held = this.#held.slice(count)
+    if (this.#channel?.active) this.#channel.basicAck({ deliveryTag: last.tag, multiple: true })
   }
 
+  /** What it consumes by may be gone, such as the exchange, of which it would not hear: it begins again. */
   missed(): void {
     if (!this.carries) return
-    this.#trustedFrom = performance.now() + distrustMs
-    this.#wakeAt(distrustMs)
+    this.#distrustedUntil = performance.now() + distrustMs
+    void this.#leave()
+    this.#again()
+  }
+
+  logEndsAt(seq: number, arrivals: number): void {
+    const isOurs = (held: Held) => held.seq <= seq || held.arrival > arrivals
+    for (const held of this.#held) {
+      if (isOurs(held)) continue
+      this.#drop(held.seq)
+      this.#acknowledge(held.tag)
+    }
+    this.#held = this.#held.filter(isOurs)
+    this.#horizon = this.#held.reduce((furthest, held) => Math.max(furthest, held.seq), this.#readTo)
   }
 
   want(wanted: boolean): void {
-    if (!wanted) {
-      this.#unwantedSince ??= performance.now()
-      const isLong = performance.now() - this.#unwantedSince > patienceMs
-      if (isLong && this.#channel) void this.#leave()
-      return
+    if (wanted) {
+      if (this.#unwantedSince === undefined) return
+      this.#unwantedSince = undefined
+      return this.start()
     }
-    if (this.#unwantedSince === undefined) return
-    this.#unwantedSince = undefined
-    if (!this.#channel && this.#timer === undefined) this.start()
+    this.#unwantedSince ??= performance.now()
+    const isLong = performance.now() - this.#unwantedSince > patienceMs
+    if (isLong && this.#channel) void this.#leave()
   }
 
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
     clearTimeout(this.#timer)
-    await this.#leave()
+    await soon(this.#leave())
     this.#deps.onClosed()
   }
 
   async #begin(): Promise<void> {
-    const { settings, request, onError, onQueue } = this.#deps
+    const { settings, request, onError, onQueue, connection } = this.#deps
+    let channel: Channel | undefined
     try {
-      const channel = await this.#declared()
-      channel.on('error', onError)
-      channel.on('close', () => this.#lost(channel))
-      channel.on('basic.cancel', () => void channel.close()) // the queue was deleted
-      if (this.#closed) return await channel.close()
-      await channel.basicQos({ prefetchCount: settings.prefetch })
-      this.#channel = channel
-      await channel.basicConsume({ queue: this.#queue, noAck: false }, (message) =>
-        this.#take(channel, message),
-      )
-      if (this.#closed) return await channel.close()
+      channel = await declaredQueue({ connection, settings, request, queue: this.#queue, onError })
+      await this.#consume(channel)
+      if (this.#channel !== channel) return // given up meanwhile
       const { group, part, parts, types } = request
       onQueue({ queue: this.#queue, group, part, parts, types })
-      this.#trustedFrom = performance.now() + catchUpMs
+      this.#trustFrom(Math.max(performance.now() + catchUpMs, this.#distrustedUntil))
       this.#pauseMs = retryMs.first
-      this.#wakeAt(catchUpMs)
     } catch (error) {
+      if (this.#channel === channel) this.#forget()
+      void channel?.close()
       if (!this.#closed) onError(error)
-      this.#again()
     }
   }
 
-  /** A channel on which everything is declared; the broker closes the one on which it has refused something. */
-  async #declared(): Promise<Channel> {
-    const { settings, connection } = this.#deps
-    for (const declaration of queueDeclarations(this.#queue, settings.maxQueueLength)) {
-      const channel = await connection.acquire({ emitErrorsFromChannel: true })
-      try {
-        await this.#declare(channel, declaration)
-        return channel
-      } catch (error) {
-        await channel.close()
-        if (declaration.passive || (error as { code?: string }).code !== 'PRECONDITION_FAILED') throw error
-      }
-    }
-    throw new Error('unreachable: the last declaration throws')
-  }
-
-  async #declare(channel: Channel, declaration: Parameters<Channel['queueDeclare']>[0]): Promise<void> {
-    const { settings, request } = this.#deps
-    const { exchange } = settings
-    await channel.exchangeDeclare({ exchange, type: 'topic', durable: true })
-    await channel.queueDeclare(declaration as never)
-    const keys = bindingKeys(request.types, request.part, request.parts)
-    await Promise.all(
-      keys.map((routingKey) => channel.queueBind({ queue: this.#queue, exchange, routingKey })),
+  async #consume(channel: Channel): Promise<void> {
+    const { settings } = this.#deps
+    channel.on('close', () => this.#lost(channel))
+    channel.on('basic.cancel', () => void channel.close()) // the queue was deleted
+    await channel.basicQos({ prefetchCount: settings.prefetch })
+    if (this.#closed) return channel.close()
+    this.#channel = channel
+    await channel.basicConsume({ queue: this.#queue, noAck: false }, (message) =>
+      this.#take(channel, message),
     )
   }
 
   #take(channel: Channel, message: AsyncMessage): void {
     if (channel !== this.#channel) return // of a channel that is given up: the broker delivers it again
     const hint = hintOf(message)
-    const seq = hint?.seq ?? 0
-    this.#unacknowledged.push({ tag: message.deliveryTag, seq })
-    if (seq <= this.#settledTo) return this.#acknowledge()
-    if (
-      hint &&
-      this.#payloadBytes + hint.body.length <= this.#deps.request.maxBytes &&
-      !this.#payloads.has(seq)
-    ) {
-      this.#payloads.set(seq, hint)
-      this.#payloadBytes += hint.body.length
+    this.#arrivals++
+    const { seq = 0 } = hint ?? {}
+    if (!hint || seq <= this.#settledTo) {
+      this.#horizon = Math.max(this.#horizon, seq)
+      return this.#acknowledge(message.deliveryTag)
     }
-    if (seq <= this.#horizon) return
-    this.#horizon = seq
+    this.#held.push({ tag: message.deliveryTag, seq, arrival: this.#arrivals })
+    this.#keep(hint)
+    const isFull = this.#held.length >= this.#deps.settings.prefetch
+    if (seq <= this.#horizon && !isFull) return
+    this.#horizon = Math.max(this.#horizon, seq)
     this.#deps.request.onArrival()
   }
 
-  /** All that are settled from the oldest on: one frame says it of them together. */
-  #acknowledge(): void {
-    const behind = this.#unacknowledged.findIndex(({ seq }) => seq > this.#settledTo)
-    const count = behind < 0 ? this.#unacknowledged.length : behind
-    if (count === 0) return
-    const last = this.#unacknowledged[count - 1]
-    this.#unacknowledged = this.#unacknowledged.slice(count)
-    if (last && this.#channel?.active) this.#channel.basicAck({ deliveryTag: last.tag, multiple: true })
+  #keep({ seq, payload }: Hint): void {
+    if (!payload || seq <= this.#readTo || this.#payloads.has(seq)) return
+    if (this.#payloadBytes + payload.body.length > this.#deps.request.maxBytes) return
+    this.#payloads.set(seq, payload)
+    this.#payloadBytes += payload.body.length
+  }
+
+  #drop(seq: number): void {
+    this.#payloadBytes -= this.#payloads.get(seq)?.body.length ?? 0
+    this.#payloads.delete(seq)
+  }
+
+  #acknowledge(tag: number): void {
+    if (this.#channel?.active) this.#channel.basicAck({ deliveryTag: tag })
   }
 
   /** Closes the channel: what is not acknowledged goes back to the queue. */
   async #leave(): Promise<void> {
-    await this.#beginning
     const channel = this.#channel
     this.#forget()
     await channel?.close()
@@ -212,14 +236,13 @@ export class QueueCarrier implements Carrier {
   #forget(): void {
     this.#channel = undefined
     this.#trustedFrom = Number.POSITIVE_INFINITY
-    this.#unacknowledged = []
+    this.#held = []
     this.#payloads.clear()
     this.#payloadBytes = 0
   }
 
   #again(): void {
-    if (this.#closed || this.#unwantedSince !== undefined) return
-    clearTimeout(this.#timer)
+    if (this.#closed || this.#unwantedSince !== undefined || this.#timer) return
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       this.start()
@@ -228,7 +251,16 @@ export class QueueCarrier implements Carrier {
   }
 
   /** The owner looks again when it may rely on the messages. */
-  #wakeAt(ms: number): void {
-    setTimeout(() => this.#deps.request.onArrival(), ms + 1).unref()
+  #trustFrom(at: number): void {
+    this.#trustedFrom = at
+    setTimeout(() => this.#deps.request.onArrival(), at - performance.now() + 1).unref()
   }
+}
+
+/** Resolves with the promise, or when it takes too long. */
+async function soon(promise: Promise<unknown>): Promise<void> {
+  const late = Promise.withResolvers<void>()
+  const timer = setTimeout(late.resolve, closeMs)
+  await Promise.race([promise, late.promise])
+  clearTimeout(timer)
 }

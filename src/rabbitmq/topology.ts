@@ -5,10 +5,11 @@ import { hashSlots } from '../define/transport.ts'
 /** A routing key is a short string of AMQP. */
 const maxRoutingKeyBytes = 255
 const slotBytes = 3
+const wildcard = /(?:^|\.)[*#](?:\.|$)/
 
 /**
  * `<type>.<slot>`: the type's own words and the hash slot of the key, so that a program can bind `shop.order.#`, and a
- * partition its slots. A type that leaves no room for the slot stands as its SHA-256.
+ * partition its slots. A type that leaves no room for the slot, or has a word that is a wildcard in bindings, stands as its SHA-256.
  */
 export function routingKey(type: string, slot: number): string {
   return `${routedType(type)}.${slot}`
@@ -22,9 +23,8 @@ export function bindingKeys(types: readonly string[], part: number, parts: numbe
 }
 
 function routedType(type: string): string {
-  return Buffer.byteLength(type) <= maxRoutingKeyBytes - slotBytes
-    ? type
-    : createHash('sha256').update(type).digest('hex')
+  const isPlain = Buffer.byteLength(type) <= maxRoutingKeyBytes - slotBytes && !wildcard.test(type)
+  return isPlain ? type : createHash('sha256').update(type).digest('hex')
 }
 
 /** Of one partition; the number of partitions is in it, so that a change of it needs no bindings undone. */

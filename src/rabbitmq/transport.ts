@@ -11,7 +11,11 @@ import type {
 } from '../define/transport.ts'
 import { addressOf, endConnection, openConnection } from './connection.ts'
 import { EventPublisher } from './event-publisher.ts'
+import { keepBytes } from './keep-bytes.ts'
 import { QueueCarrier } from './queue-carrier.ts'
+
+/** The data of larger events is read from the log. */
+const maxPayloadBytes = 1_048_576
 
 /** What `rabbitmq` takes. */
 export interface RabbitmqOptions {
@@ -80,6 +84,7 @@ class RabbitmqConnection implements TransportConnection {
   }
 
   carry(request: CarryRequest): Carrier {
+    if (this.#closed) throw new Error('the connection to the broker is closed')
     const { onError, onQueue } = this.#how
     const carrier = new QueueCarrier({
       request,
@@ -94,7 +99,8 @@ class RabbitmqConnection implements TransportConnection {
     return carrier
   }
 
-  publish(events: readonly CarriedEvent[]): Promise<void> {
+  async publish(events: readonly CarriedEvent[]): Promise<void> {
+    if (this.#closed) throw new Error('the connection to the broker is closed')
     this.#publishing ??= new EventPublisher(this.#open('relay'), this.#settings.exchange)
     return this.#publishing.publish(events)
   }
@@ -115,12 +121,17 @@ class RabbitmqConnection implements TransportConnection {
     if (this.#closed) return
     this.#closed = true
     await Promise.all([...this.#carriers].map((carrier) => carrier.close()))
-    const connections = [this.#consuming, this.#publishing?.connection].filter((each) => each !== undefined)
-    await Promise.all(connections.map((connection) => endConnection(connection, Promise.resolve())))
+    await Promise.all([
+      this.#publishing?.close(),
+      this.#consuming && endConnection(this.#consuming, Promise.resolve()),
+    ])
   }
 
   #consumers(): Connection {
-    return (this.#consuming ??= this.#open('worker'))
+    if (this.#consuming) return this.#consuming
+    this.#consuming = this.#open('worker')
+    keepBytes(this.#consuming, { maxBytes: maxPayloadBytes, onClose: () => undefined })
+    return this.#consuming
   }
 
   #open(what: string): Connection {

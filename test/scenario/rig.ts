@@ -10,6 +10,7 @@ import type { Flow } from '../../src/define/flow.ts'
 import type { AttemptContext, System, SystemOptions } from '../../src/define/system.ts'
 import { defineSystem } from '../../src/define/system.ts'
 import { systemClock } from '../../src/engine/clock.ts'
+import type { TransportConnection } from '../../src/define/transport.ts'
 import { Worker } from '../../src/engine/worker.ts'
 import type { BusEvent } from '../../src/define/event.ts'
 import { hashKey } from '../../src/journal/hash-key.ts'
@@ -100,6 +101,10 @@ export class StubSystem {
 export interface StartOptions {
   readonly leaseMs?: number
   readonly id?: string
+  /** Carries the events; without it the worker reads the log. */
+  readonly transport?: Pick<TransportConnection, 'carry'>
+  /** Payload that all its groups may hold. */
+  readonly maxBytes?: number
   /** Stands between the worker and its journal: asked at each call, by name; what it throws the call rejects with. */
   readonly fault?: (call: keyof Journal) => void
 }
@@ -167,6 +172,8 @@ export async function openRig(): Promise<Rig> {
           flows,
           journal: faulty(own, options.fault),
           versions: own,
+          ...(options.transport && { transport: options.transport }),
+          ...(options.maxBytes !== undefined && { maxBytes: options.maxBytes }),
           clock: systemClock,
           random: Math.random,
           observer: { attempted() {}, became() {} },
