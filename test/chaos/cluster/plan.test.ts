@@ -3,7 +3,8 @@ import { plannedFaults } from './plan.ts'
 import type { PlannedFault } from './plan.ts'
 
 function firstOf(seed: number, count: number): PlannedFault[] {
-  return plannedFaults(seed).take(count).toArray()
+  const planned = plannedFaults(seed)
+  return Array.from({ length: count }, () => planned.next().value)
 }
 
 const nameOf = ({ kind, target }: PlannedFault) => `${kind} ${target}`
