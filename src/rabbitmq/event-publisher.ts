@@ -1,24 +1,35 @@
 import type { Channel, Connection } from 'rabbitmq-client'
 import type { CarriedEvent } from '../define/transport.ts'
 import { endConnection } from './connection.ts'
+import { together } from './cork.ts'
 import { eventMessage } from './event-message.ts'
 
 /** An alarm of the broker may last; the relay asks again then. */
 const confirmMs = 10_000
 const readyMs = 5_000
 const readyPollMs = 50
+/** What goes out together; a socket takes about so much at once. */
+const maxTogetherBytes = 48 * 1_024
 /** RabbitMQ 4 refuses larger messages, and closes the channel on which one came. */
 const maxBodyBytes = 16 * 1_048_576
 
+/** A channel and what is given to it, one batch after the other, until something on it is in doubt. */
+interface Line {
+  opening: Promise<Channel> | undefined
+  sending: Promise<unknown>
+  readonly end: AbortController
+}
+
 /**
- * Publishes events with confirms on one channel, which is opened anew when it was closed. One batch at a time. While the
- * broker is away or blocks publishers it sends nothing, so that nothing piles up in memory. An event of more than 16 MiB
- * is left out: its owner finds it in the log.
+ * Publishes events with confirms on one channel, in the order in which they are given, also while earlier ones are not
+ * confirmed yet. Once some are in doubt the channel is closed, so that none of what was given before comes later than that.
+ * While the broker is away or blocks publishers nothing is sent, so that nothing piles up in memory. An event of more than
+ * 16 MiB is left out: its owner finds it in the log.
  */
 export class EventPublisher {
   readonly #connection: Connection
   readonly #exchange: string
-  #channel: Channel | undefined
+  #line: Line | undefined
   #closed = false
 
   constructor(connection: Connection, exchange: string) {
@@ -27,20 +38,20 @@ export class EventPublisher {
   }
 
   async publish(events: readonly CarriedEvent[]): Promise<void> {
-    await this.#ready()
-    const attempt = new AbortController()
+    const line = (this.#line ??= newLine())
     const timeout = Promise.withResolvers<never>()
     const timer = setTimeout(
       () => timeout.reject(new Error(`the broker has not confirmed within ${confirmMs / 1_000} s`)),
       confirmMs,
     )
+    const confirms = line.sending.then(() => this.#send(line, events))
+    line.sending = confirms.catch(() => undefined)
     try {
-      await Promise.race([this.#send(events, attempt.signal), timeout.promise])
+      await Promise.race([confirms.then(allOf), timeout.promise])
     } catch (error) {
-      attempt.abort()
-      // What of it has arrived is not known, nor whether the rest would keep its place: from a new channel on, once more.
-      void this.#channel?.close()
-      this.#channel = undefined
+      if (this.#line === line) this.#line = undefined
+      line.end.abort()
+      void closed(line)
       throw error
     } finally {
       clearTimeout(timer)
@@ -50,7 +61,30 @@ export class EventPublisher {
   /** Ends the connection; what is under way rejects. Safe to call twice. */
   async close(): Promise<void> {
     this.#closed = true
-    await endConnection(this.#connection, this.#channel?.close() ?? Promise.resolve())
+    await endConnection(this.#connection, this.#line ? closed(this.#line) : Promise.resolve())
+  }
+
+  /** Resolves when all are sent, with their confirms. */
+  async #send(line: Line, events: readonly CarriedEvent[]): Promise<readonly Promise<void>[]> {
+    await this.#ready()
+    const channel = await (line.opening ??= this.#open())
+    const confirms: Promise<void>[] = []
+    let next = 0
+    while (next < events.length) {
+      // Too late: the same events may be under way on another channel.
+      if (line.end.signal.aborted) throw new Error('the channel to the broker has been given up')
+      await together(channel, () => {
+        for (let bytes = 0; next < events.length && bytes < maxTogetherBytes; next++) {
+          const { envelope, body } = eventMessage(this.#exchange, events[next] as CarriedEvent)
+          if (body.length > maxBodyBytes) continue
+          bytes += body.length
+          const confirm = channel.basicPublish(envelope, body)
+          confirm.catch(() => undefined) // whoever waits for all of them is told
+          confirms.push(confirm)
+        }
+      })
+    }
+    return confirms
   }
 
   async #ready(): Promise<void> {
@@ -62,19 +96,6 @@ export class EventPublisher {
     }
   }
 
-  async #send(events: readonly CarriedEvent[], signal: AbortSignal): Promise<void> {
-    const channel = this.#channel?.active ? this.#channel : await this.#open()
-    // Too late: the same events may be under way on another channel.
-    if (signal.aborted) return void channel.close()
-    this.#channel = channel
-    const messages = events.map((event) => eventMessage(this.#exchange, event))
-    const sent = messages
-      .filter(({ body }) => body.length <= maxBodyBytes)
-      .map(({ envelope, body }) => channel.basicPublish(envelope, body))
-    const failed = (await Promise.allSettled(sent)).find(({ status }) => status === 'rejected')
-    if (failed) throw (failed as PromiseRejectedResult).reason
-  }
-
   async #open(): Promise<Channel> {
     const channel = await this.#connection.acquire({ emitErrorsFromChannel: true })
     channel.on('error', () => undefined) // whoever waits for a confirm is told
@@ -82,4 +103,17 @@ export class EventPublisher {
     await channel.confirmSelect()
     return channel
   }
+}
+
+function newLine(): Line {
+  return { opening: undefined, sending: Promise.resolve(), end: new AbortController() }
+}
+
+async function closed({ opening }: Line): Promise<void> {
+  const channel = await opening?.catch(() => undefined)
+  await channel?.close()
+}
+
+async function allOf(confirms: readonly Promise<void>[]): Promise<void> {
+  await Promise.all(confirms)
 }
