@@ -58,7 +58,7 @@ describeWithBroker('what the broker loses', () => {
       await pause(10)
     }
     await untilSent(30, lostMs)
-    expect(outOfOrder(erp)).toEqual([])
+    expect(outOfOrder(erp.arrivals)).toEqual([])
   })
 
   it('with a queue that is deleted, by which the owner is cancelled', async () => {
@@ -99,7 +99,7 @@ describeWithBroker('what the broker loses', () => {
     expect(carrier().known(0, Number.MAX_SAFE_INTEGER)).toEqual([])
     await rig.sql('UPDATE lane_groups SET paused = false')
     await untilSent(1_600, lostMs)
-    expect(outOfOrder(erp)).toEqual([])
+    expect(outOfOrder(erp.arrivals)).toEqual([])
     await rig.until(async () => (await shop.ready(queue())) === 0)
   })
 
@@ -142,7 +142,7 @@ describeWithBroker('what the broker loses', () => {
     clearInterval(watch)
     expect(most).toBeGreaterThan(0)
     expect(most).toBeLessThanOrEqual(limit)
-    expect(outOfOrder(erp)).toEqual([])
+    expect(outOfOrder(erp.arrivals)).toEqual([])
   })
 
   it('with a relay that is killed: another takes over', async () => {
@@ -186,7 +186,7 @@ describeWithBroker('what the broker loses', () => {
     await all()
     await pause(500)
     expect(erp.sends.length).toBe(30)
-    expect(outOfOrder(erp)).toEqual([])
+    expect(outOfOrder(erp.arrivals)).toEqual([])
     await other.stop()
   })
 })

@@ -17,7 +17,7 @@ import { sqlRelay } from '../../src/journal/sql-relay.ts'
 import { rabbitmq } from '../../src/rabbitmq/index.ts'
 import type { RabbitmqOptions } from '../../src/rabbitmq/transport.ts'
 import { log } from '../../src/define/transport.ts'
-import type { Rig, RigWorker, StartOptions, StubSystem } from '../scenario/rig.ts'
+import type { Arrival, Rig, RigWorker, StartOptions } from '../scenario/rig.ts'
 import { databaseUrl, openRig } from '../scenario/rig.ts'
 import { amqpUrl, uniqueName } from '../rabbitmq/rig.ts'
 
@@ -196,10 +196,10 @@ function startRelay(
 }
 
 /** Orders of a key that arrived before an earlier one of it had; none where the promise holds. */
-export function outOfOrder(erp: StubSystem): string[] {
+export function outOfOrder(arrivals: readonly Arrival[]): string[] {
   const last = new Map<string, number>()
   const broken: string[] = []
-  for (const { order } of erp.arrivals) {
+  for (const { order } of arrivals) {
     if (order.revision <= (last.get(order.number) ?? 0)) broken.push(`${order.number}${order.revision}`)
     else last.set(order.number, order.revision)
   }
