@@ -112,8 +112,8 @@ export function transportContract(
       const again = erp.sends.length - total
       expect(again).toBeLessThanOrEqual(64)
       // What had been sent and not been written down is sent again, in order: the first of each counts.
-      const first = new Map(erp.arrivals.toReversed().map((arrival) => [arrival.key, arrival]))
-      expect(outOfOrder(erp.arrivals.filter((arrival) => first.get(arrival.key) === arrival))).toEqual([])
+      const firsts = new Map(erp.arrivals.toReversed().map((arrival) => [arrival.key, arrival]))
+      expect(outOfOrder(erp.arrivals.filter((arrival) => firsts.get(arrival.key) === arrival))).toEqual([])
     }, 40_000)
 
     it('wait while their group is paused, and come when it goes on', async () => {
