@@ -62,6 +62,7 @@ import {
   ReplaysQuery,
 } from './schema/replay.ts'
 import { ActResult, RunDetail, RunPage, RunsQuery } from './schema/run.ts'
+import { QueuePath, RemovedQueue, Transport } from './schema/transport.ts'
 import { GroupList, Paused, SystemDetail, SystemList, WorkerList } from './schema/system.ts'
 
 const read = { method: 'GET', scope: 'read' } as const
@@ -432,6 +433,22 @@ export const routes = {
       'Put the rows that were set aside back, oldest first, all or by type and code, up to 1,000 at a time',
     body: RetryManyRejectedBody,
     answer: RejectedRetried,
+  }),
+  readTransport: defineRoute({
+    ...read,
+    path: '/transport',
+    tag: 'transport',
+    summary: 'What carries events to the workers: the log itself or a broker, its relay, each of its queues',
+    answer: Transport,
+  }),
+  removeQueue: defineRoute({
+    ...act,
+    path: '/transport/queues/{queue}/remove',
+    tag: 'transport',
+    summary: 'Remove a queue at the broker that nobody needs any more',
+    params: QueuePath,
+    body: SkipBody,
+    answer: RemovedQueue,
   }),
   listExpectations: defineRoute({
     ...read,

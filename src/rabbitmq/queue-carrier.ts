@@ -59,6 +59,14 @@ export class QueueCarrier implements Carrier {
     )
   }
 
+  get group(): string {
+    return this.#deps.request.group
+  }
+
+  get part(): number {
+    return this.#deps.request.part
+  }
+
   get horizon(): number {
     return this.#horizon
   }

@@ -8,6 +8,7 @@ import type {
   TransportConfig,
   TransportConnection,
   TransportOptions,
+  TransportStanding,
 } from '../define/transport.ts'
 import { addressOf, endConnection, openConnection } from './connection.ts'
 import { EventPublisher } from './event-publisher.ts'
@@ -111,12 +112,28 @@ class RabbitmqConnection implements TransportConnection {
     return this.#ofQueue(async (channel) => (await channel.queueDelete({ queue })).messageCount)
   }
 
+  async reach(): Promise<void> {
+    const channel = await this.#consumers().acquire()
+    await channel.close()
+  }
+
+  standing(): TransportStanding {
+    const connections = this.#connections()
+    return {
+      connected: connections.length === 0 ? undefined : connections.every(({ ready }) => ready),
+      partitions: [...this.#carriers].map(({ group, part, carries }) => ({ group, part, carries })),
+    }
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
     await Promise.all([...this.#carriers].map((carrier) => carrier.close()))
-    const connections = [this.#consuming, this.#publishing?.connection].filter((each) => each !== undefined)
-    await Promise.all(connections.map((connection) => endConnection(connection, Promise.resolve())))
+    await Promise.all(this.#connections().map((connection) => endConnection(connection, Promise.resolve())))
+  }
+
+  #connections(): readonly Connection[] {
+    return [this.#consuming, this.#publishing?.connection].filter((each) => each !== undefined)
   }
 
   #consumers(): Connection {
