@@ -130,7 +130,9 @@ describe('answers', () => {
       stats: { minutes: 600 },
       listAudit: {},
     }
-    expect(Object.keys(inputs)).toEqual(Object.keys(routes).filter((id) => !(elsewhere as readonly string[]).includes(id)))
+    expect(Object.keys(inputs)).toEqual(
+      Object.keys(routes).filter((id) => !(elsewhere as readonly string[]).includes(id)),
+    )
     for (const [id, input] of Object.entries(inputs)) await rig.ask(id as RouteId, input)
   })
 

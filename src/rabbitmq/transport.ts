@@ -118,7 +118,7 @@ class RabbitmqConnection implements TransportConnection {
   }
 
   standing(): TransportStanding {
-    const connections = this.#connections()
+    const connections = [this.#consuming, this.#publishing?.connection].filter((each) => each !== undefined)
     return {
       connected: connections.length === 0 ? undefined : connections.every(({ ready }) => ready),
       partitions: [...this.#carriers].map(({ group, part, carries }) => ({ group, part, carries })),
@@ -129,11 +129,8 @@ class RabbitmqConnection implements TransportConnection {
     if (this.#closed) return
     this.#closed = true
     await Promise.all([...this.#carriers].map((carrier) => carrier.close()))
-    await Promise.all(this.#connections().map((connection) => endConnection(connection, Promise.resolve())))
-  }
-
-  #connections(): readonly Connection[] {
-    return [this.#consuming, this.#publishing?.connection].filter((each) => each !== undefined)
+    const connections = [this.#consuming, this.#publishing?.connection].filter((each) => each !== undefined)
+    await Promise.all(connections.map((connection) => endConnection(connection, Promise.resolve())))
   }
 
   #consumers(): Connection {

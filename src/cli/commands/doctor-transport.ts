@@ -14,19 +14,15 @@ export async function brokerFinding({ name, transport }: Config): Promise<Findin
   const what = 'transport'
   const { kind, address, connect } = transport
   if (!connect) return { what, state: 'ok', says: 'the log itself: workers read it, and no broker is needed' }
-  let told: unknown
-  const connection = connect({ hub: name, onError: (error) => (told ??= error), onQueue: () => undefined })
-  const slow = Promise.withResolvers<string>()
-  const timer = setTimeout(() => slow.resolve(`no answer within ${reachMs / 1_000} s`), reachMs)
-  const answer = connection.reach().then(
-    () => undefined,
-    (error: unknown) => wordsOf(error),
-  )
-  const fault = await Promise.race([answer, slow.promise])
+  const first = Promise.withResolvers<string>()
+  const onError = (error: unknown) => first.resolve(wordsOf(error)) // it would try again
+  const connection = connect({ hub: name, onError, onQueue: () => undefined })
+  const timer = setTimeout(() => first.resolve(`no answer within ${reachMs / 1_000} s`), reachMs)
+  const fault = await Promise.race([connection.reach().then(() => undefined, wordsOf), first.promise])
   clearTimeout(timer)
   await connection.close()
   if (fault === undefined) return { what, state: 'ok', says: `${kind} at ${address} takes connections` }
-  const says = `${kind} at ${address}: ${told === undefined ? fault : wordsOf(told)}; workers read the log themselves until it answers`
+  const says = `${kind} at ${address}: ${fault}; workers read the log themselves until it answers`
   return { what, state: 'warning', says }
 }
 
