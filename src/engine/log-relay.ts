@@ -26,7 +26,8 @@ const maxBatchBytes = 4 * 1_048_576
 const holdEveryMs = 250
 const idle = { firstMs: 2, longestMs: 50 }
 const standbyMs = 1_000
-const failurePauseMs = { first: 100, longest: 5_000 }
+/** A broker that is back must get what is new before owners miss it, which they do after five seconds. */
+const failurePauseMs = { first: 100, longest: 2_000 }
 
 /**
  * Carries the log to a broker: follows it from its position on, publishes batch after batch with confirms, and moves its

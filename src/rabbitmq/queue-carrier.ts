@@ -20,7 +20,7 @@ const catchUpMs = 1_000
 const distrustMs = 10_000
 /** Unwanted for so long, its messages are given back. */
 const patienceMs = 2_000
-const retryMs = { first: 250, longest: 5_000 }
+const retryMs = { first: 250, longest: 2_000 }
 
 /**
  * Consumes the queue of one partition for its owner. Declares exchange, queue and bindings each time it begins, so that

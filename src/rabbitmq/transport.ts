@@ -14,6 +14,9 @@ import { addressOf, endConnection, openConnection } from './connection.ts'
 import { EventPublisher } from './event-publisher.ts'
 import { QueueCarrier } from './queue-carrier.ts'
 
+/** A broker that has come back carries again within ten seconds: pauses between tries are shorter than those of sources. */
+const longestPauseMs = 2_000
+
 /** What `rabbitmq` takes. */
 export interface RabbitmqOptions {
   /** `amqp://user:password@host/vhost`, or `amqps:` for TLS. */
@@ -138,7 +141,7 @@ class RabbitmqConnection implements TransportConnection {
   }
 
   #open(what: string): Connection {
-    const connection = openConnection(this.#broker, `busbar ${this.#how.hub} ${what}`)
+    const connection = openConnection({ ...this.#broker, longestPauseMs }, `busbar ${this.#how.hub} ${what}`)
     connection.on('error', this.#how.onError)
     return connection
   }

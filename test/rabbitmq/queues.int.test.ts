@@ -227,6 +227,34 @@ describeWithBroker('the transport, as people see it', () => {
     },
   )
 
+  it('gives other programs CloudEvents in queues of their own', { timeout: 60_000 }, async () => {
+    const { hub } = await start(configOf(1))
+    const queue = await neighbour.queue('warehouse')
+    await until(async () => (await transportOf(hub)).relay !== null)
+    await neighbour.connection.queueBind({ queue, exchange, routingKey: 'order.#' })
+    const data = '{"number": "SO-1",  "total": 1.10, "weight": 12345678901234567890}'
+    const event = `{"specversion":"1.0","id":"SO-1-1","source":"urn:shop","type":"order.placed","correlationid":"C1","data":${data}}`
+    const headers = { 'content-type': 'application/cloudevents+json' }
+    expect((await fetch(`${hub.url}/events`, { method: 'POST', headers, body: event })).status).toBe(202)
+    await until(async () => (await neighbour.ready(queue)) === 1)
+    const taken = await neighbour.take(queue)
+    expect(String(taken?.body)).toBe(data)
+    expect(taken?.envelope).toMatchObject({
+      contentType: 'application/json; charset=utf-8',
+      durable: true,
+      routingKey: expect.stringMatching(/^order\.placed\.\d{1,2}$/) as string,
+      headers: {
+        'cloudEvents:specversion': '1.0',
+        'cloudEvents:id': 'SO-1-1',
+        'cloudEvents:source': 'urn:shop',
+        'cloudEvents:type': 'order.placed',
+        'cloudEvents:partitionkey': 'SO-1',
+        'cloudEvents:correlationid': 'C1',
+        'busbar-seq': 1,
+      },
+    })
+  })
+
   it('is part of what the doctor looks at', { timeout: 30_000 }, async () => {
     expect(await brokerFinding(configOf(1))).toMatchObject({ state: 'ok' })
     const wrong = new URL(amqpUrl)
