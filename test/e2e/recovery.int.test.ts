@@ -245,13 +245,17 @@ describeWithOwnBroker('what goes on after a part was killed', () => {
     for (; performance.now() - killedAt < databaseAwayMs; await pause(100)) await killPostgres()
     await whenTrue(async () => !(await answers(database.url)), 10_000)
     const backAt = await whenTrue(() => answers(database.url), 60_000)
-    const acceptedAgain = () => load.accepted.find(({ at }) => at > backAt)
-    await whenTrue(async () => acceptedAgain() !== undefined, 60_000)
-    const took = (acceptedAgain()?.at ?? 0) - backAt
+    // Of every publisher: not only of the first that tried.
+    const acceptedAgain = () => {
+      const after = load.accepted.filter(({ at }) => at > backAt)
+      return [...Map.groupBy(after, ({ number }) => number).values()].map(([first]) => first?.at ?? 0)
+    }
+    await whenTrue(async () => acceptedAgain().length === keys, 60_000)
+    const took = Math.max(...acceptedAgain()) - backAt
     await whenTrue(async () => deliveredAfter(backAt + 200).length > 0, 60_000)
     const delivered = (deliveredAfter(backAt + 200)[0]?.at ?? 0) - backAt
     console.log(
-      `PostgreSQL killed, away for ${seconds(backAt - killedAt)}: events accepted again ${seconds(took)} after its return, delivered ${seconds(delivered)} after it; ${load.refusals} refusals`,
+      `PostgreSQL killed, away for ${seconds(backAt - killedAt)}: events of all publishers accepted again within ${seconds(took)} of its return, delivered ${seconds(delivered)} after it; ${load.refusals} refusals`,
     )
     expect(took).toBeLessThan(5_000 + mayAdd())
   })
