@@ -91,9 +91,9 @@ async function remove(
   { reason }: { readonly reason: string },
 ): Promise<void> {
   const done = await context.client.removeQueue({ queue, reason })
-  context.show(done, ({ messages }) =>
-    messages === null
-      ? `queue ${queue} was not at the broker any more, and is forgotten`
-      : `queue ${queue} is removed, with ${count(messages, 'message')} that the log has, too`,
-  )
+  context.show(done, ({ messages }) => {
+    if (messages === null) return `queue ${queue} was not at the broker any more, and is forgotten`
+    const had = messages === 0 ? 'it was empty' : `it had ${count(messages, 'message')}, which the log has, too`
+    return `queue ${queue} is removed: ${had}`
+  })
 }
