@@ -93,7 +93,8 @@ async function remove(
   const done = await context.client.removeQueue({ queue, reason })
   context.show(done, ({ messages }) => {
     if (messages === null) return `queue ${queue} was not at the broker any more, and is forgotten`
-    const had = messages === 0 ? 'it was empty' : `it had ${count(messages, 'message')}, which the log has, too`
+    const had =
+      messages === 0 ? 'it was empty' : `it had ${count(messages, 'message')}, which the log has, too`
     return `queue ${queue} is removed: ${had}`
   })
 }
