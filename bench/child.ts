@@ -79,17 +79,21 @@ export interface HubSettings {
   readonly workload?: 'single' | 'process'
   /** What carries events from the journal to the workers. */
   readonly transport: 'log' | 'rabbitmq'
-  /** Default: both. */
-  readonly roles?: readonly ('ingress' | 'worker')[]
+  readonly amqpUrl: string
+  /** Of each flow. */
+  readonly partitions: 1 | 2 | 4
+  /** Default: all. */
+  readonly roles?: readonly ('ingress' | 'relay' | 'worker')[]
 }
 
 /**
- * The system under test. Without `workers` one process with both roles, else one that takes events in and so many that
- * work: they share the flows by lane group, so more workers than flows have nothing to do.
+ * The system under test. Without `workers` one process with all roles, else one that takes events in and so many that
+ * work: they share the partitions of the flows.
  */
 export async function startHub(settings: HubSettings, workers = 0): Promise<Contestant> {
   if (workers === 0) return startSingle('./hub.ts', settings)
-  const door = await startSingle('./hub.ts', { ...settings, roles: ['ingress'] })
+  const roles = settings.transport === 'log' ? ['ingress'] : ['ingress', 'relay']
+  const door = await startSingle('./hub.ts', { ...settings, roles })
   const all = [door]
   for (let worker = 0; worker < workers; worker++)
     all.push(await startSingle('./hub.ts', { ...settings, roles: ['worker'] }))

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type * as Heap from '../src/cli/heap.ts'
 import type * as Published from '../src/index.ts'
+import type * as Rabbitmq from '../src/rabbitmq/index.ts'
 import type { HubSettings } from './child.ts'
 
 // What is published, set up as `busbar start` does it.
@@ -12,13 +13,10 @@ const { createHub, defineConfig, defineEvent, defineFlow, httpSystem, postgres }
 const { keepHeapSmall } = (await import(`${published}cli/heap.js`)) as typeof Heap
 keepHeapSmall()
 
-const { url, schema, ports, withPaused, workload, transport, roles } = JSON.parse(
+const { url, schema, ports, withPaused, workload, transport, amqpUrl, partitions, roles } = JSON.parse(
   process.argv[2] ?? '{}',
 ) as HubSettings
-if (transport === 'rabbitmq') {
-  process.send?.({ failed: '--transport rabbitmq: not available yet' }, () => process.exit(2))
-  await new Promise(() => undefined)
-}
+const { rabbitmq } = (await import(`${published}rabbitmq/index.js`)) as typeof Rabbitmq
 
 const Order = z.object({ number: z.string(), revision: z.number(), customer: z.string(), note: z.string() })
 const placed = defineEvent({ type: 'bench.order.placed', schema: Order, key: (order) => order.number })
@@ -32,7 +30,7 @@ const sinks = ports.map((port, index) =>
   }),
 )
 const singles = sinks.map((sink, index) =>
-  defineFlow(`flow-${index + 1}`)
+  defineFlow(`flow-${index + 1}`, { partitions })
     .on(placed)
     .step('deliver', sink, { run: ({ event, call }) => call.post('/orders', event.data) }),
 )
@@ -42,7 +40,7 @@ const flows = workload === 'process' ? [threeSteps()] : workload === 'single' ? 
 function threeSteps() {
   const [sales, invoices, shipments] = sinks as [(typeof sinks)[0], (typeof sinks)[0], (typeof sinks)[0]]
   const saved = (answer: unknown) => ({ id: 4711, ok: (answer as { ok: boolean }).ok })
-  return defineFlow('process')
+  return defineFlow('process', { partitions })
     .on(placed)
     .step('sale', sales, {
       run: async ({ event, call }) => saved(await call.post('/orders', event.data)),
@@ -70,6 +68,7 @@ const hub = createHub(
   defineConfig({
     name: 'bench',
     journal: postgres({ url, schema }),
+    ...(transport === 'rabbitmq' && { transport: rabbitmq({ url: amqpUrl, exchange: schema }) }),
     flows: withPaused ? [...flows, backlog] : flows,
     http: { port: 0, unauthenticated: true },
   }),

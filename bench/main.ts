@@ -6,6 +6,7 @@
 import { parseArgs } from 'node:util'
 import pg from 'pg'
 import { startTestServices } from '../scripts/test-services.ts'
+import { removeTopology } from './broker.ts'
 import { Child, startHub, startSingle } from './child.ts'
 import type { HubSettings } from './child.ts'
 import { measureLatency, measureOutage, measureSaturation, say, startWorkload } from './measure.ts'
@@ -18,6 +19,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '15' },
     pending: { type: 'string', default: '0' },
     workers: { type: 'string', default: '0' },
+    partitions: { type: 'string', default: '1' },
     transport: { type: 'string', default: 'log' },
     outage: { type: 'boolean', default: false },
     peer: { type: 'boolean', default: false },
@@ -34,6 +36,8 @@ const [seconds, pending, workers, batch] = [
   values['peer-batch'],
 ].map(Number) as [number, number, number, number]
 const { transport } = values
+const partitions = Number(values.partitions)
+if (partitions !== 1 && partitions !== 2 && partitions !== 4) throw new Error('--partitions is 1, 2 or 4')
 if (transport !== 'log' && transport !== 'rabbitmq') throw new Error('--transport is log or rabbitmq')
 if (!Number.isInteger(workers) || workers < 0) throw new Error('--workers is a whole number')
 
@@ -46,7 +50,15 @@ await client.connect()
 try {
   const sinks = new Child('./sinks.ts')
   const { ports } = await sinks.next<{ ports: number[] }>()
-  const settings: HubSettings = { url, schema, ports, withPaused: pending > 0, transport }
+  const settings: HubSettings = {
+    url,
+    schema,
+    ports,
+    withPaused: pending > 0,
+    transport,
+    amqpUrl,
+    partitions,
+  }
   const hub = await startHub(settings, workers)
   if (pending > 0) await addPending()
   const work = await startWorkload(hub, { sinks })
@@ -65,7 +77,14 @@ try {
   for (const name of [schema, `${schema}_single`, `${schema}_process`, `${schema}_peer`])
     await client.query(`DROP SCHEMA IF EXISTS ${name} CASCADE`)
   await client.end()
+  if (transport === 'rabbitmq') await removeTopologies()
   await services.stop()
+}
+
+async function removeTopologies(): Promise<void> {
+  await removeTopology(amqpUrl, schema, { flows: ['flow-1', 'flow-2', 'flow-3', 'backlog'], partitions })
+  await removeTopology(amqpUrl, `${schema}_single`, { flows: ['flow-1'], partitions })
+  await removeTopology(amqpUrl, `${schema}_process`, { flows: ['process'], partitions })
 }
 
 /** Direct calls from a handler, on the same machine in the same run. */

@@ -234,7 +234,7 @@ class RunningHub implements Hub {
       maxPending: this.#config.http.maxPending,
       onAppended(stretch) {
         session.appended(stretch)
-        relay?.appended(stretch.head)
+        relay?.appended(stretch)
       },
       observe: (batch) => metrics.appended(batch),
     })

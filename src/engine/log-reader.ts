@@ -1,4 +1,5 @@
-import type { EventLog, StoredEvent } from '../journal/port.ts'
+import { hashSlots } from '../define/transport.ts'
+import type { EventLog, ReadWindow, StoredEvent } from '../journal/port.ts'
 import type { Clock } from './clock.ts'
 
 /** A stretch of the log that is known without reading it: what one append stored after `prev`. */
@@ -10,18 +11,39 @@ export interface Stretch {
 
 const patientMs = 500
 
+/** Somebody who follows the log: which events are of interest, and how far it has come. */
+export interface TailReader {
+  readonly types: readonly string[]
+  readonly part: number
+  readonly parts: number
+  readonly readHead: number
+}
+
+/** What is read ahead for all readers at once. */
+const maxAhead = 1_000
+const maxAheadBytes = 2 * 1_048_576
+/** A reader that is further behind reads for itself. */
+const nearTheEnd = 4_000
+
 /**
  * What a process knows of the log's end: the head, and the stretches its own ingress appended a moment ago. A group may
  * take a stretch only if it continues exactly where the group has read to; everything else is read from the journal.
  */
 export class LogTail {
-  readonly #log: Pick<EventLog, 'head'>
+  readonly #log: Pick<EventLog, 'head'> & Partial<Pick<EventLog, 'read'>>
   readonly #clock: Clock
   readonly #onMove: () => void
   readonly #onError: (error: unknown) => void
-  readonly #recent = new Map<number, Stretch>()
+  readonly #readers = new Set<TailReader>()
+  /** By the head before them. `readers`: for whom it was read; absent: it has everything. */
+  readonly #recent = new Map<
+    number,
+    { readonly stretch: Stretch; readonly readers?: ReadonlySet<TailReader> }
+  >()
   #recentBytes = 0
   #head = 0
+  /** Rises with each start, so that of two loops one ends. */
+  #round = 0
   #stopped = true
   #pauseMs = 2
   readonly #patient: () => boolean
@@ -30,7 +52,8 @@ export class LogTail {
   readonly #past: { readonly at: number; readonly head: number }[] = []
 
   constructor(deps: {
-    log: Pick<EventLog, 'head'>
+    /** With `read`, what has come is read once for all readers, where there are several. */
+    log: Pick<EventLog, 'head'> & Partial<Pick<EventLog, 'read'>>
     clock: Clock
     onMove: () => void
     onError: (error: unknown) => void
@@ -62,9 +85,20 @@ export class LogTail {
       .finally(() => (this.#asking = undefined)))
   }
 
-  /** The stretch that begins right after `readHead`, if it is known here. */
-  after(readHead: number): Stretch | undefined {
-    return this.#recent.get(readHead)
+  /** Takes part in what is read ahead, until it leaves. */
+  join(reader: TailReader): void {
+    this.#readers.add(reader)
+  }
+
+  leave(reader: TailReader): void {
+    this.#readers.delete(reader)
+  }
+
+  /** The stretch that begins right after `readHead`, if it is known here with all that this reader is interested in; without one, with everything. */
+  after(readHead: number, reader?: TailReader): Stretch | undefined {
+    const known = this.#recent.get(readHead)
+    if (!known) return undefined
+    return !known.readers || (reader && known.readers.has(reader)) ? known.stretch : undefined
   }
 
   /** This process appended a stretch. An append of unknown outcome must not be given. */
@@ -76,7 +110,7 @@ export class LogTail {
   start(): void {
     if (!this.#stopped) return
     this.#stopped = false
-    void this.#poll()
+    void this.#poll(++this.#round)
   }
 
   stop(): void {
@@ -84,10 +118,12 @@ export class LogTail {
   }
 
   /** One head query per process, 2 ms apart while others append, 50 ms when idle, half a second where others say it. */
-  async #poll(): Promise<void> {
-    while (!this.#stopped) {
+  async #poll(round: number): Promise<void> {
+    while (!this.#stopped && round === this.#round) {
       try {
-        const moved = this.#moveTo(await this.#log.head())
+        const head = await this.#log.head()
+        await this.#readAhead(head).catch(this.#onError) // then each reads for itself
+        const moved = this.#moveTo(head)
         this.#pauseMs = this.#patient() ? patientMs : moved ? 2 : Math.min(this.#pauseMs * 2, 50)
         this.#remark()
       } catch (error) {
@@ -96,6 +132,22 @@ export class LogTail {
       }
       await new Promise<void>((resolve) => this.#clock.timer(this.#pauseMs, resolve))
     }
+  }
+
+  /** One look for all instead of one for each; only what is new, and only where most of it is wanted soon. */
+  async #readAhead(head: number): Promise<void> {
+    const after = this.#head
+    if (!this.#log.read || head <= after || head - after > maxAhead || this.#patient()) return
+    const readers = new Set([...this.#readers].filter(({ readHead }) => head - readHead < nearTheEnd))
+    if (readers.size < 2) return
+    const { events, readTo } = await this.#log.read({
+      ...unionOf(readers),
+      after,
+      upTo: head,
+      limit: maxAhead + 1,
+      maxBytes: maxAheadBytes,
+    })
+    if (readTo === head) this.#remember({ prev: after, head, events }, readers)
   }
 
   #moveTo(head: number): boolean {
@@ -114,15 +166,30 @@ export class LogTail {
   }
 
   /** Bounded: the oldest go first; a group that is further behind reads the journal. */
-  #remember(stretch: Stretch): void {
-    this.#recent.set(stretch.prev, stretch)
+  #remember(stretch: Stretch, readers?: ReadonlySet<TailReader>): void {
+    const known = this.#recent.get(stretch.prev)
+    if (known && (readers || known.stretch.head >= stretch.head)) return
+    if (known) this.#recentBytes -= bytesOf(known.stretch)
+    this.#recent.set(stretch.prev, { stretch, ...(readers && { readers }) })
     this.#recentBytes += bytesOf(stretch)
     for (const [prev, oldest] of this.#recent) {
       if (this.#recentBytes <= 8 * 1_048_576 && this.#recent.size <= 1_000) break
       this.#recent.delete(prev)
-      this.#recentBytes -= bytesOf(oldest)
+      this.#recentBytes -= bytesOf(oldest.stretch)
     }
   }
+}
+
+/** All types of them, and the hash slots of their partitions. */
+function unionOf(readers: ReadonlySet<TailReader>): Pick<ReadWindow, 'types' | 'part' | 'parts' | 'slots'> {
+  const types = new Set<string>()
+  const slots = new Set<number>()
+  for (const reader of readers) {
+    for (const type of reader.types) types.add(type)
+    for (let slot = reader.part; slot < hashSlots; slot += reader.parts) slots.add(slot)
+  }
+  const whole = { types: [...types], part: 0, parts: 1 }
+  return slots.size === hashSlots ? whole : { ...whole, slots: [...slots] }
 }
 
 function bytesOf(stretch: Stretch): number {

@@ -1,7 +1,11 @@
 import type { CarriedEvent } from '../define/transport.ts'
 import type { RelayJournal } from '../journal/port-relay.ts'
 import type { EventLog } from '../journal/port.ts'
+import type { Bell } from './bell.ts'
+import { createBell } from './bell.ts'
 import type { Cancel, Clock } from './clock.ts'
+import type { Stretch } from './log-reader.ts'
+import { LogTail } from './log-reader.ts'
 
 /** What a relay needs. */
 export interface LogRelayDeps {
@@ -22,48 +26,62 @@ export interface LogRelayDeps {
 const leaseMs = 5_000
 const maxBatch = 500
 const maxBatchBytes = 4 * 1_048_576
+/** Batches that are sent and not confirmed: a broker that syncs to disk answers late, not slowly. */
+const maxUnconfirmed = 4
 /** The position is written as often; what was sent since is sent again by the next relay. */
 const holdEveryMs = 250
-const idle = { firstMs: 2, longestMs: 50 }
 const standbyMs = 1_000
 /** A broker that is back must get what is new before owners miss it, which they do after five seconds. */
 const failurePauseMs = { first: 100, longest: 2_000 }
 
+interface Batch {
+  readonly events: readonly CarriedEvent[]
+  /** Up to where the log is sent with it. */
+  readonly readTo: number
+}
+
 /**
  * Carries the log to a broker: follows it from its position on, publishes batch after batch with confirms, and moves its
- * position once a batch is confirmed. So the log is the outbox, and there is no second write. One relay at a time holds a
- * lease; should two work at once, events are only carried twice, which nobody minds. `start` and `stop` are safe to
- * call twice.
+ * position when they are confirmed, in the order of the log. So the log is the outbox, and there is no second write. One
+ * relay at a time holds a lease; should two work at once, events are only carried twice, which nobody minds. `start` and
+ * `stop` are safe to call twice.
  */
 export class LogRelay {
   readonly #deps: LogRelayDeps
+  readonly #tail: LogTail
+  readonly #bell: Bell = createBell()
+  /** Rung at the end alone. */
+  readonly #end: Bell = createBell()
   #running: Promise<void> | undefined
   #stopped = false
-  #wake: (() => void) | undefined
+  /** Everything up to here is confirmed. */
   #position = 0
+  #sentTo = 0
+  #unconfirmed: { readonly batch: Batch; confirmed: boolean; readonly settled: Promise<void> }[] = []
+  #failure: { readonly error: unknown } | undefined
   #heldAt = Number.NEGATIVE_INFINITY
   #holds = false
-  #head = 0
-  #pauseMs = idle.firstMs
 
   constructor(deps: LogRelayDeps) {
+    const { journal, clock, onError } = deps
     this.#deps = deps
+    this.#tail = new LogTail({ log: journal, clock, onMove: () => this.#bell.ring(), onError })
   }
 
   start(): void {
     if (!this.#stopped) this.#running ??= this.#run()
   }
 
-  /** The log has grown up to here. */
-  appended(head: number): void {
-    this.#head = Math.max(this.#head, head)
-    if (this.#holds) this.#wake?.()
+  /** This process has appended a stretch, which need not be read again. */
+  appended(stretch: Stretch): void {
+    if (this.#holds) this.#tail.appended(stretch)
   }
 
   /** Resolves when what was under way has ended and the lease is given back. */
   async stop(): Promise<void> {
     this.#stopped = true
-    this.#wake?.()
+    this.#bell.ring()
+    this.#end.ring()
     await this.#running
   }
 
@@ -71,17 +89,17 @@ export class LogRelay {
     const { journal, transport, holder, onError } = this.#deps
     let failureMs = failurePauseMs.first
     while (!this.#stopped) {
-      let pauseMs: number
       try {
-        pauseMs = await this.#step()
+        await this.#step()
         failureMs = failurePauseMs.first
       } catch (error) {
         onError(error)
-        pauseMs = failureMs
+        await this.#rest(failureMs, this.#end)
         failureMs = Math.min(failureMs * 2, failurePauseMs.longest)
       }
-      if (pauseMs > 0 && !this.#stopped) await this.#rest(pauseMs)
     }
+    this.#tail.stop()
+    await this.#settled()
     if (!this.#holds) return
     try {
       await journal.holdRelay({ transport, holder, leaseMs, position: this.#position })
@@ -91,26 +109,64 @@ export class LogRelay {
     }
   }
 
-  /** Answers how long to rest. */
-  async #step(): Promise<number> {
-    if (!(await this.#hold())) return standbyMs
-    if (this.#head <= this.#position) {
-      this.#head = await this.#deps.journal.head()
-      // A database restored to an earlier moment: what comes now has numbers that were carried before.
-      this.#position = Math.min(this.#position, this.#head)
-      if (this.#head <= this.#position) return (this.#pauseMs = Math.min(this.#pauseMs * 2, idle.longestMs))
+  async #step(): Promise<void> {
+    if (this.#failure) await this.#beginAgain(this.#failure.error)
+    if (!(await this.#hold())) return this.#rest(standbyMs)
+    if (this.#unconfirmed.length >= maxUnconfirmed) {
+      await Promise.race(this.#unconfirmed.map(({ settled }) => settled))
+      return
     }
-    this.#pauseMs = idle.firstMs
-    const { events, readTo } = await this.#deps.journal.readAll({
-      after: this.#position,
-      upTo: this.#head,
+    if (this.#tail.head <= this.#sentTo) return this.#rest(holdEveryMs)
+    this.#send(await this.#next())
+  }
+
+  async #next(): Promise<Batch> {
+    const stretch = this.#tail.after(this.#sentTo)
+    if (stretch && stretch.events.length <= 2 * maxBatch)
+      return { events: stretch.events, readTo: stretch.head }
+    return this.#deps.journal.readAll({
+      after: this.#sentTo,
+      upTo: this.#tail.head,
       limit: maxBatch,
       maxBytes: maxBatchBytes,
     })
-    if (events.length > 0) await this.#deps.publish(events)
-    this.#position = readTo
-    this.#deps.onCarried(events.length, readTo)
-    return 0
+  }
+
+  #send(batch: Batch): void {
+    const settled = (batch.events.length > 0 ? this.#deps.publish(batch.events) : Promise.resolve()).then(
+      () => {
+        sent.confirmed = true
+        this.#moveOn()
+      },
+      (error: unknown) => {
+        this.#failure ??= { error }
+        this.#bell.ring()
+      },
+    )
+    const sent = { batch, confirmed: false, settled }
+    this.#unconfirmed.push(sent)
+    this.#sentTo = batch.readTo
+  }
+
+  #moveOn(): void {
+    while (this.#unconfirmed[0]?.confirmed) {
+      const { events, readTo } = (this.#unconfirmed.shift() as { batch: Batch }).batch
+      this.#position = readTo
+      this.#deps.onCarried(events.length, readTo)
+    }
+  }
+
+  async #settled(): Promise<void> {
+    await Promise.all(this.#unconfirmed.map(({ settled }) => settled))
+  }
+
+  /** What follows the last that is confirmed is sent once more. */
+  async #beginAgain(error: unknown): Promise<never> {
+    await this.#settled()
+    this.#unconfirmed = []
+    this.#sentTo = this.#position
+    this.#failure = undefined
+    throw error
   }
 
   async #hold(): Promise<boolean> {
@@ -118,22 +174,24 @@ export class LogRelay {
     const now = clock.monotonic()
     if (this.#holds && now - this.#heldAt < holdEveryMs) return true
     const position = await journal.holdRelay({ transport, holder, leaseMs, position: this.#position })
-    const held = this.#holds
-    this.#holds = position !== 'held'
     this.#heldAt = now
-    // Again, or for the first time: another may have come further, or not as far as this one once was.
-    if (position !== 'held' && !held) this.#position = position
-    return this.#holds
+    if (position === 'held') {
+      this.#holds = false
+      this.#tail.stop()
+      return false
+    }
+    // For the first time, or again: another may have come further.
+    if (!this.#holds) await this.#settled()
+    if (!this.#holds) this.#position = this.#sentTo = position
+    this.#holds = true
+    this.#tail.start()
+    return true
   }
 
-  async #rest(ms: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const cancel: Cancel = this.#deps.clock.timer(ms, resolve)
-    this.#wake = () => {
-      cancel()
-      resolve()
-    }
-    await promise
-    this.#wake = undefined
+  /** Until something has come, at most so long. */
+  async #rest(ms: number, bell = this.#bell): Promise<void> {
+    const cancel: Cancel = this.#deps.clock.timer(ms, () => bell.ring())
+    await bell.wait()
+    cancel()
   }
 }

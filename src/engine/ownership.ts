@@ -18,6 +18,8 @@ export interface OwnershipDeps extends WorkerDeps {
   readonly tail: LogTail
   /** Whether the worker lives and is not being stopped. */
   readonly isRunning: () => boolean
+  /** Registers its flows once more, so that their versions are the ones in force. */
+  readonly registerAgain: () => Promise<void>
 }
 
 /** How long a new owner stays careful, in leases: 30 s by default. */
@@ -50,6 +52,8 @@ export class Ownership {
   #lookingSince: number | undefined
   #cancelLook: Cancel | undefined
   readonly #outdated = new Set<string>()
+  /** Since when nobody has run flows that are outdated here. */
+  #unservedSince: number | undefined
   /** Lane groups with a flow that a worker runs which started later, and this one does not have. */
   #foreign: ReadonlySet<string> = new Set()
   #flows: readonly FlowRuntime[] = []
@@ -137,6 +141,7 @@ export class Ownership {
     const { journal, id } = this.#deps
     const versions = await journal.flowVersions()
     this.#noteOutdated(versions)
+    await this.#returnToForce()
     await this.#noteForeign(versions)
     const mine = this.#servedOf(before)
     await this.#serve(mine)
@@ -236,6 +241,23 @@ export class Ownership {
   #noteOutdated(versions: ReadonlyMap<number, number>): void {
     for (const flow of this.#flows)
       if ((versions.get(flow.id) ?? 0) > flow.version) this.#outdated.add(flow.group)
+  }
+
+  /**
+   * A deployment that registered later has gone, such as an old process that was started once more in the midst of a rolling
+   * deploy: nobody would run these flows any more. This one does again, once that has lasted a lease.
+   */
+  async #returnToForce(): Promise<void> {
+    const { versions: journal, clock, leaseMs, registerAgain } = this.#deps
+    const flows = this.#flows.filter(({ group }) => this.#outdated.has(group)).map(({ id }) => id)
+    const unserved = flows.length > 0 && journal ? await journal.unserved(flows) : []
+    if (unserved.length === 0) this.#unservedSince = undefined
+    else if (this.#unservedSince === undefined) this.#unservedSince = clock.monotonic()
+    else if (clock.monotonic() - this.#unservedSince > leaseMs) {
+      await registerAgain()
+      this.#unservedSince = undefined
+      this.#outdated.clear()
+    }
   }
 
   /** One that this deployment does not know joined it. Asked only where there is any. */

@@ -12,7 +12,7 @@ import type { Bell } from './bell.ts'
 import { createBell } from './bell.ts'
 import type { Clock } from './clock.ts'
 import { sleep } from './clock.ts'
-import type { LogTail } from './log-reader.ts'
+import type { LogTail, TailReader } from './log-reader.ts'
 import { numberRuns } from './numbering.ts'
 import type { FlowRuntime, Run } from './run.ts'
 import { doubtSteps, restoreSteps } from './restore.ts'
@@ -61,7 +61,7 @@ const largestWindow = 50_000
  * just appended where it continues exactly, and reading everything else. Runs that have rows already are left out; runs
  * that the previous owner may have attempted are marked.
  */
-export class Reading {
+export class Reading implements TailReader {
   readonly #deps: ReadingDeps
   readonly #bell: Bell = createBell()
   readonly #byType = new Map<string, FlowRuntime[]>()
@@ -111,12 +111,26 @@ export class Reading {
     this.#bell.ring()
   }
 
+  get types(): readonly string[] {
+    return this.#types
+  }
+
+  get part(): number {
+    return this.#deps.lease.part
+  }
+
+  get parts(): number {
+    return this.#deps.lease.parts
+  }
+
   start(): void {
+    this.#deps.tail.join(this)
     this.#running ??= this.#loop()
   }
 
   async stop(): Promise<void> {
     this.#stopped = true
+    this.#deps.tail.leave(this)
     this.#bell.ring()
     await this.#running
     await this.#carrier?.close()
@@ -147,7 +161,7 @@ export class Reading {
     const limit = room()
     this.#carrier?.want(limit > 0)
     if (limit <= 0) return false
-    const stretch = tail.after(this.#readHead)
+    const stretch = tail.after(this.#readHead, this)
     if (stretch) {
       const { part, parts } = this.#deps.lease
       const events = stretch.events.filter(

@@ -13,6 +13,7 @@ import type { Stretch } from './log-reader.ts'
 import { LogTail } from './log-reader.ts'
 import { Ownership } from './ownership.ts'
 import { flowRuntimes, registrations } from './registration.ts'
+import type { FlowRuntime } from './run.ts'
 import { Replays } from './replays.ts'
 
 /** What a worker needs. */
@@ -86,6 +87,7 @@ export class Worker {
       lease: this.#lease,
       tail: this.#tail,
       isRunning: () => this.#state === 'running',
+      registerAgain: () => this.#registerAgain(),
     })
     this.#replays = new Replays({ ...deps, groups: () => this.#ownership.groups })
   }
@@ -96,19 +98,12 @@ export class Worker {
   }
 
   async #start(): Promise<void> {
-    const { journal, id, flows, facts } = this.#deps
+    const { journal, id, facts } = this.#deps
     await this.#connect()
-    const runtimes = flowRuntimes(flows, await journal.registerFlows(registrations(flows)), (flow) =>
-      this.#wires(flow),
-    )
-    this.#ownership.flows = runtimes
+    const runtimes = await this.#register()
     const sent = this.#moment()
-    const versions = Object.fromEntries(runtimes.map((flow) => [flow.name, flow.version]))
-    await journal.join(id, this.#leaseMs, facts && { ...facts, versions })
-    await this.#deps.versions?.runsFlows(
-      id,
-      runtimes.map((flow) => flow.id),
-    )
+    await journal.join(id, this.#leaseMs, facts)
+    await this.#deps.versions?.runsFlows(id, runtimes)
     if (this.#state !== 'new') return
     this.#lease.confirmed(sent)
     this.#state = 'running'
@@ -117,6 +112,20 @@ export class Worker {
     await this.#beat()
     this.#replays.start()
     await this.#ownership.assigned()
+  }
+
+  async #register(): Promise<readonly FlowRuntime[]> {
+    const { journal, flows } = this.#deps
+    const runtimes = flowRuntimes(flows, await journal.registerFlows(registrations(flows)), (flow) =>
+      this.#wires(flow),
+    )
+    this.#ownership.flows = runtimes
+    return runtimes
+  }
+
+  /** Its flows are in force again, in the place of a deployment that has gone. */
+  async #registerAgain(): Promise<void> {
+    await this.#deps.versions?.runsFlows(this.#deps.id, await this.#register())
   }
 
   /** What this process's ingress has just appended; groups take it without reading it again. */

@@ -5,6 +5,7 @@ import type { Config } from '../define/config.ts'
 import type { Role } from '../define/roles.ts'
 import type { TransportConnection } from '../define/transport.ts'
 import { systemClock } from '../engine/clock.ts'
+import type { Stretch } from '../engine/log-reader.ts'
 import { LogRelay } from '../engine/log-relay.ts'
 import type { Database } from '../journal/database.ts'
 import { openDatabase } from '../journal/database.ts'
@@ -73,7 +74,7 @@ export async function tellLeftOver(parts: {
 /** The relay of this process. */
 export interface OpenedLogRelay {
   /** The log has grown up to here. */
-  appended(head: number): void
+  appended(stretch: Stretch): void
   /** Stops it, then ends its connection to the journal. Safe to call twice. */
   close(): Promise<void>
 }
@@ -110,7 +111,7 @@ export function openLogRelay(parts: {
   })
   relay.start()
   return {
-    appended: (head) => relay.appended(head),
+    appended: (stretch) => relay.appended(stretch),
     async close() {
       await relay.stop()
       await database.close()

@@ -24,8 +24,13 @@ export interface Strangers {
 
 /** Versions of flows, for workers. */
 export interface VersionsJournal {
-  /** The worker says which flows it runs. */
-  runsFlows(worker: string, flows: readonly number[]): Promise<void>
+  /** The worker says which flows it runs, in which versions. */
+  runsFlows(
+    worker: string,
+    flows: readonly { readonly id: number; readonly name: string; readonly version: number }[],
+  ): Promise<void>
+  /** Which of these flows are in force in a version that no live worker runs. */
+  unserved(flows: readonly number[]): Promise<readonly number[]>
   /** Lane groups with a flow that is none of these and that a live worker runs which started later than this one. */
   foreignGroups(worker: string, flows: readonly number[]): Promise<readonly string[]>
   /**

@@ -4,6 +4,7 @@
  * tests). Numbers are JavaScript numbers: `seq` stays below 2^53.
  */
 
+import type { Cluster } from './port-cluster.ts'
 import type { EchoJournal } from './port-echoes.ts'
 import type { LinksJournal, UndoneLinks } from './port-links.ts'
 import type { ParkedRuns } from './port-parked.ts'
@@ -12,6 +13,17 @@ import type { ReplayJournal } from './port-replays.ts'
 import type { SequenceJournal, SequenceMark, SequenceRow } from './port-sequences.ts'
 import type { StatsJournal, SystemsJournal } from './port-systems.ts'
 
+export type {
+  Cluster,
+  FlowRegistration,
+  GroupLease,
+  GroupState,
+  Heartbeat,
+  RegisteredFlow,
+  RegisteredStep,
+  WorkerFacts,
+  WorkerState,
+} from './port-cluster.ts'
 export type { ParkedRuns } from './port-parked.ts'
 export type { ReplayJournal, RunningReplay } from './port-replays.ts'
 export type { SequenceJournal, SequenceMark, SequenceRow } from './port-sequences.ts'
@@ -76,6 +88,8 @@ export interface ReadWindow {
   readonly types: readonly string[]
   readonly part: number
   readonly parts: number
+  /** Of the keys' hash slots (`khash % 64`) only these. Default: all. */
+  readonly slots?: readonly number[]
   readonly limit: number
   readonly maxBytes: number
   /** Seqs whose data need not be told: it may be left empty, and counts nothing. Default: none. */
@@ -370,119 +384,6 @@ export interface OwnerJournal {
   }): Promise<'lost' | readonly ClaimedRun[]>
   /** Careful mode: commits that this run is (or is no longer) inside the user's code. */
   mark(mark: { group: string; part: number; epoch: number; run: RunRow }): Promise<'ok' | 'lost'>
-}
-
-/** A flow as registered. Its version rises whenever its declaration changes. */
-export interface RegisteredFlow {
-  readonly id: number
-  readonly name: string
-  readonly group: string
-  readonly ord: number
-  readonly version: number
-  /** Each type with the seq after which it counts. */
-  readonly types: readonly { readonly type: string; readonly after: number }[]
-  /** By partition. */
-  readonly positions: readonly number[]
-}
-
-/** A step as it is registered; `kind` and `after` are left out where the flow has no other. */
-export interface RegisteredStep {
-  readonly name: string
-  readonly system?: string
-  readonly kind?: string
-  readonly after?: readonly string[]
-}
-
-/** A flow to be registered. */
-export interface FlowRegistration {
-  readonly name: string
-  readonly group: string
-  readonly ord: number
-  readonly types: readonly string[]
-  /** Types of events that its runs may wait for; left out where there are none. */
-  readonly signals?: readonly string[]
-  /** Its graph, for people and for the version. */
-  readonly steps: readonly RegisteredStep[]
-  readonly ordering: string
-  readonly onParked: string
-  readonly start: 'now' | 'beginning' | { readonly at: number }
-  /** Of its lane group; default 1. Of several registrations the newest counts. */
-  readonly partitions?: number
-}
-
-/** Ownership of a (lane group, partition). */
-export interface GroupLease {
-  readonly group: string
-  readonly part: number
-  readonly parts: number
-  readonly epoch: number
-  /** No attempt without a row lies above it. */
-  readonly claimedTo: number
-  /** Events up to here, received until `suspectAt`, may have been attempted without a row. 0: none. */
-  readonly suspectTo: number
-  readonly suspectSince: number
-  readonly suspectAt: number
-  /** Takeovers from dead owners since the position last passed `suspectTo`. */
-  readonly unclean: number
-  readonly positions: ReadonlyMap<number, number>
-}
-
-/** One (lane group, partition) as all workers see it. */
-export interface GroupState {
-  readonly group: string
-  readonly part: number
-  readonly parts: number
-  /** How many partitions the newest registration wants. */
-  readonly wanted: number
-  readonly owner: string | null
-  readonly paused: boolean
-}
-
-/** Answer to a heartbeat; others that drain are not among the live ones. */
-export type Heartbeat =
-  'dead' | { readonly liveWorkers: readonly string[]; readonly expiredWorkers: readonly string[] }
-
-/** What a worker says of itself when it joins, for people. */
-export interface WorkerFacts {
-  readonly host: string
-  readonly pid: number
-  readonly roles: readonly string[]
-}
-
-/** How a worker is doing. */
-export interface WorkerState {
-  /** It hands over: it is not counted among the live ones that share the lane groups. */
-  readonly draining: boolean
-  /** Attempts under way, for people. */
-  readonly attempts: number
-}
-
-/** Who is alive and who owns what. */
-export interface Cluster {
-  registerFlows(flows: readonly FlowRegistration[]): Promise<readonly RegisteredFlow[]>
-  registerSystems(systems: readonly { name: string; address: string }[]): Promise<ReadonlyMap<string, number>>
-  /** `versions`: of the flows that it runs, by name. */
-  join(
-    worker: string,
-    leaseMs: number,
-    facts?: WorkerFacts & { readonly versions: Readonly<Record<string, number>> },
-  ): Promise<void>
-  /** Without `state`: not draining. */
-  heartbeat(worker: string, leaseMs: number, state?: WorkerState): Promise<Heartbeat>
-  /** Ends the lease and frees the permits. Every group is to be released before: while it has one, this does nothing, and it is taken over later. */
-  leave(worker: string): Promise<void>
-  groups(): Promise<readonly GroupState[]>
-  /**
-   * Takes a free (group, part), or with a new epoch one that is its own already; undefined when another has it, this worker
-   * is dead, or the group is to have another number of partitions.
-   */
-  acquire(worker: string, group: string, part: number): Promise<GroupLease | undefined>
-  /** Hands one back after a clean flush: no suspects. */
-  release(worker: string, lease: { group: string; part: number; epoch: number }): Promise<void>
-  /** Declares a worker dead whose lease has run out: ends its sessions, frees its groups with suspects. False when somebody else did, or it lives. */
-  takeover(deadWorker: string): Promise<boolean>
-  /** Registered flow versions by flow id, to notice a newer deployment. */
-  flowVersions(): Promise<ReadonlyMap<number, number>>
 }
 
 /** All roles in one; what an adapter provides. */

@@ -23,11 +23,11 @@ export function sqlCluster(database: Database): Cluster {
     },
 
     async join(worker, leaseMs, facts) {
-      const { host = '', pid = null, roles = ['worker'], versions = {} } = facts ?? {}
+      const { host = '', pid = null, roles = ['worker'] } = facts ?? {}
       await database.query({
-        text: `INSERT INTO workers (id, lease_until, host, pid, roles, versions)
-               VALUES ($1, clock_timestamp() + $2 * interval '1 ms', $3, $4, $5, $6)`,
-        values: [worker, leaseMs, host, pid, roles, JSON.stringify(versions)],
+        text: `INSERT INTO workers (id, lease_until, host, pid, roles)
+               VALUES ($1, clock_timestamp() + $2 * interval '1 ms', $3, $4, $5)`,
+        values: [worker, leaseMs, host, pid, roles],
       })
     },
 

@@ -1,3 +1,4 @@
+import { hashSlots } from '../define/transport.ts'
 import type { Database } from './database.ts'
 import type {
   Appended,
@@ -129,20 +130,24 @@ export function appendColumns(events: readonly NewEvent[]): readonly string[] {
  * no more than `maxBytes` of data travel. octet_length of a stored text does not read the text.
  */
 function readStatement(window: ReadWindow) {
-  const { after, upTo, types, part, parts, limit, maxBytes, known = [] } = window
-  const isKnown = known.length > 0
+  const { after, upTo, types, part, parts, slots, limit, maxBytes, known } = window
+  const values: unknown[] = [after, upTo, types, part, parts, limit, maxBytes]
   // What is known already is not told again, and does not count.
-  const data = isKnown ? `CASE WHEN e.seq = ANY ($8::bigint[]) THEN '' ELSE e.data END` : 'e.data'
+  const isKnown = known !== undefined && known.length > 0
+  const data = isKnown
+    ? `CASE WHEN e.seq = ANY ($${values.push(known)}::bigint[]) THEN '' ELSE e.data END`
+    : 'e.data'
+  const inSlots = slots ? `AND e.khash % ${hashSlots} = ANY ($${values.push(slots)}::int[])` : ''
   return {
-    name: isKnown ? 'read-unknown' : 'read',
+    name: `read${isKnown ? '-unknown' : ''}${slots ? '-slots' : ''}`,
     text: `SELECT ${eventColumns}, total FROM (
              SELECT e.seq, e.source, e.id, e.type, e.key, e.khash, e.received_at, e.ext, ${data} AS data,
                     sum(octet_length(${data})) OVER (ORDER BY e.seq) AS bytes, row_number() OVER (ORDER BY e.seq) AS place, count(*) OVER () AS total
              FROM events e
-             WHERE e.seq > $1 AND e.seq <= $2 AND e.type = ANY ($3::text[]) AND e.khash % $5::int = $4::int
+             WHERE e.seq > $1 AND e.seq <= $2 AND e.type = ANY ($3::text[]) AND e.khash % $5::int = $4::int ${inSlots}
              ORDER BY e.seq LIMIT $6
            ) w WHERE w.place = 1 OR w.bytes <= $7 ORDER BY seq`,
-    values: [after, upTo, types, part, parts, limit, maxBytes, ...(isKnown ? [known] : [])],
+    values,
   }
 }
 

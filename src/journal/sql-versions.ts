@@ -9,9 +9,23 @@ export function sqlVersions(database: Database): VersionsJournal {
   return {
     async runsFlows(worker, flows) {
       await database.query({
-        text: 'UPDATE workers SET flows = $2::smallint[] WHERE id = $1',
-        values: [worker, flows],
+        text: 'UPDATE workers SET flows = $2::smallint[], versions = $3::jsonb WHERE id = $1',
+        values: [
+          worker,
+          flows.map(({ id }) => id),
+          JSON.stringify(Object.fromEntries(flows.map(({ name, version }) => [name, version]))),
+        ],
       })
+    },
+
+    async unserved(flows) {
+      const rows = await database.query<{ id: number }>({
+        text: `SELECT f.id FROM flows f WHERE f.id = ANY ($1::smallint[]) AND NOT EXISTS (
+                 SELECT FROM workers w
+                 WHERE NOT w.dead AND w.lease_until >= clock_timestamp() AND (w.versions ->> f.name)::int = f.version)`,
+        values: [flows],
+      })
+      return rows.map(({ id }) => id)
     },
 
     async foreignGroups(worker, flows) {

@@ -195,6 +195,28 @@ function windowCases(context: ContractContext): void {
     expect(readTo).toBe(after + 5)
   })
 
+  it('reads only the hash slots that are asked for', async () => {
+    const journal = first(context)
+    const after = await journal.head()
+    const { head } = await journal.append([0, 1, 63, 64, 65, 128].map((khash) => event({ khash })))
+    const { events, readTo } = await journal.read(window({ after, upTo: head, slots: [1, 63] }))
+    expect(events.map((each) => each.khash)).toEqual([1, 63, 65])
+    expect(readTo).toBe(head)
+  })
+
+  it('may leave out the data of events that are known, and never that of others', async () => {
+    const journal = first(context)
+    const after = await journal.head()
+    const data = JSON.stringify('x'.repeat(5_000))
+    const { head } = await journal.append([event({ data }), event({ data }), event({ data: '"own"' })])
+    const known = [after + 1, after + 2]
+    const { events, readTo } = await journal.read(window({ after, upTo: head, known }))
+    expect(events.map((each) => each.seq)).toEqual([after + 1, after + 2, after + 3])
+    for (const each of events.slice(0, 2)) expect(['', data]).toContain(each.data)
+    expect(events[2]?.data).toBe('"own"')
+    expect(readTo).toBe(head)
+  })
+
   it('stops at the limit and says how far it has come', async () => {
     const journal = first(context)
     const after = await journal.head()

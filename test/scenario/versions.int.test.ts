@@ -365,3 +365,36 @@ describe('a flow that is not deployed any more', () => {
     expect(acc.sends).toEqual(['SO1'])
   })
 })
+
+describe('an old process that registers last, in the midst of a rolling deploy', () => {
+  const renamed = () =>
+    flow()
+      .step('sale', erp.system, call(erp).options as never)
+      .step('bill', acc.system, { after: ['sale'], ...call(acc).options } as never)
+  const options = { leaseMs: 1_500 }
+
+  it.each(['stop', 'kill'] as const)('leaves the flow to the new ones when it ends: %s', async (end) => {
+    const current = await rig.startWorker([renamed()], options)
+    const old = await rig.startWorker([saleAndInvoice(acc)], options)
+    await rig.until(() => old.worker.ownedGroups.length === 1)
+    await old[end]()
+    await rig.until(() => current.worker.ownedGroups.length === 1, 15_000)
+    await placed()
+    await rig.until(isIn(succeeded))
+    expect((await stepsOf()).map(({ step }) => step)).toEqual(['bill', 'sale'])
+  })
+
+  it('keeps the flow as long as it lives: nobody takes it back and forth', async () => {
+    const current = await rig.startWorker([renamed()], options)
+    const old = await rig.startWorker([saleAndInvoice(acc)], options)
+    await rig.until(() => old.worker.ownedGroups.length === 1)
+    const versions = () => rig.sql('SELECT version FROM flows')
+    const before = await versions()
+    await new Promise((resolve) => setTimeout(resolve, 4 * options.leaseMs))
+    expect(await versions()).toEqual(before)
+    expect(current.worker.ownedGroups).toEqual([])
+    await placed()
+    await rig.until(isIn(succeeded))
+    expect((await stepsOf()).map(({ step }) => step)).toEqual(['invoice', 'sale'])
+  })
+})

@@ -118,7 +118,7 @@ const seldom: ReadonlySet<string> = new Set([
 const rare: ReadonlySet<string> = new Set([
   ...['closeBreaker', 'openBreaker', 'throttle', 'leave', 'tryProbe'],
   ...['firstOf', 'stepsWithoutRun', 'wakeParked'],
-  ...['externalIds', 'tidyLinkWaits'],
+  ...['externalIds', 'tidyLinkWaits', 'repartition'],
 ])
 
 function chooseFault(dice: Dice, { rates }: Weather, method: string): JournalFault | undefined {
@@ -127,14 +127,14 @@ function chooseFault(dice: Dice, { rates }: Weather, method: string): JournalFau
   for (const fault of journalFaults) {
     if (fault === 'outage') continue
     const grave = fault === 'stall' || fault.startsWith('die')
-    left -= rates[fault] * (grave ? timesMore(method) : 1)
+    left -= rates[fault] * (grave ? timesMore(method) : rare.has(method) ? 5 : 1)
     if (left < 0) return fault
   }
   return undefined
 }
 
 function timesMore(method: string): number {
-  if (rare.has(method)) return 60
+  if (rare.has(method)) return 100
   return seldom.has(method) ? 20 : 1
 }
 

@@ -1,3 +1,4 @@
+import { hashSlots } from '../../src/define/transport.ts'
 import { BusbarError } from '../../src/errors.ts'
 import type { Appended, EventLog, NewEvent, StoredEvent } from '../../src/journal/port.ts'
 import { sameFact } from '../../src/journal/same-fact.ts'
@@ -21,7 +22,7 @@ export function memoryLog(store: MemoryStore, now: () => number): EventLog {
 
     head: async () => store.head,
 
-    async read({ after, upTo, types, part, parts, limit, maxBytes }) {
+    async read({ after, upTo, types, part, parts, slots, limit, maxBytes }) {
       const wanted = new Set(types)
       const events: StoredEvent[] = []
       let bytes = 0
@@ -29,6 +30,7 @@ export function memoryLog(store: MemoryStore, now: () => number): EventLog {
         const event = store.events[index] as StoredEvent
         if (event.seq > upTo) break
         if (!wanted.has(event.type) || event.khash % parts !== part) continue
+        if (slots && !slots.includes(event.khash % hashSlots)) continue
         bytes += Buffer.byteLength(event.data)
         if (events.length > 0 && bytes > maxBytes) return { events, readTo: events.at(-1)?.seq as number }
         events.push(event)

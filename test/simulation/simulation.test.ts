@@ -33,7 +33,9 @@ describe('the engine under a virtual clock, with faults at every call', () => {
       ...calls.flatMap((call) => journalFaults.map((fault) => `${call} ${fault}`)),
       // Asked by few flows only: the rare faults do not meet it in every range of seeds.
       ...['delay', 'fail', 'outage'].map((fault) => `sequences ${fault}`),
-      ...journalFaults.filter((fault) => fault !== 'outage').map((fault) => `firstOf ${fault}`),
+      ...['firstOf', 'mark'].flatMap((call) =>
+        journalFaults.filter((fault) => fault !== 'outage').map((fault) => `${call} ${fault}`),
+      ),
       ...sinkAnswers.map((answer) => `sink ${answer}`),
       ...['kill', 'stall', 'stop', 'outage'].map((what) => `world ${what}`),
       ...['retry', 'skip', 'pause', 'compensate', 'approve', 'refuse', 'result', 'link', 'by hand, back'].map(
@@ -46,7 +48,7 @@ describe('the engine under a virtual clock, with faults at every call', () => {
 
 /** The calls of the journal that a worker and its ingress make. */
 const calls = [
-  ...['append', 'head', 'read', 'flush', 'slowKeys', 'hasSlowLanes', 'existing', 'due', 'claim', 'mark'],
+  ...['append', 'head', 'read', 'flush', 'slowKeys', 'hasSlowLanes', 'existing', 'due', 'claim'],
   ...['stepsWithoutRun', 'wakeParked'],
   ...['registerFlows', 'registerSystems', 'join', 'heartbeat', 'leave', 'groups', 'acquire', 'release'],
   ...[
