@@ -89,6 +89,7 @@ describeWithBroker('the transport, as people see it', () => {
     neighbour = await openNeighbour()
     exchange = uniqueName('queues')
     closers.push(async () => {
+      for (const queue of [queueOf(0, 1), queueOf(0, 2), queueOf(1, 2)]) neighbour.owns(queue)
       await neighbour.connection.exchangeDelete({ exchange })
       await neighbour.close()
       await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
