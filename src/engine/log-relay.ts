@@ -36,7 +36,8 @@ const lastConfirmMs = 2_000
 const standbyMs = 1_000
 /** One that waits so long for a confirm leaves the lease to another, which may have a better way to the broker. */
 const stuckMs = 2_500
-const failurePauseMs = { first: 100, longest: 5_000 }
+/** A broker that is back must get what is new before owners miss it, which they do after five seconds. */
+const failurePauseMs = { first: 100, longest: 2_000 }
 
 interface Batch {
   readonly events: readonly CarriedEvent[]

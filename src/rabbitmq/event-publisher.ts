@@ -32,8 +32,13 @@ export class EventPublisher {
     this.#exchange = exchange
   }
 
+  /** Whether it is connected, and not blocked. */
+  get ready(): boolean {
+    return this.#connection.ready
+  }
+
   async publish(events: readonly CarriedEvent[]): Promise<void> {
-    if (!this.#connection.ready) await this.#ready()
+    if (!this.#connection.ready) await this.#whenReady()
     const opening = (this.#opening ??= this.#open())
     const attempt = new AbortController()
     const timeout = Promise.withResolvers<never>()
@@ -63,7 +68,7 @@ export class EventPublisher {
     await endConnection(this.#connection, closing)
   }
 
-  async #ready(): Promise<void> {
+  async #whenReady(): Promise<void> {
     const until = performance.now() + readyMs
     while (!this.#connection.ready) {
       if (this.#closed || performance.now() > until)
