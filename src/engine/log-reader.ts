@@ -47,6 +47,7 @@ export class LogTail {
   #stopped = true
   #pauseMs = 2
   readonly #patient: () => boolean
+  readonly #onAnswer: ((head: number) => void) | undefined
   #asking: Promise<void> | undefined
   /** The head as it was a while ago, oldest first. */
   readonly #past: { readonly at: number; readonly head: number }[] = []
@@ -59,12 +60,15 @@ export class LogTail {
     onError: (error: unknown) => void
     /** Whether somebody else says when the log has grown: then it is asked seldom. Default: nobody does. */
     patient?: () => boolean
+    /** What the log has answered each time; may be behind what this process has appended meanwhile. */
+    onAnswer?: (head: number) => void
   }) {
     this.#log = deps.log
     this.#clock = deps.clock
     this.#onMove = deps.onMove
     this.#onError = deps.onError
     this.#patient = deps.patient ?? (() => false)
+    this.#onAnswer = deps.onAnswer
   }
 
   get head(): number {
@@ -122,6 +126,7 @@ export class LogTail {
     while (!this.#stopped && round === this.#round) {
       try {
         const head = await this.#log.head()
+        this.#onAnswer?.(head)
         await this.#readAhead(head).catch(this.#onError) // then each reads for itself
         const moved = this.#moveTo(head)
         this.#pauseMs = this.#patient() ? patientMs : moved ? 2 : Math.min(this.#pauseMs * 2, 50)

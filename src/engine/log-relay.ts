@@ -4,6 +4,7 @@ import type { EventLog } from '../journal/port.ts'
 import type { Bell } from './bell.ts'
 import { createBell } from './bell.ts'
 import type { Cancel, Clock } from './clock.ts'
+import { sleep } from './clock.ts'
 import type { Stretch } from './log-reader.ts'
 import { LogTail } from './log-reader.ts'
 
@@ -33,7 +34,10 @@ const holdEveryMs = { moving: 250, idle: 1_250 }
 /** A broker that does not confirm must not keep a process from ending. */
 const lastConfirmMs = 2_000
 const standbyMs = 1_000
-const failurePauseMs = { first: 100, longest: 5_000 }
+/** One that waits so long for a confirm leaves the lease to another, which may have a better way to the broker. */
+const stuckMs = 2_500
+/** A broker that is back must get what is new before owners miss it, which they do after five seconds. */
+const failurePauseMs = { first: 100, longest: 2_000 }
 
 interface Batch {
   readonly events: readonly CarriedEvent[]
@@ -49,29 +53,32 @@ interface Batch {
  */
 export class LogRelay {
   readonly #deps: LogRelayDeps
-  readonly #tail: LogTail
+  #tail: LogTail
   readonly #bell: Bell = createBell()
-  /** Rung at the end alone. */
-  readonly #end: Bell = createBell()
-  /** Resolves when the end waits for no more confirms. */
-  readonly #late = Promise.withResolvers<void>()
-  #ended: Promise<void> | undefined
+  readonly #end = Promise.withResolvers<void>()
   #running: Promise<void> | undefined
   #stopped = false
   /** Everything up to here is confirmed. */
   #position = 0
-  #sentTo = 0
-  #unconfirmed: { readonly batch: Batch; confirmed: boolean; readonly settled: Promise<void> }[] = []
-  #failure: { readonly error: unknown } | undefined
   /** As it was written last. */
   #heldPosition = 0
+  #sentTo = 0
+  /** The log has just said that it does not go so far as was sent. */
+  #behindAt: number | undefined
+  #unconfirmed: {
+    readonly batch: Batch
+    readonly at: number
+    confirmed: boolean
+    readonly settled: Promise<void>
+  }[] = []
+  #failure: { readonly error: unknown } | undefined
   #heldAt = Number.NEGATIVE_INFINITY
   #holds = false
+  #ended: Promise<void> | undefined
 
   constructor(deps: LogRelayDeps) {
-    const { journal, clock, onError } = deps
     this.#deps = deps
-    this.#tail = new LogTail({ log: journal, clock, onMove: () => this.#bell.ring(), onError })
+    this.#tail = this.#newTail()
   }
 
   start(): void {
@@ -85,17 +92,10 @@ export class LogRelay {
 
   /** Resolves when what was under way has ended, or two seconds later, and the lease is given back. */
   stop(): Promise<void> {
-    this.#ended ??= this.#stop()
-    return this.#ended
-  }
-
-  async #stop(): Promise<void> {
     this.#stopped = true
     this.#bell.ring()
-    this.#end.ring()
-    const cancel = this.#deps.clock.timer(lastConfirmMs, this.#late.resolve)
-    await this.#running
-    cancel()
+    this.#end.resolve()
+    return (this.#ended ??= Promise.resolve(this.#running))
   }
 
   async #run(): Promise<void> {
@@ -107,12 +107,12 @@ export class LogRelay {
         failureMs = failurePauseMs.first
       } catch (error) {
         onError(error)
-        await this.#rest(failureMs, this.#end)
+        await Promise.race([sleep(this.#deps.clock, failureMs), this.#end.promise])
         failureMs = Math.min(failureMs * 2, failurePauseMs.longest)
       }
     }
     this.#tail.stop()
-    await this.#settled()
+    await Promise.race([this.#settled(), sleep(this.#deps.clock, lastConfirmMs)])
     if (!this.#holds) return
     try {
       await journal.holdRelay({ transport, holder, leaseMs, position: this.#position })
@@ -124,13 +124,35 @@ export class LogRelay {
 
   async #step(): Promise<void> {
     if (this.#failure) await this.#beginAgain(this.#failure.error)
-    if (!(await this.#hold())) return this.#rest(standbyMs)
-    if (this.#unconfirmed.length >= maxUnconfirmed) {
-      await Promise.race([...this.#unconfirmed.map(({ settled }) => settled), this.#late.promise])
-      return
-    }
-    if (this.#tail.head <= this.#sentTo) return this.#rest(holdEveryMs.moving)
+    if (this.#isStuck || !(await this.#hold())) return this.#standBy()
+    // A confirm rings, as does what has come.
+    if (this.#unconfirmed.length >= maxUnconfirmed) return this.#rest(this.#holdEveryMs)
+    if (this.#tail.head <= this.#sentTo) return this.#rest(this.#holdEveryMs)
     this.#send(await this.#next())
+  }
+
+  #newTail(): LogTail {
+    const { journal, clock, onError } = this.#deps
+    return new LogTail({
+      ...{ log: journal, clock, onError },
+      onMove: () => this.#bell.ring(),
+      onAnswer: (head) => this.#lookBack(head),
+    })
+  }
+
+  /**
+   * A database that was restored to an earlier moment gives numbers to other events that were carried before. Only when
+   * it says so twice: one answer may be older than what this process has appended and sent meanwhile.
+   */
+  #lookBack(head: number): void {
+    const isBehind = head < this.#sentTo && this.#unconfirmed.length === 0
+    const isSure = isBehind && this.#behindAt === this.#sentTo
+    this.#behindAt = isBehind ? this.#sentTo : undefined
+    if (!isSure) return
+    this.#position = this.#sentTo = head
+    this.#tail.stop()
+    this.#tail = this.#newTail()
+    this.#tail.start()
   }
 
   async #next(): Promise<Batch> {
@@ -150,13 +172,14 @@ export class LogRelay {
       () => {
         sent.confirmed = true
         this.#moveOn()
+        this.#bell.ring()
       },
       (error: unknown) => {
         this.#failure ??= { error }
         this.#bell.ring()
       },
     )
-    const sent = { batch, confirmed: false, settled }
+    const sent = { batch, at: this.#deps.clock.monotonic(), confirmed: false, settled }
     this.#unconfirmed.push(sent)
     this.#sentTo = batch.readTo
   }
@@ -170,47 +193,55 @@ export class LogRelay {
   }
 
   async #settled(): Promise<void> {
-    await Promise.race([Promise.all(this.#unconfirmed.map(({ settled }) => settled)), this.#late.promise])
+    await Promise.all(this.#unconfirmed.map(({ settled }) => settled))
   }
 
   /** What follows the last that is confirmed is sent once more. */
   async #beginAgain(error: unknown): Promise<never> {
-    await this.#settled()
+    await Promise.race([this.#settled(), this.#end.promise])
     this.#unconfirmed = []
     this.#sentTo = this.#position
     this.#failure = undefined
     throw error
   }
 
+  get #isStuck(): boolean {
+    const [oldest] = this.#unconfirmed
+    return oldest !== undefined && this.#deps.clock.monotonic() - oldest.at > stuckMs
+  }
+
+  /** Its lease runs out, or another has it. */
+  #standBy(): Promise<void> {
+    this.#holds = false
+    this.#tail.stop()
+    return this.#rest(standbyMs)
+  }
+
+  get #holdEveryMs(): number {
+    return this.#position === this.#heldPosition ? holdEveryMs.idle : holdEveryMs.moving
+  }
+
   async #hold(): Promise<boolean> {
     const { journal, transport, holder, clock } = this.#deps
     const now = clock.monotonic()
-    const everyMs = this.#position === this.#heldPosition ? holdEveryMs.idle : holdEveryMs.moving
-    if (this.#holds && now - this.#heldAt < everyMs) return true
-    const told = this.#position
-    const position = await journal.holdRelay({ transport, holder, leaseMs, position: told })
+    if (this.#holds && now - this.#heldAt < this.#holdEveryMs) return true
+    const sent = this.#position
+    const position = await journal.holdRelay({ transport, holder, leaseMs, position: sent })
     this.#heldAt = now
-    this.#heldPosition = told
-    if (position === 'held') {
-      this.#holds = false
-      this.#tail.stop()
-      return false
-    }
+    this.#heldPosition = sent
+    if (position === 'held') return false
     // For the first time, or again: another may have come further.
-    if (!this.#holds) {
-      await this.#settled()
-      // Of a database that was restored to an earlier moment the position may be of events that are no more.
-      this.#position = this.#sentTo = Math.min(position, await journal.head())
-    }
+    if (!this.#holds) await this.#settled()
+    if (!this.#holds) this.#position = this.#sentTo = this.#heldPosition = position
     this.#holds = true
     this.#tail.start()
     return true
   }
 
   /** Until something has come, at most so long. */
-  async #rest(ms: number, bell = this.#bell): Promise<void> {
-    const cancel: Cancel = this.#deps.clock.timer(ms, () => bell.ring())
-    await bell.wait()
+  async #rest(ms: number): Promise<void> {
+    const cancel: Cancel = this.#deps.clock.timer(ms, () => this.#bell.ring())
+    await this.#bell.wait()
     cancel()
   }
 }

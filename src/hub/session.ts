@@ -103,7 +103,17 @@ export class Session {
     const { database, works, log } = this.#options
     const id = newIdentity()
     const onError = (error: unknown) => log.warn({ err: error }, 'the journal does not answer as it should')
-    const journal = await openJournal({ ...database, worker: id, migrate, onError })
+    const onOtherHistory = () =>
+      this.#restart(
+        'the database has another history (a standby was promoted, or a backup restored): what was read of the old one counts no more, this worker starts again under a new id',
+      )
+    const journal = await openJournal({
+      ...database,
+      worker: id,
+      migrate,
+      onError,
+      ...(works && { onOtherHistory }),
+    })
     if (!works) return { journal, worker: undefined, stats: undefined }
     const stats = new StatsWriter({ journal, worker: id, clock: systemClock, onError })
     const worker = this.#newWorker({ id, journal, stats, onError })
@@ -162,7 +172,10 @@ export class Session {
       facts,
       leaseMs,
       observer: observer(stats, log, metrics),
-      onDead: () => this.#restart(),
+      onDead: () =>
+        this.#restart(
+          'this worker was declared dead (its lease had run out); it starts again under a new id',
+        ),
       onError,
       onBreaker: (system, kind, reason) =>
         log.warn(
@@ -174,12 +187,10 @@ export class Session {
     })
   }
 
-  /** Declared dead: nothing of the old identity may go on. */
-  #restart(): void {
+  /** Declared dead, or left behind by its database: nothing of the old identity may go on. */
+  #restart(why: string): void {
     if (this.#stopped) return
-    this.#options.log.warn(
-      'this worker was declared dead (its lease had run out); it starts again under a new id',
-    )
+    this.#options.log.warn(why)
     this.#changing = this.#changing.then(() => this.#beginAgain())
   }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
+import { knownQueues } from '../control/queries/transport.ts'
 import type { Config } from '../define/config.ts'
 import type { Role } from '../define/roles.ts'
 import type { TransportConnection } from '../define/transport.ts'
@@ -10,9 +11,13 @@ import type { Database } from '../journal/database.ts'
 import { openDatabase } from '../journal/database.ts'
 import { sqlLog } from '../journal/sql-log.ts'
 import { sqlRelay } from '../journal/sql-relay.ts'
+import { oneTimeline } from '../journal/timeline.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Home } from './home.ts'
+
+/** Queues that are named in a log line. */
+const mostNamed = 20
 
 /** The broker as this process uses it. */
 export interface OpenedTransport {
@@ -46,6 +51,28 @@ export function openTransport(parts: {
   return { connection, close: () => connection.close() }
 }
 
+/** Says once, at start, which queues nobody needs any more; they are removed only on command. */
+export async function tellLeftOver(parts: {
+  readonly control: Database
+  readonly config: Config
+  readonly log: Log
+}): Promise<void> {
+  const { control, config, log } = parts
+  const { kind, connect } = config.transport
+  if (!connect) return
+  try {
+    const leftOver = (await knownQueues(control, kind)).filter(({ inUse }) => !inUse)
+    if (leftOver.length === 0) return
+    const names = leftOver.slice(0, mostNamed).map(({ queue }) => queue)
+    log.warn(
+      { transport: kind, queues: leftOver.length, names },
+      `${leftOver.length} queue(s) at the broker are left over, of removed flows or another number of partitions: see "busbar queues"`,
+    )
+  } catch (error) {
+    log.warn({ err: error }, 'the journal does not answer as it should')
+  }
+}
+
 /** The relay of this process. */
 export interface OpenedLogRelay {
   /** The log has grown up to here. */
@@ -54,15 +81,43 @@ export interface OpenedLogRelay {
   close(): Promise<void>
 }
 
-/** Starts the relay of this process, with a connection of its own to the journal, so that nothing makes it wait. */
-export function openLogRelay(parts: {
+/** What a relay is made of. */
+interface LogRelayParts {
   readonly config: Config
   readonly home: Home
   readonly connection: Pick<TransportConnection, 'publish'>
   readonly metrics: Pick<Metrics, 'carried'>
   readonly log: Log
-}): OpenedLogRelay {
-  const { config, home, connection, metrics, log } = parts
+}
+
+/**
+ * Starts the relay of this process. When the database has another history (a standby was promoted), another one begins in
+ * its place: how far the old one has come says nothing about the new log.
+ */
+export function openLogRelay(parts: LogRelayParts): OpenedLogRelay {
+  let closed = false
+  let ending: Promise<void> = Promise.resolve()
+  let current = openOne(parts, again)
+  function again(): void {
+    if (closed) return
+    const old = current
+    current = openOne(parts, again)
+    ending = ending.then(() => old.close())
+  }
+  return {
+    appended: (head) => current.appended(head),
+    async close() {
+      closed = true
+      await Promise.all([ending, current.close()])
+    },
+  }
+}
+
+/** One relay, with a connection of its own to the journal, so that nothing makes it wait. */
+function openOne(
+  { config, home, connection, metrics, log }: LogRelayParts,
+  onOtherHistory: () => void,
+): OpenedLogRelay {
   const { kind } = config.transport
   const onError = seldom((error) =>
     log.warn({ err: error }, `events cannot be carried to ${kind} now; workers read them from the log`),
@@ -74,6 +129,7 @@ export function openLogRelay(parts: {
     maxConnections: 1,
     indexPlansOnly: true,
     onError,
+    guard: oneTimeline(onOtherHistory),
   })
   const events = sqlLog(database, database)
   const relay = new LogRelay({

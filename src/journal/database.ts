@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { BusbarError } from '../errors.ts'
+import type { TimelineGuard } from './timeline.ts'
 
 /** One SQL call: a named statement is prepared once per connection. */
 export interface Statement {
@@ -26,6 +27,8 @@ export interface DatabaseOptions {
   readonly indexPlansOnly?: boolean
   /** Called when an idle connection breaks; the pool replaces it. */
   readonly onError?: (error: Error) => void
+  /** For those who keep in memory what they have read: refuses connections to another history of the database. */
+  readonly guard?: TimelineGuard
 }
 
 /** SQLSTATE raised by the journal's functions when the caller's epoch has passed. */
@@ -45,6 +48,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     // eslint-disable-next-line @typescript-eslint/no-misused-promises -- the pool awaits it, its types do not say so
     onConnect: async (client) => {
       await client.query(sessionSettings(options))
+      await options.guard?.(client)
     },
   })
   pool.on('error', (error) => options.onError?.(error))

@@ -18,6 +18,7 @@ import { sqlPartitions } from './sql-partitions.ts'
 import { sqlReplays } from './sql-replays.ts'
 import { sqlSystems } from './sql-systems.ts'
 import { sqlVersions } from './sql-versions.ts'
+import { oneTimeline } from './timeline.ts'
 
 /** The journal, and the roles that only SQL plays. */
 export type SqlJournal = Journal & ExpectationsJournal & VersionsJournal & RelayJournal
@@ -54,6 +55,11 @@ export interface JournalOptions {
   /** Apply missing migrations instead of refusing to start. */
   readonly migrate: boolean
   readonly onError?: (error: Error) => void
+  /**
+   * The database has another history now (a failover, a restore): the journal answers nothing any more. Called once;
+   * without it, histories are not told apart.
+   */
+  readonly onOtherHistory?: () => void
 }
 
 /**
@@ -61,6 +67,7 @@ export interface JournalOptions {
  * (`journal.not-migrated`), and pins the session settings of every connection.
  */
 export async function openJournal(options: JournalOptions): Promise<SqlJournal> {
+  const guard = options.onOtherHistory && oneTimeline(options.onOtherHistory)
   const open = (maxConnections: number, indexPlansOnly: boolean) =>
     openDatabase({
       url: options.url,
@@ -69,6 +76,7 @@ export async function openJournal(options: JournalOptions): Promise<SqlJournal> 
       maxConnections,
       indexPlansOnly,
       ...(options.onError && { onError: options.onError }),
+      ...(guard && { guard }),
     })
   const setup = open(1, false)
   try {

@@ -29,7 +29,7 @@ const catchUpMs = 1_000
 const distrustMs = { first: 10_000, longest: 80_000 }
 /** Unwanted for so long, its messages are given back. */
 const patienceMs = 2_000
-const retryMs = { first: 250, longest: 5_000 }
+const retryMs = { first: 250, longest: 2_000 }
 /** A broker that does not answer must not keep an owner from handing over. */
 const closeMs = 1_500
 
@@ -83,6 +83,14 @@ export class QueueCarrier implements Carrier {
       performance.now() >= this.#trustedFrom &&
       this.#held.length < this.#deps.settings.prefetch
     )
+  }
+
+  get group(): string {
+    return this.#deps.request.group
+  }
+
+  get part(): number {
+    return this.#deps.request.part
   }
 
   get horizon(): number {

@@ -25,8 +25,13 @@ export function addKeyCommands(program: Command, action: Action): void {
     .action(action(revoke))
 }
 
+/** By number where the account has no name, as in a container that runs under any uid. */
 function actor(): string {
-  return `cli:${userInfo().username}`
+  try {
+    return `cli:${userInfo().username}`
+  } catch {
+    return `cli:${process.getuid?.() ?? 'unknown'}`
+  }
 }
 
 async function create(context: Context, name: string, options: { readonly scopes: string }): Promise<void> {
