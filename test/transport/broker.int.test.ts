@@ -51,6 +51,8 @@ describeWithOwnBroker('a broker that is away', () => {
     await open()
     await rig.startCarried([flowOn(erp, {})], { leaseMs })
     const relay = rig.startRelay()
+    // A transport begins at the end of the log, as the first relay finds it.
+    await rig.until(async () => (await rig.sql('SELECT FROM log_relays')).length === 1)
     await rig.publish(...orders(keys, 2))
     await rig.until(() => erp.sends.length === 20, 2_000)
     await broker.start()
