@@ -59,15 +59,19 @@ export interface TransportRig extends Rig {
 export type OpenTransport = (options?: Partial<RabbitmqOptions>) => Promise<TransportRig>
 
 /** Workers read the log. */
-export const openLogRig: OpenTransport = () => openTransportRig(log(), '')
+export const openLogRig: OpenTransport = () => openTransportRig(log(), '', false)
 
 /** Over the shared broker, or the one at `url`. */
 export const openRabbitmqRig: OpenTransport = (options = {}) => {
-  const exchange = options.exchange ?? uniqueName('transport')
-  return openTransportRig(rabbitmq({ url: amqpUrl, ...options, exchange }), exchange)
+  const exchange = uniqueName('transport')
+  return openTransportRig(rabbitmq({ url: amqpUrl, ...options, exchange }), exchange, !options.url)
 }
 
-async function openTransportRig(config: TransportConfig, exchange: string): Promise<TransportRig> {
+async function openTransportRig(
+  config: TransportConfig,
+  exchange: string,
+  isShared: boolean,
+): Promise<TransportRig> {
   const rig = await openRig()
   const closers: (() => Promise<void>)[] = []
   const carriers: SeenCarrier[] = []
@@ -117,9 +121,10 @@ async function openTransportRig(config: TransportConfig, exchange: string): Prom
     },
 
     async close() {
-      const broker = config.connect && connect()
       await rig.close()
       for (const close of closers.reverse()) await close()
+      if (!isShared) return // a broker of one's own goes as a whole
+      const broker = connect()
       for (const queue of new Set(queues.map((each) => each.queue)))
         await broker?.removeQueue(queue).catch(() => undefined)
       await broker?.close()
