@@ -231,8 +231,11 @@ export class LogRelay {
     this.#heldPosition = sent
     if (position === 'held') return false
     // For the first time, or again: another may have come further.
-    if (!this.#holds) await this.#settled()
-    if (!this.#holds) this.#position = this.#sentTo = this.#heldPosition = position
+    if (!this.#holds) {
+      await Promise.race([this.#settled(), this.#end.promise])
+      // Of a database that was restored to an earlier moment the position may be of events that are no more.
+      this.#position = this.#sentTo = Math.min(position, await journal.head())
+    }
     this.#holds = true
     this.#tail.start()
     return true
