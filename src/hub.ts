@@ -1,4 +1,5 @@
 import { authenticator } from './control/keys.ts'
+import type { TransportInUse } from './control/queries/transport.ts'
 import { openDatabase } from './journal/database.ts'
 import type { Database } from './journal/database.ts'
 import type { Config } from './define/config.ts'
@@ -18,7 +19,7 @@ import { closeServer, createServer, listen } from './hub/server.ts'
 import { Presence, processFacts } from './hub/presence.ts'
 import { Session } from './hub/session.ts'
 import type { OpenedLogRelay } from './hub/transport.ts'
-import { openLogRelay, openTransport } from './hub/transport.ts'
+import { openLogRelay, openTransport, tellLeftOver } from './hub/transport.ts'
 import { openSources } from './hub/sources.ts'
 import { Appender } from './ingress/appender.ts'
 import type { Published, PublishOptions } from './ingress/publish.ts'
@@ -116,6 +117,7 @@ class RunningHub implements Hub {
   #relay: OpenedRelay | undefined
   #presence: Presence | undefined
   #server: ReturnType<typeof createServer> | undefined
+  #transport: TransportConnection | undefined
   #metrics: Pick<Metrics, 'accepted'> = { accepted: () => undefined }
   #url: string | undefined
 
@@ -213,12 +215,17 @@ class RunningHub implements Hub {
     this.#opened.add(() => home.close())
     const control = openDatabase({ ...home, applicationName: 'busbar-control', maxConnections: 2 })
     this.#opened.add(() => control.close())
-    const metrics = createMetrics(() => journalFigures(control))
+    const { kind, address } = this.#config.transport
+    const metrics = createMetrics(
+      () => journalFigures(control, kind),
+      () => this.#transport?.standing(),
+    )
     this.#metrics = metrics
     // Where nobody but probes asks, they are answered until the end, which running attempts may put off.
     if (!this.#takesRequests) this.#opened.add(() => this.#closeServer())
     const transport = openTransport({ config: this.#config, roles: this.#roles, control, log: this.#log })
     if (transport) this.#opened.add(() => transport.close())
+    this.#transport = transport?.connection
     const session = await this.#openSession(home, metrics, transport?.connection)
     const relay =
       transport && this.#roles.has('relay') ? this.#relayTo(transport.connection, home, metrics) : undefined
@@ -239,7 +246,10 @@ class RunningHub implements Hub {
       const sources = openSources({ appender, metrics, config: this.#config, log: this.#log })
       this.#opened.add(() => sources.close())
     }
-    await this.#serve({ session, appender, metrics, control })
+    const carrying = transport ? { kind, address, connection: transport.connection } : { kind, address }
+    await this.#serve({ session, appender, metrics, control, transport: carrying })
+    if (this.#roles.has('relay') || this.#roles.has('console'))
+      await tellLeftOver({ control, config: this.#config, log: this.#log })
     this.#log.info(
       { url: this.#url, roles: [...this.#roles], flows: this.#config.flows.length },
       'busbar is running',
@@ -298,6 +308,7 @@ class RunningHub implements Hub {
     appender: Appender
     metrics: Metrics
     control: Database
+    transport: TransportInUse
   }): Promise<void> {
     const { http } = this.#config
     const server = createServer({

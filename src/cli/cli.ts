@@ -12,6 +12,7 @@ import { addLinkCommands } from './commands/links.ts'
 import { addOverviewCommands } from './commands/overview.ts'
 import { addWorkerCommands } from './commands/workers.ts'
 import { addPublishCommand } from './commands/publish.ts'
+import { addQueueCommands } from './commands/queues.ts'
 import { addReplayCommand } from './commands/replay.ts'
 import { addReplaysCommands } from './commands/replays.ts'
 import { addRunCommands } from './commands/runs.ts'
@@ -69,6 +70,7 @@ export function createProgram(terminal: Terminal): Command {
     addLinkCommands,
     addFlowCommands,
     addGroupCommands,
+    addQueueCommands,
     addExpectationCommands,
     addReplayCommand,
     addReplaysCommands,

@@ -17,6 +17,7 @@ const well: StatusFacts = {
   overdue: 0,
   undeployed: [],
   stranded: [],
+  transport: { kind: 'log', address: 'the journal', reachable: null, relay: null, leftOver: 0 },
   outbox: { waiting: 0, oldestAt: null, oldestMs: null, rejectedCount: 0 },
 }
 const said = (facts: Partial<StatusFacts>) => {

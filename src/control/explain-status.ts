@@ -1,6 +1,8 @@
 import type { Sentence } from './schema/common.ts'
 import type { System } from './schema/system.ts'
-import { count, link, say, text, time } from './sentence.ts'
+import { count, link, say, sentences, time } from './sentence.ts'
+import type { TransportStatus } from './schema/transport.ts'
+import { transportFaults } from './explain-transport.ts'
 
 /** What decides whether all is well. Counts stop at `maxCounted`. */
 export interface StatusFacts {
@@ -26,6 +28,7 @@ export interface StatusFacts {
   readonly undeployed: readonly { readonly flow: string; readonly open: number; readonly pending: boolean }[]
   /** Flows with runs that cannot go on with what is deployed. */
   readonly stranded: readonly { readonly flow: string; readonly runs: number }[]
+  readonly transport: TransportStatus
 }
 
 /** Named one by one up to here. */
@@ -40,6 +43,7 @@ export function explainStatus(facts: StatusFacts): { readonly ok: boolean; reado
     ...silence(facts),
     ...versions(facts),
     ...standstills(facts),
+    ...transportFaults(facts.transport),
     ...lateness(facts),
   ]
   if (faults.length > 0) return { ok: false, sentence: sentences(faults) }
@@ -120,8 +124,4 @@ function underWay({ pending, retrying }: StatusFacts): string {
     ...(retrying > 0 ? [`${count(retrying, 'run')} to be tried again`] : []),
   ]
   return parts.join(', ')
-}
-
-function sentences(faults: readonly Sentence[]): Sentence {
-  return faults.flatMap((fault, index) => [...fault, text(index < faults.length - 1 ? '. ' : '.')])
 }

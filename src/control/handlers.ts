@@ -10,6 +10,7 @@ import { actOnRejected, missingRejected, retryManyRejected } from './acts/outbox
 import { removeLink, setLink } from './acts/links.ts'
 import { changePause } from './acts/pause.ts'
 import { removeFlow } from './acts/remove-flow.ts'
+import { removeQueue } from './acts/remove-queue.ts'
 import { planReplay } from './acts/plan-replay.ts'
 import { retryRuns } from './acts/retry-runs.ts'
 import { listAudit } from './queries/audit.ts'
@@ -26,6 +27,8 @@ import { findRun, listRuns } from './queries/runs.ts'
 import { readStats } from './queries/stats.ts'
 import { readStatus } from './queries/status.ts'
 import { findSystem, listSystems } from './queries/systems.ts'
+import { readTransport } from './queries/transport.ts'
+import type { TransportInUse } from './queries/transport.ts'
 import { listWorkers } from './queries/workers.ts'
 import type { FlowCode } from './flow-code.ts'
 import type { CheckedInput, RouteAnswer } from './route.ts'
@@ -38,6 +41,7 @@ export interface Call {
   readonly actor: string
   /** Absent: this process has no flows. */
   readonly code?: FlowCode | undefined
+  readonly transport: TransportInUse
 }
 
 /** Does an operation; throws `BusbarError`. */
@@ -47,7 +51,7 @@ export type Handlers = {
 
 /** Each operation of the route table: a query or an act, and what it says when there is no such thing. */
 export const handlers: Handlers = {
-  status: ({ database }) => readStatus(database),
+  status: ({ database, transport }) => readStatus(database, transport),
   listEvents: ({ database }, query) => listEvents(database, query),
   async findEvent({ database }, identity) {
     const seq = await seqOfEvent(database, identity)
@@ -123,6 +127,9 @@ export const handlers: Handlers = {
   discardRejected: ({ database, actor }, { id, reason }) =>
     actOnRejected(database, { verb: 'discard', id, actor, reason }),
   retryManyRejected: ({ database, actor }, body) => retryManyRejected(database, body, actor),
+  readTransport: ({ database, transport }) => readTransport(database, transport),
+  removeQueue: ({ database, actor, transport }, input) =>
+    removeQueue(database, transport, { ...input, actor }),
   listExpectations: async ({ database }) => ({ items: await listExpectations(database) }),
   listAwaited: ({ database }, { name, ...query }) => listAwaited(database, name, query),
   cancelAwaited: ({ database, actor }, input) => cancelExpected(database, { ...input, actor }),

@@ -1,23 +1,7 @@
 import { z } from 'zod'
-import { defineRoute } from './route.ts'
-import {
-  BulkResult,
-  ApproveBody,
-  BulkRetryBody,
-  EditBody,
-  GenerationQuery,
-  NamePath,
-  ProblemChange,
-  ProblemPath,
-  RemovedFlow,
-  Because,
-  RetryBody,
-  RunPath,
-  SkipBody,
-  StepActResult,
-  StepPath,
-  SupplyBody,
-} from './schema/act.ts'
+import { act, defineRoute, read } from './route.ts'
+import { runRoutes } from './run-routes.ts'
+import { NamePath, ProblemChange, ProblemPath, RemovedFlow, Because, SkipBody } from './schema/act.ts'
 import { SeqText } from './schema/common.ts'
 import {
   AwaitedPage,
@@ -61,11 +45,8 @@ import {
   ReplayPlan,
   ReplaysQuery,
 } from './schema/replay.ts'
-import { ActResult, RunDetail, RunPage, RunsQuery } from './schema/run.ts'
+import { QueuePath, RemovedQueue, Transport } from './schema/transport.ts'
 import { GroupList, Paused, SystemDetail, SystemList, WorkerList } from './schema/system.ts'
-
-const read = { method: 'GET', scope: 'read' } as const
-const act = { method: 'POST', scope: 'operate' } as const
 
 /** The control API: every operation by its id. Server, OpenAPI document and client are made from this table. */
 export const routes = {
@@ -100,111 +81,7 @@ export const routes = {
     params: z.object({ seq: SeqText }),
     answer: EventDetail,
   }),
-  listRuns: defineRoute({
-    ...read,
-    path: '/runs',
-    tag: 'runs',
-    summary: 'Runs, newest event first, by flow, state, system, key, problem and time',
-    query: RunsQuery,
-    answer: RunPage,
-  }),
-  getRun: defineRoute({
-    ...read,
-    path: '/runs/{flow}/{seq}',
-    tag: 'runs',
-    summary: 'A run with its event, steps, attempts and lane',
-    params: RunPath,
-    query: GenerationQuery,
-    answer: RunDetail,
-  }),
-  retryRun: defineRoute({
-    ...act,
-    path: '/runs/{flow}/{seq}/retry',
-    tag: 'runs',
-    summary: 'Try a parked or retrying run again now, with the same idempotency keys',
-    params: RunPath,
-    query: GenerationQuery,
-    body: RetryBody,
-    answer: ActResult,
-  }),
-  skipRun: defineRoute({
-    ...act,
-    path: '/runs/{flow}/{seq}/skip',
-    tag: 'runs',
-    summary: 'End a run for good without doing its work; the next run of its lane goes on',
-    params: RunPath,
-    query: GenerationQuery,
-    body: SkipBody,
-    answer: ActResult,
-  }),
-  compensateRun: defineRoute({
-    ...act,
-    path: '/runs/{flow}/{seq}/compensate',
-    tag: 'runs',
-    summary: 'Undo what a run of several steps has done, last step first; also one that has succeeded',
-    params: RunPath,
-    query: GenerationQuery,
-    body: SkipBody,
-    answer: ActResult,
-  }),
-  editStep: defineRoute({
-    ...act,
-    path: '/runs/{flow}/{seq}/steps/{step}/edit',
-    tag: 'runs',
-    summary: 'Try a step again with other data in the place of its event’s, under a new idempotency key',
-    params: StepPath,
-    query: GenerationQuery,
-    body: EditBody,
-    answer: StepActResult,
-  }),
-  supplyResult: defineRoute({
-    ...act,
-    path: '/runs/{flow}/{seq}/steps/{step}/result',
-    tag: 'runs',
-    summary: 'Say what a step gave, as if it had been called; the run goes on',
-    params: StepPath,
-    query: GenerationQuery,
-    body: SupplyBody,
-    answer: StepActResult,
-  }),
-  skipStep: defineRoute({
-    ...act,
-    path: '/runs/{flow}/{seq}/steps/{step}/skip',
-    tag: 'runs',
-    summary: 'Go on without a step; those that follow it get no result of it',
-    params: StepPath,
-    query: GenerationQuery,
-    body: SkipBody,
-    answer: StepActResult,
-  }),
-  approveStep: defineRoute({
-    ...act,
-    path: '/runs/{flow}/{seq}/steps/{step}/approve',
-    tag: 'runs',
-    summary: 'Approve what a run waits for',
-    params: StepPath,
-    query: GenerationQuery,
-    body: ApproveBody,
-    answer: StepActResult,
-  }),
-  refuseStep: defineRoute({
-    ...act,
-    path: '/runs/{flow}/{seq}/steps/{step}/refuse',
-    tag: 'runs',
-    summary: 'Refuse what a run waits for: its step fails',
-    params: StepPath,
-    query: GenerationQuery,
-    body: SkipBody,
-    answer: StepActResult,
-  }),
-  retryRuns: defineRoute({
-    ...act,
-    path: '/runs/retry',
-    tag: 'runs',
-    summary: 'Try many parked or retrying runs again now, by filter, a bounded number at a time',
-    body: BulkRetryBody,
-    answer: BulkResult,
-  }),
+  ...runRoutes,
   listLinks: defineRoute({
     ...read,
     path: '/links',
@@ -432,6 +309,22 @@ export const routes = {
       'Put the rows that were set aside back, oldest first, all or by type and code, up to 1,000 at a time',
     body: RetryManyRejectedBody,
     answer: RejectedRetried,
+  }),
+  readTransport: defineRoute({
+    ...read,
+    path: '/transport',
+    tag: 'transport',
+    summary: 'What carries events to the workers: the log itself or a broker, its relay, each of its queues',
+    answer: Transport,
+  }),
+  removeQueue: defineRoute({
+    ...act,
+    path: '/transport/queues/{queue}/remove',
+    tag: 'transport',
+    summary: 'Remove a queue at the broker that nobody needs any more',
+    params: QueuePath,
+    body: SkipBody,
+    answer: RemovedQueue,
   }),
   listExpectations: defineRoute({
     ...read,

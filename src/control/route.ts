@@ -23,6 +23,11 @@ export interface Route<
   readonly answer: Answer
 }
 
+/** An operation that only looks. */
+export const read = { method: 'GET', scope: 'read' } as const
+/** An operation that changes something. */
+export const act = { method: 'POST', scope: 'operate' } as const
+
 const none = z.strictObject({})
 type None = typeof none
 

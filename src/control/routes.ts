@@ -1,4 +1,5 @@
 import type { FastifyBodyParser, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { log } from '../define/transport.ts'
 import { BusbarError } from '../errors.ts'
 import type { Authenticate, Principal } from '../ingress/principal.ts'
 import { permitted } from '../ingress/principal.ts'
@@ -9,6 +10,7 @@ import { parseExactly } from './exact-json.ts'
 import { handlers } from './handlers.ts'
 import type { FlowCode } from './flow-code.ts'
 import type { Call } from './handlers.ts'
+import type { TransportInUse } from './queries/transport.ts'
 import { openApiDocument } from './openapi.ts'
 import type { Route } from './route.ts'
 import { apiPrefix, routes } from './route-table.ts'
@@ -21,6 +23,8 @@ export interface ControlDeps {
   readonly authenticate?: Authenticate
   /** The code of the flows that this process has; absent: it has none. */
   readonly code?: FlowCode
+  /** Default: the log itself. */
+  readonly transport?: TransportInUse
   /** Called with what failed and was not meant to; the caller of the API is told nothing of it. */
   readonly onError?: (error: unknown) => void
 }
@@ -76,7 +80,8 @@ function serve(
       const { params, query, body } = request
       const input = checkInput(route, { params, query, body: route.method === 'POST' ? body : undefined })
       const actor = principals.get(request)?.id ?? local.id
-      const call = { database: deps.database(), actor, code: deps.code }
+      const { code, transport = log() } = deps
+      const call = { database: deps.database(), actor, code, transport }
       return json(reply, JSON.stringify(await handler(call, input)))
     },
   })

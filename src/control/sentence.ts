@@ -52,6 +52,11 @@ function append(parts: Part[], words: string): void {
   else parts.push(text(words))
 }
 
+/** Several, each with its full stop. */
+export function sentences(each: readonly Sentence[]): Sentence {
+  return each.flatMap((one, index) => [...one, text(index < each.length - 1 ? '. ' : '.')])
+}
+
 /** The sentence as plain text; `clock` writes its moments. */
 export function plain(sentence: Sentence, clock: (at: string) => string): string {
   return sentence.map((part) => (part.kind === 'time' ? clock(part.at) : part.text)).join('')

@@ -88,7 +88,15 @@ export interface TransportOptions {
   readonly onQueue: (queue: CarrierQueue) => void
 }
 
-/** A broker in use. It connects by itself, and again when it has lost the connection. */
+/** How a transport stands in this process. */
+export interface TransportStanding {
+  /** Whether it has every connection that this process needs now; undefined: none was needed yet. */
+  readonly connected: boolean | undefined
+  /** The partitions that this process runs, and whether the broker carries their events to it now. */
+  readonly partitions: readonly { readonly group: string; readonly part: number; readonly carries: boolean }[]
+}
+
+/** A broker in use. It connects when it is first needed, and again when it has lost the connection. */
 export interface TransportConnection {
   /** Carries events to the owner of a partition, until the carrier is closed. */
   carry(request: CarryRequest): Carrier
@@ -98,6 +106,10 @@ export interface TransportConnection {
   removeQueue(queue: string): Promise<number | undefined>
   /** Messages in a queue; undefined when there is none of this name. */
   queueLength(queue: string): Promise<number | undefined>
+  /** Resolves when the broker answers; may wait for a connection for as long as ten seconds, then rejects. */
+  reach(): Promise<void>
+  /** Asks nobody. */
+  standing(): TransportStanding
   close(): Promise<void>
 }
 

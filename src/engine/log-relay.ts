@@ -36,7 +36,8 @@ const lastConfirmMs = 2_000
 const standbyMs = 1_000
 /** One that waits so long for a confirm leaves the lease to another, which may have a better way to the broker. */
 const stuckMs = 2_500
-const failurePauseMs = { first: 100, longest: 5_000 }
+/** A broker that is back must get what is new before owners miss it, which they do after five seconds. */
+const failurePauseMs = { first: 100, longest: 2_000 }
 
 interface Batch {
   readonly events: readonly CarriedEvent[]
@@ -230,8 +231,11 @@ export class LogRelay {
     this.#heldPosition = sent
     if (position === 'held') return false
     // For the first time, or again: another may have come further.
-    if (!this.#holds) await this.#settled()
-    if (!this.#holds) this.#position = this.#sentTo = this.#heldPosition = position
+    if (!this.#holds) {
+      await Promise.race([this.#settled(), this.#end.promise])
+      // Of a database that was restored to an earlier moment the position may be of events that are no more.
+      this.#position = this.#sentTo = Math.min(position, await journal.head())
+    }
     this.#holds = true
     this.#tail.start()
     return true

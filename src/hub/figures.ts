@@ -1,6 +1,7 @@
 import { outboxFacts } from '../control/queries/outbox.ts'
 import { backlogs } from '../control/queries/backlog.ts'
 import { listExpectations } from '../control/queries/expectations.ts'
+import { relayOf } from '../control/queries/transport.ts'
 import type { Database } from '../journal/database.ts'
 import type { JournalFigures } from '../telemetry/metrics.ts'
 
@@ -8,9 +9,12 @@ import type { JournalFigures } from '../telemetry/metrics.ts'
 const parkedText = `
 SELECT f.name AS flow, count(*)::float8 AS count FROM runs r JOIN flows f ON f.id = r.flow WHERE r.state = 4 GROUP BY f.name`
 
-/** What the journal says for the metrics: four queries by index. A lane group is as far behind as the slowest of its flows. */
-export async function journalFigures(database: Database): Promise<JournalFigures> {
-  const [behind, systems, parked, outbox, expectations] = await Promise.all([
+/**
+ * What the journal says for the metrics: a few queries by index. A lane group is as far behind as the slowest of its
+ * flows. `transport`: its kind.
+ */
+export async function journalFigures(database: Database, transport: string): Promise<JournalFigures> {
+  const [behind, systems, parked, outbox, expectations, relay] = await Promise.all([
     backlogs(database),
     database.query<JournalFigures['systems'][number]>({
       text: 'SELECT name AS system, breaker FROM systems',
@@ -18,6 +22,7 @@ export async function journalFigures(database: Database): Promise<JournalFigures
     database.query<JournalFigures['parked'][number]>({ text: parkedText }),
     outboxFacts(database),
     listExpectations(database),
+    relayOf(database, transport),
   ])
   const groups = new Map<string, { group: string; pending: number; oldestSeconds: number }>()
   for (const { group, pending, oldestMs } of behind) {
@@ -30,6 +35,7 @@ export async function journalFigures(database: Database): Promise<JournalFigures
     systems,
     parked,
     expectations,
+    relay: relay && { behind: relay.behind, oldestSeconds: (relay.oldestMs ?? 0) / 1_000 },
     outbox: {
       waiting: outbox.waiting,
       oldestSeconds: (outbox.oldestMs ?? 0) / 1_000,

@@ -1,5 +1,6 @@
 import Fastify from 'fastify'
 import type { FastifyInstance } from 'fastify'
+import type { TransportInUse } from '../control/queries/transport.ts'
 import { registerControl } from '../control/routes.ts'
 import type { Config } from '../define/config.ts'
 import type { Role } from '../define/roles.ts'
@@ -26,6 +27,8 @@ export interface ServerParts {
   readonly database: Database
   /** Absent: no API keys are asked for. */
   readonly authenticate: Authenticate | undefined
+  /** For the control API, too. */
+  readonly transport: TransportInUse
   /** `ingress`: `POST /events` and `POST /in/<source>`; `console`: the control API. */
   readonly roles: ReadonlySet<Role>
   readonly stopping: () => boolean
@@ -68,6 +71,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     registerControl(app, {
       database: () => parts.database,
       code: flowCode(config),
+      transport: parts.transport,
       ...(authenticate && { authenticate }),
       onError: (error) => log.error({ err: error }, 'the control API failed'),
     })

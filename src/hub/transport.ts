@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
+import { knownQueues } from '../control/queries/transport.ts'
 import type { Config } from '../define/config.ts'
 import type { Role } from '../define/roles.ts'
 import type { TransportConnection } from '../define/transport.ts'
@@ -14,6 +15,9 @@ import { oneTimeline } from '../journal/timeline.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Home } from './home.ts'
+
+/** Queues that are named in a log line. */
+const mostNamed = 20
 
 /** The broker as this process uses it. */
 export interface OpenedTransport {
@@ -45,6 +49,28 @@ export function openTransport(parts: {
         .catch((error: unknown) => log.warn({ err: error }, 'a queue could not be noted')),
   })
   return { connection, close: () => connection.close() }
+}
+
+/** Says once, at start, which queues nobody needs any more; they are removed only on command. */
+export async function tellLeftOver(parts: {
+  readonly control: Database
+  readonly config: Config
+  readonly log: Log
+}): Promise<void> {
+  const { control, config, log } = parts
+  const { kind, connect } = config.transport
+  if (!connect) return
+  try {
+    const leftOver = (await knownQueues(control, kind)).filter(({ inUse }) => !inUse)
+    if (leftOver.length === 0) return
+    const names = leftOver.slice(0, mostNamed).map(({ queue }) => queue)
+    log.warn(
+      { transport: kind, queues: leftOver.length, names },
+      `${leftOver.length} queue(s) at the broker are left over, of removed flows or another number of partitions: see "busbar queues"`,
+    )
+  } catch (error) {
+    log.warn({ err: error }, 'the journal does not answer as it should')
+  }
 }
 
 /** The relay of this process. */

@@ -24,6 +24,7 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   overloaded: 503,
   'journal.unavailable': 503,
   'act.refused': 409,
+  'call.unavailable': 503,
   'link.conflict': 409,
 }
 

@@ -1,9 +1,14 @@
 import type { CarrierQueue } from '../define/transport.ts'
 import type { ReadResult } from './port.ts'
 
-/** A queue at a broker, as it was declared. `inUse`: a lane group has a partition that it is for. */
+/**
+ * A queue at a broker, as it was declared. `inUse`: a lane group has a partition that it is for, and no queue of another
+ * name was declared for it since, as with another exchange.
+ */
 export interface KnownQueue extends Omit<CarrierQueue, 'types'> {
   readonly transport: string
+  /** When it was last declared, as the journal writes it: to be compared, not read. */
+  readonly declaredAt: string
   readonly inUse: boolean
 }
 

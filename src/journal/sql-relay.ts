@@ -45,9 +45,10 @@ export function sqlRelay(database: Database): RelayJournal {
 
     queues: () =>
       database.query<KnownQueue>({
-        text: `SELECT q.transport, q.queue, q.grp AS "group", q.part, q.parts,
+        text: `SELECT q.transport, q.queue, q.grp AS "group", q.part, q.parts, q.declared_at::text AS "declaredAt",
                       EXISTS (SELECT FROM lane_groups g JOIN flows f ON f.grp = g.grp AND NOT f.removed
-                              WHERE g.grp = q.grp AND g.part = q.part AND g.parts = q.parts) AS "inUse"
+                              WHERE g.grp = q.grp AND g.part = q.part AND g.parts = q.parts)
+                      AND q.declared_at = max(q.declared_at) OVER (PARTITION BY q.transport, q.grp, q.part, q.parts) AS "inUse"
                FROM broker_queues q ORDER BY q.transport, q.queue`,
       }),
 

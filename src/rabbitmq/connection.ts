@@ -29,12 +29,19 @@ export function addressOf(what: string, url: string): string {
   return `${parsed.protocol}//${parsed.host}${path}`
 }
 
-/** Begins to connect, and connects again with growing pauses whenever the connection is lost, until it is ended. */
-export function openConnection({ url, tls }: BrokerOptions, name: string): Connection {
+/**
+ * Begins to connect, and connects again with growing pauses whenever the connection is lost, until it is ended.
+ * `longestPauseMs`: default 10 s.
+ */
+export function openConnection(
+  { url, tls, longestPauseMs = times.retryHigh }: BrokerOptions & { readonly longestPauseMs?: number },
+  name: string,
+): Connection {
   return new rabbitmqClient.Connection({
     url,
     ...(tls && { tls }),
     ...times,
+    retryHigh: longestPauseMs,
     heartbeat: heartbeatSeconds,
     connectionName: name,
   })

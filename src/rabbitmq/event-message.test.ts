@@ -74,9 +74,12 @@ describe('a hint', () => {
     expect(hintOf({ headers, body: { big: 1 } })).toEqual({ seq: 41 })
   })
 
-  it.each([undefined, null, 'many', 0, -1, 1.5, Number.MAX_VALUE, {}])('is none with the seq %j', (seq) => {
-    expect(
-      hintOf({ headers: { 'busbar-seq': seq, 'cloudEvents:id': 'x' }, body: Buffer.from('{}') }),
-    ).toBeUndefined()
-  })
+  it.each([undefined, null, 'many', 0, -1, 1.5, Number.MAX_VALUE, {}, Object.create(null), [1]])(
+    'is none with the seq %j',
+    (seq: unknown) => {
+      expect(
+        hintOf({ headers: { 'busbar-seq': seq, 'cloudEvents:id': 'x' }, body: Buffer.from('{}') }),
+      ).toBeUndefined()
+    },
+  )
 })

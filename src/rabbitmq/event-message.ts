@@ -88,10 +88,12 @@ export function hintOf(
   message: { readonly headers?: Record<string, unknown>; readonly body: unknown } & Oversize,
 ): Hint | undefined {
   const { headers = {}, body, oversize = false } = message
-  const seq = Number(headers[seqHeader])
-  if (!Number.isSafeInteger(seq) || seq < 1) return undefined
+  const seq = headers[seqHeader]
+  // Anybody may have sent it: a header may be a table, which cannot even be asked for its number.
+  if (typeof seq !== 'number' || !Number.isSafeInteger(seq) || seq < 1) return undefined
   const id = headers['cloudEvents:id']
-  const receivedAt = Number(headers[receivedHeader])
-  if (oversize || typeof id !== 'string' || !Buffer.isBuffer(body)) return { seq }
+  const receivedAt = headers[receivedHeader]
+  if (oversize || typeof id !== 'string' || typeof receivedAt !== 'number' || !Buffer.isBuffer(body))
+    return { seq }
   return { seq, payload: { id, receivedAt, body } }
 }

@@ -8,23 +8,28 @@ import { eventMessage } from './event-message.ts'
 const confirmMs = 10_000
 const readyMs = 5_000
 const readyPollMs = 50
-/** RabbitMQ 4 refuses larger messages, and closes the channel on which one came. */
-const maxBodyBytes = 16 * 1_048_576
 /** What goes out together; a socket takes about so much at once. */
 const maxTogetherBytes = 48 * 1_024
+/** RabbitMQ 4 refuses larger messages, and closes the channel on which one came. */
+const maxBodyBytes = 16 * 1_048_576
+
+/** A channel and what is given to it, one batch after the other, until something on it is in doubt. */
+interface Line {
+  opening: Promise<Channel> | undefined
+  sending: Promise<unknown>
+  readonly end: AbortController
+}
 
 /**
  * Publishes events with confirms on one channel, in the order in which they are given, also while earlier ones are not
- * confirmed yet. Once some are in doubt the channel is closed, and what was given after them is in doubt too: of those
- * that are given then, none overtakes another. While the broker is away or blocks publishers it sends nothing, so that
- * nothing piles up in memory. An event of more than 16 MiB is left out: its owner finds it in the log.
+ * confirmed yet. Once some are in doubt the channel is closed, so that none of what was given before comes later than that.
+ * While the broker is away or blocks publishers nothing is sent, so that nothing piles up in memory. An event of more than
+ * 16 MiB is left out: its owner finds it in the log.
  */
 export class EventPublisher {
   readonly #connection: Connection
   readonly #exchange: string
-  #opening: Promise<Channel> | undefined
-  /** Of what was given last: it is sent, or is not going to be. */
-  #sent: Promise<unknown> = Promise.resolve()
+  #line: Line | undefined
   #closed = false
 
   constructor(connection: Connection, exchange: string) {
@@ -32,24 +37,26 @@ export class EventPublisher {
     this.#exchange = exchange
   }
 
+  /** Whether it is connected, and not blocked. */
+  get ready(): boolean {
+    return this.#connection.ready
+  }
+
   async publish(events: readonly CarriedEvent[]): Promise<void> {
-    if (!this.#connection.ready) await this.#ready()
-    const opening = (this.#opening ??= this.#open())
-    const attempt = new AbortController()
+    const line = (this.#line ??= newLine())
     const timeout = Promise.withResolvers<never>()
     const timer = setTimeout(
       () => timeout.reject(new Error(`the broker has not confirmed within ${confirmMs / 1_000} s`)),
       confirmMs,
     )
-    const sending = this.#sent.then(() => this.#send(opening, events, attempt.signal))
-    this.#sent = sending.catch(() => undefined)
+    const confirms = line.sending.then(() => this.#send(line, events))
+    line.sending = confirms.catch(() => undefined)
     try {
-      await Promise.race([sending.then(({ confirms }) => Promise.all(confirms)), timeout.promise])
+      await Promise.race([confirms.then(allOf), timeout.promise])
     } catch (error) {
-      attempt.abort()
-      // What of it has arrived is not known, nor whether the rest would keep its place: from a new channel on, once more.
-      if (this.#opening === opening) this.#opening = undefined
-      void opening.then((channel) => channel.close()).catch(() => undefined)
+      if (this.#line === line) this.#line = undefined
+      line.end.abort()
+      void closed(line)
       throw error
     } finally {
       clearTimeout(timer)
@@ -59,30 +66,18 @@ export class EventPublisher {
   /** Ends the connection; what is under way rejects. Safe to call twice. */
   async close(): Promise<void> {
     this.#closed = true
-    const closing = this.#opening?.then((channel) => channel.close()) ?? Promise.resolve()
-    await endConnection(this.#connection, closing)
-  }
-
-  async #ready(): Promise<void> {
-    const until = performance.now() + readyMs
-    while (!this.#connection.ready) {
-      if (this.#closed || performance.now() > until)
-        throw new Error('there is no connection to the broker, or it blocks publishers')
-      await new Promise((resolve) => setTimeout(resolve, readyPollMs))
-    }
+    await endConnection(this.#connection, this.#line ? closed(this.#line) : Promise.resolve())
   }
 
   /** Resolves when all are sent, with their confirms. */
-  async #send(
-    opening: Promise<Channel>,
-    events: readonly CarriedEvent[],
-    signal: AbortSignal,
-  ): Promise<{ readonly confirms: readonly Promise<void>[] }> {
-    const channel = await opening
+  async #send(line: Line, events: readonly CarriedEvent[]): Promise<readonly Promise<void>[]> {
+    await this.#whenReady()
+    const channel = await (line.opening ??= this.#open())
     const confirms: Promise<void>[] = []
-    for (let next = 0; next < events.length;) {
+    let next = 0
+    while (next < events.length) {
       // Too late: the same events may be under way on another channel.
-      if (signal.aborted) throw new Error('the broker took nothing any more')
+      if (line.end.signal.aborted) throw new Error('the channel to the broker has been given up')
       await together(channel, () => {
         for (let bytes = 0; next < events.length && bytes < maxTogetherBytes; next++) {
           const { envelope, body } = eventMessage(this.#exchange, events[next] as CarriedEvent)
@@ -94,7 +89,16 @@ export class EventPublisher {
         }
       })
     }
-    return { confirms }
+    return confirms
+  }
+
+  async #whenReady(): Promise<void> {
+    const until = performance.now() + readyMs
+    while (!this.#connection.ready) {
+      if (this.#closed || performance.now() > until)
+        throw new Error('there is no connection to the broker, or it blocks publishers')
+      await new Promise((resolve) => setTimeout(resolve, readyPollMs))
+    }
   }
 
   async #open(): Promise<Channel> {
@@ -104,4 +108,17 @@ export class EventPublisher {
     await channel.confirmSelect()
     return channel
   }
+}
+
+function newLine(): Line {
+  return { opening: undefined, sending: Promise.resolve(), end: new AbortController() }
+}
+
+async function closed({ opening }: Line): Promise<void> {
+  const channel = await opening?.catch(() => undefined)
+  await channel?.close()
+}
+
+async function allOf(confirms: readonly Promise<void>[]): Promise<void> {
+  await Promise.all(confirms)
 }

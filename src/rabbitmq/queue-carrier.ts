@@ -25,11 +25,11 @@ interface Held {
 
 /** Bindings are new, or messages were lost meanwhile: for so long the owner follows the log itself. */
 const catchUpMs = 1_000
-/** It has failed the owner: likewise. */
-const distrustMs = 10_000
+/** It has failed the owner: likewise, and longer each time until it is of use again, as while the relay lags behind. */
+const distrustMs = { first: 10_000, longest: 80_000 }
 /** Unwanted for so long, its messages are given back. */
 const patienceMs = 2_000
-const retryMs = { first: 250, longest: 5_000 }
+const retryMs = { first: 250, longest: 2_000 }
 /** A broker that does not answer must not keep an owner from handing over. */
 const closeMs = 1_500
 
@@ -52,6 +52,7 @@ export class QueueCarrier implements Carrier {
   /** By `performance.now()`; it carries from then on, as long as it consumes. */
   #trustedFrom = Number.POSITIVE_INFINITY
   #distrustedUntil = 0
+  #distrustMs = distrustMs.first
   #unwantedSince: number | undefined
   #pauseMs = retryMs.first
   #timer: NodeJS.Timeout | undefined
@@ -82,6 +83,14 @@ export class QueueCarrier implements Carrier {
       performance.now() >= this.#trustedFrom &&
       this.#held.length < this.#deps.settings.prefetch
     )
+  }
+
+  get group(): string {
+    return this.#deps.request.group
+  }
+
+  get part(): number {
+    return this.#deps.request.part
   }
 
   get horizon(): number {
@@ -121,7 +130,8 @@ export class QueueCarrier implements Carrier {
   /** What it consumes by may be gone, such as the exchange, of which it would not hear: it begins again. */
   missed(): void {
     if (!this.carries) return
-    this.#distrustedUntil = performance.now() + distrustMs
+    this.#distrustedUntil = performance.now() + this.#distrustMs
+    this.#distrustMs = Math.min(this.#distrustMs * 2, distrustMs.longest)
     void this.#leave()
     this.#again()
   }
@@ -195,6 +205,7 @@ export class QueueCarrier implements Carrier {
       this.#horizon = Math.max(this.#horizon, seq)
       return this.#acknowledge(message.deliveryTag)
     }
+    if (seq > this.#readTo && this.carries) this.#distrustMs = distrustMs.first
     this.#held.push({ tag: message.deliveryTag, seq, arrival: this.#arrivals })
     this.#keep(hint)
     const isFull = this.#held.length >= this.#deps.settings.prefetch

@@ -35,16 +35,17 @@ export function queueName(
   return `${prefix}.${group}.${part}-${parts}`
 }
 
+/** RabbitMQ 4 drops a message after 20 deliveries, unless told otherwise; -1 means never there, but at once in 3.10. */
+const deliveryLimit = 1_000_000_000
+
 /**
  * A quorum queue, bounded: the log has what it drops, so an outage of one system does not fill the broker. In the order
- * in which they are tried: without the delivery limit that RabbitMQ 4 has by default, for versions that know it; for those
- * that do not; and whatever is there already.
+ * in which they are tried: as it is to be, and as it is there already.
  */
 export function queueDeclarations(queue: string, maxQueueLength: number): readonly QueueDeclaration[] {
   const bounded = { 'x-queue-type': 'quorum', 'x-max-length': maxQueueLength } as const
   return [
-    { queue, durable: true, arguments: { ...bounded, 'x-delivery-limit': -1 } },
-    { queue, durable: true, arguments: bounded },
+    { queue, durable: true, arguments: { ...bounded, 'x-delivery-limit': deliveryLimit } },
     { queue, passive: true },
   ]
 }

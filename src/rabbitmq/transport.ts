@@ -8,6 +8,7 @@ import type {
   TransportConfig,
   TransportConnection,
   TransportOptions,
+  TransportStanding,
 } from '../define/transport.ts'
 import { addressOf, endConnection, openConnection } from './connection.ts'
 import { EventPublisher } from './event-publisher.ts'
@@ -16,6 +17,8 @@ import { QueueCarrier } from './queue-carrier.ts'
 
 /** The data of larger events is read from the log. */
 const maxPayloadBytes = 1_048_576
+/** A broker that has come back carries again within ten seconds: pauses between tries are shorter than those of sources. */
+const longestPauseMs = 2_000
 
 /** What `rabbitmq` takes. */
 export interface RabbitmqOptions {
@@ -117,6 +120,19 @@ class RabbitmqConnection implements TransportConnection {
     return this.#ofQueue(async (channel) => (await channel.queueDelete({ queue })).messageCount)
   }
 
+  async reach(): Promise<void> {
+    const channel = await this.#consumers().acquire()
+    await channel.close()
+  }
+
+  standing(): TransportStanding {
+    const ready = [this.#consuming?.ready, this.#publishing?.ready].filter((each) => each !== undefined)
+    return {
+      connected: ready.length === 0 ? undefined : ready.every(Boolean),
+      partitions: [...this.#carriers].map(({ group, part, carries }) => ({ group, part, carries })),
+    }
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
@@ -135,7 +151,7 @@ class RabbitmqConnection implements TransportConnection {
   }
 
   #open(what: string): Connection {
-    const connection = openConnection(this.#broker, `busbar ${this.#how.hub} ${what}`)
+    const connection = openConnection({ ...this.#broker, longestPauseMs }, `busbar ${this.#how.hub} ${what}`)
     connection.on('error', this.#how.onError)
     return connection
   }

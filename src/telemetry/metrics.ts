@@ -1,4 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { TransportStanding } from '../define/transport.ts'
+import { relayMetrics, transportMetrics } from './transport-metrics.ts'
 
 /** What is true of the journal when the metrics are read. */
 export interface JournalFigures {
@@ -11,6 +13,8 @@ export interface JournalFigures {
   readonly parked: readonly { readonly flow: string; readonly count: number }[]
   readonly outbox: { readonly waiting: number; readonly oldestSeconds: number; readonly rejected: number }
   readonly expectations: readonly { readonly name: string; readonly open: number; readonly overdue: number }[]
+  /** Null where nothing is carried to a broker. */
+  readonly relay: { readonly behind: number; readonly oldestSeconds: number } | null
 }
 
 /** The metrics of one process, in Prometheus' text format; names and meanings are listed in docs/metrics.md. */
@@ -41,8 +45,11 @@ export interface Metrics {
 
 const breakerValue = { closed: 0, probing: 0.5, open: 1 } as const
 
-/** Creates the metrics; `figures` is asked once for each exposition. */
-export function createMetrics(figures: () => Promise<JournalFigures>): Metrics {
+/** Creates the metrics; `figures` and `standing`, of the broker in this process if there is one, are asked once for each exposition. */
+export function createMetrics(
+  figures: () => Promise<JournalFigures>,
+  standing: () => TransportStanding | undefined = () => undefined,
+): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const up = new Gauge({
@@ -55,10 +62,12 @@ export function createMetrics(figures: () => Promise<JournalFigures>): Metrics {
   const engine = engineMetrics(registry)
   const journal = journalMetrics(registry)
   const outbox = outboxMetrics(registry)
+  const relay = relayMetrics(registry)
+  const transport = transportMetrics(registry)
   return {
     ...ingress,
     ...engine,
-    carried: relayMetrics(registry),
+    carried: relay.carried,
     source,
     outbox: outbox.moved,
     contentType: registry.contentType,
@@ -67,6 +76,8 @@ export function createMetrics(figures: () => Promise<JournalFigures>): Metrics {
       up.set(known ? 1 : 0)
       journal(known ?? { groups: [], systems: [], parked: [], expectations: [] })
       outbox.figures(known?.outbox)
+      relay.figures(known?.relay ?? null)
+      transport(standing())
       return registry.metrics()
     },
   }
@@ -172,25 +183,7 @@ function engineMetrics(registry: Registry): Pick<Metrics, 'attempt' | 'run'> {
   }
 }
 
-function relayMetrics(registry: Registry): Metrics['carried'] {
-  const registers = [registry]
-  const carried = new Counter({
-    name: 'busbar_relay_events_total',
-    help: 'Events that this process has carried to the broker',
-    registers,
-  })
-  const position = new Gauge({
-    name: 'busbar_relay_position',
-    help: 'Position in the log up to which this process has carried events to the broker',
-    registers,
-  })
-  return (events, to) => {
-    carried.inc(events)
-    position.set(to)
-  }
-}
-
-function journalMetrics(registry: Registry): (figures: Omit<JournalFigures, 'outbox'>) => void {
+function journalMetrics(registry: Registry): (figures: Omit<JournalFigures, 'outbox' | 'relay'>) => void {
   const gauge = (name: string, help: string, label: string) =>
     new Gauge({ name, help, labelNames: [label], registers: [registry] })
   const pending = gauge('busbar_pending_events', 'Events a lane group has not reached yet', 'group')

@@ -70,6 +70,7 @@ async function metricNames(): Promise<ReadonlySet<string>> {
     parked: [],
     outbox: { waiting: 0, oldestSeconds: 0, rejected: 0 },
     expectations: [],
+    relay: { behind: 0, oldestSeconds: 0 },
   })).text()
   return new Set([...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name = '']) => name))
 }

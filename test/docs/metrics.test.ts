@@ -5,13 +5,17 @@ import { createMetrics } from '../../src/telemetry/metrics.ts'
 const text = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8')
 
 it('docs/metrics.md lists each metric with its type and labels, and no other', async () => {
-  const metrics = createMetrics(async () => ({
-    groups: [{ group: 'g', pending: 1, oldestSeconds: 1 }],
-    systems: [{ system: 's', breaker: 'open' }],
-    parked: [{ flow: 'f', count: 1 }],
-    outbox: { waiting: 1, oldestSeconds: 1, rejected: 1 },
-    expectations: [{ name: 'e', open: 1, overdue: 1 }],
-  }))
+  const metrics = createMetrics(
+    async () => ({
+      groups: [{ group: 'g', pending: 1, oldestSeconds: 1 }],
+      systems: [{ system: 's', breaker: 'open' }],
+      parked: [{ flow: 'f', count: 1 }],
+      outbox: { waiting: 1, oldestSeconds: 1, rejected: 1 },
+      expectations: [{ name: 'e', open: 1, overdue: 1 }],
+      relay: { behind: 1, oldestSeconds: 1 },
+    }),
+    () => ({ connected: true, partitions: [{ group: 'g', part: 0, carries: true }] }),
+  )
   metrics.attempt({ flow: 'f', system: 's', outcome: 'succeeded', ms: 1 })
   metrics.run({ flow: 'f', outcome: 'succeeded' })
   metrics.refused('event.invalid')

@@ -56,6 +56,7 @@ it.each([
   ['src/rabbitmq/system.ts', 'AmqpSystemOptions'],
   ['src/rabbitmq/call.ts', 'AmqpPublishOptions'],
   ['src/rabbitmq/connection.ts', 'BrokerOptions'],
+  ['src/rabbitmq/transport.ts', 'RabbitmqOptions'],
 ])('docs/rabbitmq.md names every member of %s %s', (file, name) => {
   const page = readFileSync(join(root, 'docs/rabbitmq.md'), 'utf8')
   const members = membersOf(file, name)

@@ -88,6 +88,10 @@ export class RoleNode {
     this.#child?.kill(signal)
   }
 
+  get pid(): number | undefined {
+    return this.#child?.pid
+  }
+
   get ended(): Promise<string> {
     return this.#ended
   }
@@ -101,10 +105,11 @@ export interface Stage {
   close(): Promise<void>
 }
 
-export async function openStage(): Promise<Stage> {
+/** On the PostgreSQL at `url`, which may be one that the test kills. */
+export async function openStage(url = databaseUrl): Promise<Stage> {
   const schema = `roles_${randomBytes(6).toString('hex')}`
-  const client = new pg.Client({ connectionString: databaseUrl, options: `-c search_path=${schema}` })
-  await client.connect()
+  const pool = new pg.Pool({ connectionString: url, max: 1, options: `-c search_path=${schema}` })
+  pool.on('error', () => undefined) // it was killed: the next query connects again
   const target = new Target()
   const address = await target.open()
   const nodes: RoleNode[] = []
@@ -112,7 +117,7 @@ export async function openStage(): Promise<Stage> {
     target,
     async node(settings) {
       const node = new RoleNode({
-        url: databaseUrl,
+        url,
         schema,
         target: address,
         port: await freePort(),
@@ -123,13 +128,13 @@ export async function openStage(): Promise<Stage> {
       nodes.push(node)
       return node
     },
-    sql: async <Row extends pg.QueryResultRow>(text: string) => (await client.query<Row>(text)).rows,
+    sql: async <Row extends pg.QueryResultRow>(text: string) => (await pool.query<Row>(text)).rows,
     async close() {
       for (const node of nodes) node.signal('SIGKILL')
       await Promise.all(nodes.map((node) => node.ended))
       await target.close()
-      await client.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
-      await client.end()
+      await pool.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
+      await pool.end()
     },
   }
 }

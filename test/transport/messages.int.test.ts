@@ -98,7 +98,7 @@ describeWithBroker('messages', () => {
     await rig.until(() => erp.applied.size >= total)
     await pause(1_000)
     expect(erp.sends.length).toBe(total)
-    expect(outOfOrder(erp)).toEqual([])
+    expect(outOfOrder(erp.arrivals)).toEqual([])
   })
 
   it('that are none of the hub, or of another log, are given back and forgotten', async () => {

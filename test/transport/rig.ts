@@ -17,7 +17,7 @@ import { sqlRelay } from '../../src/journal/sql-relay.ts'
 import { rabbitmq } from '../../src/rabbitmq/index.ts'
 import type { RabbitmqOptions } from '../../src/rabbitmq/transport.ts'
 import { log } from '../../src/define/transport.ts'
-import type { Rig, RigWorker, StartOptions, StubSystem } from '../scenario/rig.ts'
+import type { Arrival, Rig, RigWorker, StartOptions } from '../scenario/rig.ts'
 import { databaseUrl, openRig } from '../scenario/rig.ts'
 import { amqpUrl, uniqueName } from '../rabbitmq/rig.ts'
 
@@ -59,15 +59,19 @@ export interface TransportRig extends Rig {
 export type OpenTransport = (options?: Partial<RabbitmqOptions>) => Promise<TransportRig>
 
 /** Workers read the log. */
-export const openLogRig: OpenTransport = () => openTransportRig(log(), '')
+export const openLogRig: OpenTransport = () => openTransportRig(log(), '', false)
 
 /** Over the shared broker, or the one at `url`. */
 export const openRabbitmqRig: OpenTransport = (options = {}) => {
-  const exchange = options.exchange ?? uniqueName('transport')
-  return openTransportRig(rabbitmq({ url: amqpUrl, ...options, exchange }), exchange)
+  const exchange = uniqueName('transport')
+  return openTransportRig(rabbitmq({ url: amqpUrl, ...options, exchange }), exchange, !options.url)
 }
 
-async function openTransportRig(config: TransportConfig, exchange: string): Promise<TransportRig> {
+async function openTransportRig(
+  config: TransportConfig,
+  exchange: string,
+  isShared: boolean,
+): Promise<TransportRig> {
   const rig = await openRig()
   const closers: (() => Promise<void>)[] = []
   const carriers: SeenCarrier[] = []
@@ -117,9 +121,10 @@ async function openTransportRig(config: TransportConfig, exchange: string): Prom
     },
 
     async close() {
-      const broker = config.connect && connect()
       await rig.close()
       for (const close of closers.reverse()) await close()
+      if (!isShared) return // a broker of one's own goes as a whole
+      const broker = connect()
       for (const queue of new Set(queues.map((each) => each.queue)))
         await broker?.removeQueue(queue).catch(() => undefined)
       await broker?.close()
@@ -191,10 +196,10 @@ function startRelay(
 }
 
 /** Orders of a key that arrived before an earlier one of it had; none where the promise holds. */
-export function outOfOrder(erp: StubSystem): string[] {
+export function outOfOrder(arrivals: readonly Arrival[]): string[] {
   const last = new Map<string, number>()
   const broken: string[] = []
-  for (const { order } of erp.arrivals) {
+  for (const { order } of arrivals) {
     if (order.revision <= (last.get(order.number) ?? 0)) broken.push(`${order.number}${order.revision}`)
     else last.set(order.number, order.revision)
   }

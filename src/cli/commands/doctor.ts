@@ -11,9 +11,10 @@ import { exitCode } from '../exit-code.ts'
 import { withDatabase } from '../journal.ts'
 import { table } from '../table.ts'
 import { partsOf } from '../words.ts'
+import { brokerFinding, relayFindings } from './doctor-transport.ts'
 
 /** One thing that was looked at. */
-interface Finding {
+export interface Finding {
   readonly what: string
   readonly state: 'ok' | 'warning' | 'fault'
   readonly says: string
@@ -41,6 +42,7 @@ async function doctor(context: Context): Promise<void> {
       says: `${file}: ${partsOf(config)}`,
     })
     findings.push(...(await journalFindings(config)))
+    findings.push(await brokerFinding(config))
     findings.push(...(await Promise.all([...config.systems.values()].map(systemFinding))))
   }
   const styles = { ok: 'green', warning: 'yellow', fault: 'red' } as const
@@ -90,6 +92,7 @@ async function databaseFindings(
     await checkMigrated(database)
     findings.push({ what: 'migrations', state: 'ok', says: 'all applied' })
     findings.push(await keyFinding(database, config))
+    findings.push(...(await relayFindings(database, config)))
   } catch (error) {
     const missing = error instanceof BusbarError && error.code === 'journal.not-migrated'
     const says = error instanceof Error ? error.message : String(error)

@@ -8,6 +8,7 @@ import { facts, table } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
 import { styled } from '../terminal.ts'
 import { moment, number, span, words } from '../words.ts'
+import { brokerWords, lagWords } from './queues.ts'
 
 /** `status`, `systems`, `pause`, `resume`. */
 export function addOverviewCommands(program: Command, action: Action): void {
@@ -62,6 +63,7 @@ function describe(terminal: Terminal, now: Status): string {
         'open runs',
         `${number(open.parked)} parked, ${number(open.retrying)} retrying, ${number(open.waiting)} waiting, ${number(open.running)} running`,
       ],
+      ['transport', transportWords(now.transport)],
       ['workers', `${workers.live} live${workers.late > 0 ? `, ${workers.late} late` : ''}`],
       [
         'systems',
@@ -71,6 +73,13 @@ function describe(terminal: Terminal, now: Status): string {
     '',
     flows.length === 0 ? 'no flows' : table(terminal, columns, flows),
   ].join('\n')
+}
+
+function transportWords(transport: Status['transport']): string {
+  const { kind, relay } = transport
+  const broker = brokerWords(transport)
+  if (kind === 'log') return broker
+  return `${broker}; relay ${relay === null ? 'not begun' : lagWords(relay)}`
 }
 
 async function systems(context: Context, name: string | undefined): Promise<void> {

@@ -8,15 +8,18 @@ import { statusesOf } from './flows.ts'
 import { maxCounted, openByFlow, sumOf } from './open-counts.ts'
 import { outboxFacts } from './outbox.ts'
 import { listSystems } from './systems.ts'
+import { readTransportStatus } from './transport.ts'
+import type { TransportInUse } from './transport.ts'
 
-/** What is true now. Six bounded queries, one after another: not one snapshot, but of the same second. */
-export async function readStatus(database: Database): Promise<Status> {
+/** What is true now. Bounded queries, one after another: not one snapshot, but of the same second. */
+export async function readStatus(database: Database, carried: TransportInUse): Promise<Status> {
   const now = await moment(database)
   const behind = await backlogs(database)
   const open = sumOf((await openByFlow(database)).values())
   const systems = await listSystems(database)
   const outbox = await outboxFacts(database)
   const overdue = await overdueCount(database)
+  const transport = await readTransportStatus(database, carried)
   const standings = await flowStandings(database)
   const undeployed = standings
     .filter(({ deployed, open: runs, pending: waits }) => deployed === false && (runs > 0 || waits))
@@ -41,6 +44,7 @@ export async function readStatus(database: Database): Promise<Status> {
     maxCounted,
     pausedGroups: now.pausedGroups,
     outbox,
+    transport,
   }
   return {
     ...explainStatus({
@@ -65,6 +69,7 @@ export async function readStatus(database: Database): Promise<Status> {
     undeployed,
     stranded,
     pausedGroups: now.pausedGroups,
+    transport,
   }
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Limit, Moment, named, pageOf, Sentence, SeqText } from './common.ts'
 import { SystemStanding } from './system.ts'
+import { TransportStatus } from './transport.ts'
 
 const Count = z.number().int().nonnegative()
 
@@ -101,6 +102,7 @@ export const Status = named(
     /** Flows with open runs that cannot go on with what is deployed. */
     stranded: z.array(z.object({ flow: z.string(), runs: Count })),
     pausedGroups: z.array(z.string()),
+    transport: TransportStatus,
   }),
 )
 export type Status = z.infer<typeof Status>
