@@ -1,12 +1,16 @@
-import type pg from 'pg'
 import { BusbarError } from '../errors.ts'
+
+/** A connection as far as it is needed here: users' projects have no types of the driver. */
+interface Client {
+  query(text: string): Promise<{ readonly rows: readonly unknown[] }>
+}
 
 /**
  * Looks whether a new connection leads to the history of the database that the earlier ones led to. A standby that was
  * promoted, and a database restored to a moment, have a timeline of their own: where replication was asynchronous it lacks
  * the last commits, gives their numbers to other events, and would be told of outcomes and positions that are not its own.
  */
-export type TimelineGuard = (client: Pick<pg.ClientBase, 'query'>) => Promise<void>
+export type TimelineGuard = (client: Client) => Promise<void>
 
 // Unlike the control file, the name of the WAL file has the new timeline from the first commit after a promotion on.
 const text = `
@@ -39,10 +43,10 @@ export function oneTimeline(onOther: () => void): TimelineGuard {
 }
 
 /** Null: a standby. Undefined: the server does not say. */
-async function timelineOf(client: Pick<pg.ClientBase, 'query'>): Promise<string | null | undefined> {
+async function timelineOf(client: Client): Promise<string | null | undefined> {
   try {
-    const { rows } = await client.query<{ timeline: string | null }>(text)
-    return rows[0]?.timeline
+    const { rows } = await client.query(text)
+    return (rows[0] as { readonly timeline: string | null } | undefined)?.timeline
   } catch (error) {
     if (notTold.has((error as { code?: string }).code ?? '')) return undefined
     throw error
