@@ -126,8 +126,8 @@ export function appendColumns(events: readonly NewEvent[]): readonly string[] {
 }
 
 /**
- * The window is cut in the database: a rare type among ten million events costs a bounded scan of the primary key, and
- * no more than `maxBytes` of data travel. octet_length of a stored text does not read the text.
+ * The window is cut in the database: a rare type among ten million events costs a bounded scan of the primary key, no more
+ * than `limit` events are looked at, and no more than `maxBytes` of data travel. octet_length of a stored text does not read the text.
  */
 function readStatement(window: ReadWindow) {
   const { after, upTo, types, part, parts, slots, limit, maxBytes, known } = window
@@ -141,11 +141,12 @@ function readStatement(window: ReadWindow) {
   return {
     name: `read${isKnown ? '-unknown' : ''}${slots ? '-slots' : ''}`,
     text: `SELECT ${eventColumns}, total FROM (
-             SELECT e.seq, e.source, e.id, e.type, e.key, e.khash, e.received_at, e.ext, ${data} AS data,
-                    sum(octet_length(${data})) OVER (ORDER BY e.seq) AS bytes, row_number() OVER (ORDER BY e.seq) AS place, count(*) OVER () AS total
-             FROM events e
-             WHERE e.seq > $1 AND e.seq <= $2 AND e.type = ANY ($3::text[]) AND e.khash % $5::int = $4::int ${inSlots}
-             ORDER BY e.seq LIMIT $6
+             SELECT e.*, sum(octet_length(e.data)) OVER (ORDER BY e.seq) AS bytes, row_number() OVER (ORDER BY e.seq) AS place, count(*) OVER () AS total
+             FROM (
+               SELECT e.seq, e.source, e.id, e.type, e.key, e.khash, e.received_at, e.ext, ${data} AS data FROM events e
+               WHERE e.seq > $1 AND e.seq <= $2 AND e.type = ANY ($3::text[]) AND e.khash % $5::int = $4::int ${inSlots}
+               ORDER BY e.seq LIMIT $6
+             ) e
            ) w WHERE w.place = 1 OR w.bytes <= $7 ORDER BY seq`,
     values,
   }

@@ -31,7 +31,8 @@ export function watch(url: string, violations: string[]): { stop(): Promise<numb
 
 /**
  * Waits until every run has ended; parked ones are violations, but for poison, which chance alone can bring about (those
- * are retried), and for deals that a system refused and that are to be held, with those that wait behind them.
+ * are retried), for deals that a system refused and that are to be held, and for those whose last step may have had its
+ * effect and cannot be looked up before it is undone, with those that wait behind them.
  */
 export async function drained(
   url: string,
@@ -76,9 +77,10 @@ export async function drained(
 }
 
 /** A deal that was refused and is held, or waits behind such a one. */
-const held = `(EXISTS (SELECT FROM flows f WHERE f.id = r.flow AND f.name = 'deal-held') AND (
-  r.state = 4 AND r.status = 422
-  OR r.state = 1 AND EXISTS (SELECT FROM runs h WHERE h.grp = r.grp AND h.key = r.key AND h.state = 4 AND h.seq < r.seq)))`
+const held = `(EXISTS (SELECT FROM flows f WHERE f.id = r.flow AND (
+    f.name = 'deal-held' AND r.state = 4 AND r.status = 422 OR f.name LIKE 'deal-%' AND r.state = 4 AND r.code = 'step.undo-unknown'))
+  OR r.state = 1 AND EXISTS (SELECT FROM flows f WHERE f.id = r.flow AND f.name LIKE 'deal-%')
+     AND EXISTS (SELECT FROM runs h WHERE h.grp = r.grp AND h.key = r.key AND h.state = 4 AND h.seq < r.seq))`
 
 export async function dealRuns(url: string): Promise<DealRun[]> {
   return query(url, (sql) =>
