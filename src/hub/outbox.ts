@@ -1,5 +1,3 @@
-import { randomBytes } from 'node:crypto'
-import { hostname } from 'node:os'
 import type { Config } from '../define/config.ts'
 import { systemClock } from '../engine/clock.ts'
 import { OutboxRelay } from '../ingress/outbox-relay.ts'
@@ -8,6 +6,7 @@ import { sqlOutbox } from '../journal/sql-outbox.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Home } from './home.ts'
+import { newIdentity } from './presence.ts'
 import type { Session } from './session.ts'
 
 /** The relay of one process and the connection that it owns. */
@@ -44,7 +43,7 @@ export function openOutboxRelay(deps: {
     outbox: sqlOutbox(database),
     config,
     settings: config.outbox,
-    relay: `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`,
+    relay: newIdentity(),
     clock: systemClock,
     onAppended: (stretch) => session.appended(stretch),
     observe(move) {

@@ -1,5 +1,3 @@
-import { randomBytes } from 'node:crypto'
-import { hostname } from 'node:os'
 import { knownQueues } from '../control/queries/transport.ts'
 import type { Config } from '../define/config.ts'
 import type { Role } from '../define/roles.ts'
@@ -15,6 +13,7 @@ import { oneTimeline } from '../journal/timeline.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Home } from './home.ts'
+import { newIdentity } from './presence.ts'
 
 /** Queues that are named in a log line. */
 const mostNamed = 20
@@ -75,7 +74,7 @@ export async function tellLeftOver(parts: {
 
 /** The relay of this process. */
 export interface OpenedLogRelay {
-  /** The log has grown up to here. */
+  /** This process has appended a stretch, which need not be read again. */
   appended(stretch: Stretch): void
   /** Stops it, then ends its connection to the journal. Safe to call twice. */
   close(): Promise<void>
@@ -105,7 +104,7 @@ export function openLogRelay(parts: LogRelayParts): OpenedLogRelay {
     ending = ending.then(() => old.close())
   }
   return {
-    appended: (head) => current.appended(head),
+    appended: (stretch) => current.appended(stretch),
     async close() {
       closed = true
       await Promise.all([ending, current.close()])
@@ -135,7 +134,7 @@ function openOne(
   const relay = new LogRelay({
     journal: { ...sqlRelay(database), head: () => events.head() },
     transport: kind,
-    holder: `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`,
+    holder: newIdentity(),
     publish: (events) => connection.publish(events),
     clock: systemClock,
     onCarried: (events, position) => metrics.carried(events, position),

@@ -24,7 +24,7 @@ interface AppendRow {
 const separator = '\x1e'
 const noKey = '\x1f'
 
-export const eventColumns = `seq, source, id, type, key, khash, extract(epoch FROM received_at)::double precision * 1000 AS "receivedAt", data, ext`
+const eventColumns = `seq, source, id, type, key, khash, extract(epoch FROM received_at)::double precision * 1000 AS "receivedAt", data, ext`
 
 /** The log in SQL. `appends` is a database of one connection, so that an append never waits behind other calls. */
 export function sqlLog(database: Database, appends: Database): EventLog {
@@ -140,16 +140,22 @@ function readStatement(window: ReadWindow) {
   const inSlots = slots ? `AND e.khash % ${hashSlots} = ANY ($${values.push(slots)}::int[])` : ''
   return {
     name: `read${isKnown ? '-unknown' : ''}${slots ? '-slots' : ''}`,
-    text: `SELECT ${eventColumns}, total FROM (
-             SELECT e.*, sum(octet_length(e.data)) OVER (ORDER BY e.seq) AS bytes, row_number() OVER (ORDER BY e.seq) AS place, count(*) OVER () AS total
-             FROM (
-               SELECT e.seq, e.source, e.id, e.type, e.key, e.khash, e.received_at, e.ext, ${data} AS data FROM events e
-               WHERE e.seq > $1 AND e.seq <= $2 AND e.type = ANY ($3::text[]) AND e.khash % $5::int = $4::int ${inSlots}
-               ORDER BY e.seq LIMIT $6
-             ) e
-           ) w WHERE w.place = 1 OR w.bytes <= $7 ORDER BY seq`,
+    text: cutAfterBytes(
+      '$7',
+      `SELECT e.seq, e.source, e.id, e.type, e.key, e.khash, e.received_at, e.ext, ${data} AS data FROM events e
+       WHERE e.seq > $1 AND e.seq <= $2 AND e.type = ANY ($3::text[]) AND e.khash % $5::int = $4::int ${inSlots}
+       ORDER BY e.seq LIMIT $6`,
+    ),
     values,
   }
+}
+
+/** Of these events, in order, those whose data are within the bytes, one at least; `total` says how many there were. */
+export function cutAfterBytes(maxBytes: string, events: string): string {
+  return `SELECT ${eventColumns}, total FROM (
+            SELECT e.*, sum(octet_length(e.data)) OVER (ORDER BY e.seq) AS bytes, row_number() OVER (ORDER BY e.seq) AS place, count(*) OVER () AS total
+            FROM (${events}) e
+          ) w WHERE w.place = 1 OR w.bytes <= ${maxBytes} ORDER BY seq`
 }
 
 /** Known up to the end of the window, or up to the last event when it was cut off by its bounds. */

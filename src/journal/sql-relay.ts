@@ -1,7 +1,7 @@
 import type { Database } from './database.ts'
 import type { KnownQueue, RelayJournal } from './port-relay.ts'
 import type { StoredEvent } from './port.ts'
-import { eventColumns, readResult } from './sql-log.ts'
+import { cutAfterBytes, readResult } from './sql-log.ts'
 
 /** What the relay of a transport does, in SQL. */
 export function sqlRelay(database: Database): RelayJournal {
@@ -26,10 +26,10 @@ export function sqlRelay(database: Database): RelayJournal {
       const { after, upTo, limit, maxBytes } = window
       const rows = await database.query<StoredEvent & { total: number }>({
         name: 'read-all',
-        text: `SELECT ${eventColumns}, total FROM (
-                 SELECT e.*, sum(octet_length(e.data)) OVER (ORDER BY e.seq) AS bytes, row_number() OVER (ORDER BY e.seq) AS place, count(*) OVER () AS total
-                 FROM (SELECT * FROM events e WHERE e.seq > $1 AND e.seq <= $2 ORDER BY e.seq LIMIT $3) e
-               ) w WHERE w.place = 1 OR w.bytes <= $4 ORDER BY seq`,
+        text: cutAfterBytes(
+          '$4',
+          'SELECT * FROM events e WHERE e.seq > $1 AND e.seq <= $2 ORDER BY e.seq LIMIT $3',
+        ),
         values: [after, upTo, limit, maxBytes],
       })
       return readResult(rows, window)

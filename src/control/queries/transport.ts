@@ -56,12 +56,19 @@ export async function knownQueues(database: Database, kind: string): Promise<rea
 /** Whether the broker answers, how far the relay is, how many queues are left over. */
 export async function readTransportStatus(
   database: Database,
-  { kind, address, connection }: TransportInUse,
+  transport: TransportInUse,
 ): Promise<TransportStatus> {
-  const [reachable, relay, queues] = await Promise.all([
+  return statusOf(database, transport, await knownQueues(database, transport.kind))
+}
+
+async function statusOf(
+  database: Database,
+  { kind, address, connection }: TransportInUse,
+  queues: readonly KnownQueue[],
+): Promise<TransportStatus> {
+  const [reachable, relay] = await Promise.all([
     connection ? answers(connection) : null,
     relayOf(database, kind),
-    knownQueues(database, kind),
   ])
   return {
     kind,
@@ -74,8 +81,8 @@ export async function readTransportStatus(
 
 /** The same with every queue and its messages, as far as the broker says them in time. */
 export async function readTransport(database: Database, transport: TransportInUse): Promise<Transport> {
-  const status = await readTransportStatus(database, transport)
   const known = await knownQueues(database, transport.kind)
+  const status = await statusOf(database, transport, known)
   const lengths = status.reachable ? await lengthsOf(known, transport.connection) : new Map<string, number>()
   const queues = known.map(({ queue, group, part, parts, inUse }): BrokerQueue => ({
     queue,
