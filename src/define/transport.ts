@@ -22,24 +22,14 @@ export interface CarryRequest {
   readonly parts: number
   /** Events of these types. */
   readonly types: readonly string[]
-  /** Payload that may be held in memory; what is above it is read from the log. */
-  readonly maxBytes: number
   /** Something has come, or it cannot carry any more. */
   readonly onArrival: () => void
 }
 
-/** Data of an event, with that by which the owner makes sure that it is of the same event as the log's. */
-export interface CarriedPayload {
-  readonly id: string
-  /** Milliseconds since 1970, to the microsecond. */
-  readonly receivedAt: number
-  readonly data: string
-}
-
 /**
  * What a transport says to the owner of one partition: hints, never more. The owner reads the log up to where messages
- * have come, takes from them what data they have, and looks at the log now and then all the same: so it does no harm
- * when messages are lost, doubled, late or out of order.
+ * have come, and looks at the log now and then all the same: so it does no harm when messages are lost, doubled, late or
+ * out of order.
  */
 export interface Carrier {
   /** Whether its messages can be relied on to come now. When not, the owner follows the log itself. */
@@ -48,11 +38,7 @@ export interface Carrier {
   readonly horizon: number
   /** How many messages have come. */
   readonly arrivals: number
-  /** The seqs with `after < seq ≤ upTo` whose data is at hand. */
-  known(after: number, upTo: number): readonly number[]
-  /** The data of one of them. */
-  payload(seq: number): CarriedPayload | undefined
-  /** The owner has read the log up to here: of what is below, no data is asked for any more. */
+  /** The owner has read the log up to here. */
   readTo(seq: number): void
   /** Everything up to here has its outcome in the journal: messages may be acknowledged. */
   settledTo(seq: number): void

@@ -81,11 +81,10 @@ export class LogTail {
     return this.#past.findLast(({ at }) => at <= latest)?.head ?? 0
   }
 
-  /** Asks for the head now; those that ask meanwhile share the answer. */
+  /** Asks for the head now, and reads ahead; those that ask meanwhile share the answer. */
   refresh(): Promise<void> {
-    return (this.#asking ??= this.#log
-      .head()
-      .then((head) => void this.#moveTo(head))
+    return (this.#asking ??= this.#look()
+      .then(() => undefined)
       .finally(() => (this.#asking = undefined)))
   }
 
@@ -125,10 +124,7 @@ export class LogTail {
   async #poll(round: number): Promise<void> {
     while (!this.#stopped && round === this.#round) {
       try {
-        const head = await this.#log.head()
-        this.#onAnswer?.(head)
-        await this.#readAhead(head).catch(this.#onError) // then each reads for itself
-        const moved = this.#moveTo(head)
+        const moved = await this.#look()
         this.#pauseMs = this.#patient() ? patientMs : moved ? 2 : Math.min(this.#pauseMs * 2, 50)
         this.#remark()
       } catch (error) {
@@ -139,10 +135,17 @@ export class LogTail {
     }
   }
 
+  async #look(): Promise<boolean> {
+    const head = await this.#log.head()
+    this.#onAnswer?.(head)
+    await this.#readAhead(head).catch(this.#onError) // then each reads for itself
+    return this.#moveTo(head)
+  }
+
   /** One look for all instead of one for each; only what is new, and only where most of it is wanted soon. */
   async #readAhead(head: number): Promise<void> {
     const after = this.#head
-    if (!this.#log.read || head <= after || head - after > maxAhead || this.#patient()) return
+    if (!this.#log.read || head <= after || head - after > maxAhead) return
     const readers = new Set([...this.#readers].filter(({ readHead }) => head - readHead < nearTheEnd))
     if (readers.size < 2) return
     const { events, readTo } = await this.#log.read({

@@ -3,8 +3,6 @@ import type {
   GroupLease,
   KnownStep,
   OwnerJournal,
-  ReadResult,
-  ReadWindow,
   SequenceJournal,
   SequenceMark,
   StoredEvent,
@@ -89,7 +87,6 @@ export class Reading implements TailReader {
     const { group, part, parts } = deps.lease
     this.#carrier = deps.carry?.({
       ...{ group, part, parts, types: this.#types },
-      maxBytes: Math.floor(deps.maxBytes / 2),
       onArrival: () => this.#bell.ring(),
     })
     this.#carrier?.readTo(this.#readHead)
@@ -160,22 +157,26 @@ export class Reading implements TailReader {
 
   /** One stretch or window; false when there is nothing to read or no room. */
   async #step(): Promise<boolean> {
-    const { tail, room } = this.#deps
-    const limit = room()
+    const limit = this.#deps.room()
     this.#carrier?.want(limit > 0)
     if (limit <= 0) return false
-    const stretch = tail.after(this.#readHead, this)
-    if (stretch) {
-      const { part, parts } = this.#deps.lease
-      const events = stretch.events.filter(
-        (event) => this.#types.includes(event.type) && event.khash % parts === part,
-      )
-      await this.#admit(events, stretch.head)
-      return true
-    }
+    if (await this.#takeKnown()) return true
     const upTo = await this.#readable()
     if (upTo <= this.#readHead) return false
+    if (await this.#takeKnown()) return true // it was looked for meanwhile
     await this.#readWindow(limit, upTo)
+    return true
+  }
+
+  /** What continues exactly here and need not be read. */
+  async #takeKnown(): Promise<boolean> {
+    const stretch = this.#deps.tail.after(this.#readHead, this)
+    if (!stretch) return false
+    const { part, parts } = this.#deps.lease
+    const events = stretch.events.filter(
+      (event) => this.#types.includes(event.type) && event.khash % parts === part,
+    )
+    await this.#admit(events, stretch.head)
     return true
   }
 
@@ -204,41 +205,13 @@ export class Reading implements TailReader {
     const after = this.#readHead
     const upTo = Math.min(head, after + this.#window)
     const { part, parts } = lease
-    const { events, readTo } = await this.#read({
+    const { events, readTo } = await this.#deps.journal.read({
       ...{ after, upTo, types: this.#types, part, parts, limit, maxBytes },
     })
     this.#window = events.length > 0 ? windowSize : Math.min(this.#window * 2, largestWindow)
     const last = events.at(-1)
     if (last && this.#carrier && last.seq > this.#carrier.horizon) this.#carrier.missed()
     await this.#admit(events, readTo)
-  }
-
-  /** With the data that has been carried here, which the journal leaves out. */
-  async #read(window: ReadWindow): Promise<ReadResult> {
-    const { journal } = this.#deps
-    const known = this.#carrier?.known(window.after, window.upTo) ?? []
-    const result = await journal.read({ ...window, known })
-    if (known.length === 0) return result
-    const left = new Set(known)
-    const data = this.#carried(result.events.filter(({ seq }) => left.has(seq)))
-    const isWhole = result.events.every(({ seq }) => data.has(seq) || !left.has(seq))
-    // Given back meanwhile, or of another event with this number: once more, so that what is read stays bounded.
-    const whole = isWhole ? result : await journal.read({ ...window, known: [...data.keys()] })
-    const events = whole.events.map((event) => {
-      const carried = data.get(event.seq)
-      return carried === undefined ? event : { ...event, data: carried }
-    })
-    return { events, readTo: whole.readTo }
-  }
-
-  /** The data of these events, as far as it is at hand and theirs. */
-  #carried(events: readonly StoredEvent[]): ReadonlyMap<number, string> {
-    const data = new Map<number, string>()
-    for (const { seq, id, receivedAt } of events) {
-      const payload = this.#carrier?.payload(seq)
-      if (payload?.id === id && payload.receivedAt === receivedAt) data.set(seq, payload.data)
-    }
-    return data
   }
 
   async #admit(events: readonly StoredEvent[], readTo: number): Promise<void> {

@@ -92,8 +92,6 @@ export interface ReadWindow {
   readonly slots?: readonly number[]
   readonly limit: number
   readonly maxBytes: number
-  /** Seqs whose data need not be told: it may be left empty, and counts nothing. Default: none. */
-  readonly known?: readonly number[]
 }
 
 /** The events of a window, and the seq up to which it is now known. */

@@ -130,19 +130,14 @@ export function appendColumns(events: readonly NewEvent[]): readonly string[] {
  * than `limit` events are looked at, and no more than `maxBytes` of data travel. octet_length of a stored text does not read the text.
  */
 function readStatement(window: ReadWindow) {
-  const { after, upTo, types, part, parts, slots, limit, maxBytes, known } = window
+  const { after, upTo, types, part, parts, slots, limit, maxBytes } = window
   const values: unknown[] = [after, upTo, types, part, parts, limit, maxBytes]
-  // What is known already is not told again, and does not count.
-  const isKnown = known !== undefined && known.length > 0
-  const data = isKnown
-    ? `CASE WHEN e.seq = ANY ($${values.push(known)}::bigint[]) THEN '' ELSE e.data END`
-    : 'e.data'
   const inSlots = slots ? `AND e.khash % ${hashSlots} = ANY ($${values.push(slots)}::int[])` : ''
   return {
-    name: `read${isKnown ? '-unknown' : ''}${slots ? '-slots' : ''}`,
+    name: slots ? 'read-slots' : 'read',
     text: cutAfterBytes(
       '$7',
-      `SELECT e.seq, e.source, e.id, e.type, e.key, e.khash, e.received_at, e.ext, ${data} AS data FROM events e
+      `SELECT e.seq, e.source, e.id, e.type, e.key, e.khash, e.received_at, e.ext, e.data FROM events e
        WHERE e.seq > $1 AND e.seq <= $2 AND e.type = ANY ($3::text[]) AND e.khash % $5::int = $4::int ${inSlots}
        ORDER BY e.seq LIMIT $6`,
     ),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { CarriedEvent } from '../define/transport.ts'
-import { eventMessage, hintOf } from './event-message.ts'
+import { eventMessage } from './event-message.ts'
 
 const event: CarriedEvent = {
   seq: 41,
@@ -44,7 +44,7 @@ describe('an event as a message', () => {
     expect(envelope.contentType).toBe('application/json')
   })
 
-  it('is structured where its attributes are too long for headers, and a hint all the same', () => {
+  it('is structured where its attributes are too long for headers', () => {
     const extensions = Object.fromEntries(
       Array.from({ length: 8 }, (_, index) => [`ext${index}`, '"'.repeat(1_000)]),
     )
@@ -60,26 +60,6 @@ describe('an event as a message', () => {
       datacontenttype: 'application/x+json',
       data,
     })
-    expect(hintOf({ headers: envelope.headers as Record<string, unknown>, body })).toEqual({ seq: 41 })
+    expect(envelope.headers).toEqual({ 'busbar-seq': 41, 'busbar-received': event.receivedAt })
   })
-})
-
-describe('a hint', () => {
-  it('has the data with the id and moment of its event', () => {
-    const { envelope, body } = eventMessage('x', event)
-    const headers = envelope.headers as Record<string, unknown>
-    const payload = { id: 'A-1', receivedAt: event.receivedAt, body }
-    expect(hintOf({ headers, body })).toEqual({ seq: 41, payload })
-    expect(hintOf({ headers, body: Buffer.alloc(0), oversize: true })).toEqual({ seq: 41 })
-    expect(hintOf({ headers, body: { big: 1 } })).toEqual({ seq: 41 })
-  })
-
-  it.each([undefined, null, 'many', 0, -1, 1.5, Number.MAX_VALUE, {}, Object.create(null), [1]])(
-    'is none with the seq %j',
-    (seq: unknown) => {
-      expect(
-        hintOf({ headers: { 'busbar-seq': seq, 'cloudEvents:id': 'x' }, body: Buffer.from('{}') }),
-      ).toBeUndefined()
-    },
-  )
 })

@@ -1,11 +1,10 @@
 import type { Envelope } from 'rabbitmq-client'
 import { hashSlots } from '../define/transport.ts'
 import type { CarriedEvent } from '../define/transport.ts'
-import type { Oversize } from './keep-bytes.ts'
+import { seqHeader } from './hint-message.ts'
 import { routingKey } from './topology.ts'
 
-/** By which the owner finds the event in the log and knows that it is the same; no attributes of CloudEvents. */
-const seqHeader = 'busbar-seq'
+/** No attributes of CloudEvents, as is the event's number in the log. */
 const receivedHeader = 'busbar-received'
 /** All headers must fit into one frame, and a broker takes frames of 8 KiB at least. */
 const maxHeaderBytes = 7_000
@@ -74,26 +73,4 @@ function bytesOf(headers: Readonly<Record<string, string>>): number {
     (sum, [name, value]) => sum + name.length + Buffer.byteLength(value) + perHeaderBytes,
     0,
   )
-}
-
-/** What a message says of an event of the log. */
-export interface Hint {
-  readonly seq: number
-  /** Absent where the message does not hold the data as it is, or too much of it. */
-  readonly payload?: { readonly id: string; readonly receivedAt: number; readonly body: Buffer }
-}
-
-/** What the owner needs of a message; undefined for one that is none of ours. */
-export function hintOf(
-  message: { readonly headers?: Record<string, unknown>; readonly body: unknown } & Oversize,
-): Hint | undefined {
-  const { headers = {}, body, oversize = false } = message
-  const seq = headers[seqHeader]
-  // Anybody may have sent it: a header may be a table, which cannot even be asked for its number.
-  if (typeof seq !== 'number' || !Number.isSafeInteger(seq) || seq < 1) return undefined
-  const id = headers['cloudEvents:id']
-  const receivedAt = headers[receivedHeader]
-  if (oversize || typeof id !== 'string' || typeof receivedAt !== 'number' || !Buffer.isBuffer(body))
-    return { seq }
-  return { seq, payload: { id, receivedAt, body } }
 }

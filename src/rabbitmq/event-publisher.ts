@@ -1,8 +1,10 @@
-import type { Channel, Connection } from 'rabbitmq-client'
+import type { Channel, Connection, Envelope } from 'rabbitmq-client'
 import type { CarriedEvent } from '../define/transport.ts'
 import { endConnection } from './connection.ts'
 import { together } from './cork.ts'
 import { eventMessage } from './event-message.ts'
+import { hintMessages } from './hint-message.ts'
+import { declareExchanges, hintExchange } from './topology.ts'
 
 /** An alarm of the broker may last; the relay asks again then. */
 const confirmMs = 10_000
@@ -10,6 +12,7 @@ const readyMs = 5_000
 const readyPollMs = 50
 /** What goes out together; a socket takes about so much at once. */
 const maxTogetherBytes = 48 * 1_024
+const nothing = Buffer.alloc(0)
 /** RabbitMQ 4 refuses larger messages, and closes the channel on which one came. */
 const maxBodyBytes = 16 * 1_048_576
 
@@ -74,6 +77,11 @@ export class EventPublisher {
     await this.#whenReady()
     const channel = await (line.opening ??= this.#open())
     const confirms: Promise<void>[] = []
+    const publish = (envelope: Envelope, body: Buffer) => {
+      const confirm = channel.basicPublish(envelope, body)
+      confirm.catch(() => undefined) // whoever waits for all of them is told
+      confirms.push(confirm)
+    }
     let next = 0
     while (next < events.length) {
       // Too late: the same events may be under way on another channel.
@@ -83,10 +91,10 @@ export class EventPublisher {
           const { envelope, body } = eventMessage(this.#exchange, events[next] as CarriedEvent)
           if (body.length > maxBodyBytes) continue
           bytes += body.length
-          const confirm = channel.basicPublish(envelope, body)
-          confirm.catch(() => undefined) // whoever waits for all of them is told
-          confirms.push(confirm)
+          publish(envelope, body)
         }
+        if (next < events.length) return
+        for (const hint of hintMessages(hintExchange(this.#exchange), events)) publish(hint, nothing)
       })
     }
     return confirms
@@ -104,7 +112,7 @@ export class EventPublisher {
   async #open(): Promise<Channel> {
     const channel = await this.#connection.acquire({ emitErrorsFromChannel: true })
     channel.on('error', () => undefined) // whoever waits for a confirm is told
-    await channel.exchangeDeclare({ exchange: this.#exchange, type: 'topic', durable: true })
+    await declareExchanges(channel, this.#exchange)
     await channel.confirmSelect()
     return channel
   }

@@ -1,7 +1,6 @@
 import type { AsyncMessage, Channel, Connection } from 'rabbitmq-client'
-import type { CarriedPayload, Carrier, CarryRequest, TransportOptions } from '../define/transport.ts'
-import type { Hint } from './event-message.ts'
-import { hintOf } from './event-message.ts'
+import type { Carrier, CarryRequest, TransportOptions } from '../define/transport.ts'
+import { hintOf } from './hint-message.ts'
 import { declaredQueue } from './queue.ts'
 import { queueName } from './topology.ts'
 import type { RabbitmqSettings } from './transport.ts'
@@ -40,8 +39,6 @@ const closeMs = 1_500
 export class QueueCarrier implements Carrier {
   readonly #deps: QueueCarrierDeps
   readonly #queue: string
-  readonly #payloads = new Map<number, NonNullable<Hint['payload']>>()
-  #payloadBytes = 0
   /** As they came. */
   #held: Held[] = []
   #arrivals = 0
@@ -101,18 +98,8 @@ export class QueueCarrier implements Carrier {
     return this.#arrivals
   }
 
-  known(after: number, upTo: number): readonly number[] {
-    return [...this.#payloads.keys()].filter((seq) => seq > after && seq <= upTo)
-  }
-
-  payload(seq: number): CarriedPayload | undefined {
-    const payload = this.#payloads.get(seq)
-    return payload && { ...payload, data: payload.body.toString('utf8') }
-  }
-
   readTo(seq: number): void {
     this.#readTo = Math.max(this.#readTo, seq)
-    for (const known of this.#payloads.keys()) if (known <= seq) this.#drop(known)
   }
 
   /** All that are settled from the oldest on: one frame says it of them together. */
@@ -140,7 +127,6 @@ export class QueueCarrier implements Carrier {
     const isOurs = (held: Held) => held.seq <= seq || held.arrival > arrivals
     for (const held of this.#held) {
       if (isOurs(held)) continue
-      this.#drop(held.seq)
       this.#acknowledge(held.tag)
     }
     this.#held = this.#held.filter(isOurs)
@@ -198,32 +184,18 @@ export class QueueCarrier implements Carrier {
 
   #take(channel: Channel, message: AsyncMessage): void {
     if (channel !== this.#channel) return // of a channel that is given up: the broker delivers it again
-    const hint = hintOf(message)
+    const seq = hintOf(message) ?? 0
     this.#arrivals++
-    const { seq = 0 } = hint ?? {}
-    if (!hint || seq <= this.#settledTo) {
+    if (seq <= this.#settledTo) {
       this.#horizon = Math.max(this.#horizon, seq)
       return this.#acknowledge(message.deliveryTag)
     }
     if (seq > this.#readTo && this.carries) this.#distrustMs = distrustMs.first
     this.#held.push({ tag: message.deliveryTag, seq, arrival: this.#arrivals })
-    this.#keep(hint)
     const isFull = this.#held.length >= this.#deps.settings.prefetch
     if (seq <= this.#horizon && !isFull) return
     this.#horizon = Math.max(this.#horizon, seq)
     this.#deps.request.onArrival()
-  }
-
-  #keep({ seq, payload }: Hint): void {
-    if (!payload || seq <= this.#readTo || this.#payloads.has(seq)) return
-    if (this.#payloadBytes + payload.body.length > this.#deps.request.maxBytes) return
-    this.#payloads.set(seq, payload)
-    this.#payloadBytes += payload.body.length
-  }
-
-  #drop(seq: number): void {
-    this.#payloadBytes -= this.#payloads.get(seq)?.body.length ?? 0
-    this.#payloads.delete(seq)
   }
 
   #acknowledge(tag: number): void {
@@ -248,8 +220,6 @@ export class QueueCarrier implements Carrier {
     this.#channel = undefined
     this.#trustedFrom = Number.POSITIVE_INFINITY
     this.#held = []
-    this.#payloads.clear()
-    this.#payloadBytes = 0
   }
 
   #again(): void {

@@ -1,6 +1,6 @@
 import type { Channel, Connection } from 'rabbitmq-client'
 import type { CarryRequest, TransportOptions } from '../define/transport.ts'
-import { bindingKeys, queueDeclarations } from './topology.ts'
+import { bindingKeys, declareExchanges, hintExchange, queueDeclarations } from './topology.ts'
 import type { RabbitmqSettings } from './transport.ts'
 
 /** The queue of one partition. */
@@ -34,8 +34,8 @@ async function declare(
   declaration: Parameters<Channel['queueDeclare']>[0],
   { settings, request, queue }: QueueOptions,
 ): Promise<void> {
-  const { exchange } = settings
-  await channel.exchangeDeclare({ exchange, type: 'topic', durable: true })
+  const exchange = hintExchange(settings.exchange)
+  await declareExchanges(channel, settings.exchange)
   await channel.queueDeclare(declaration as never)
   const keys = bindingKeys(request.types, request.part, request.parts)
   await Promise.all(keys.map((routingKey) => channel.queueBind({ queue, exchange, routingKey })))

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Cmd, MethodParams } from 'rabbitmq-client'
+import type { Channel, Cmd, MethodParams } from 'rabbitmq-client'
 import { hashSlots } from '../define/transport.ts'
 
 /** A routing key is a short string of AMQP. */
@@ -25,6 +25,17 @@ export function bindingKeys(types: readonly string[], part: number, parts: numbe
 function routedType(type: string): string {
   const isPlain = Buffer.byteLength(type) <= maxRoutingKeyBytes - slotBytes && !wildcard.test(type)
   return isPlain ? type : createHash('sha256').update(type).digest('hex')
+}
+
+/** The exchange to which the queues of partitions are bound; the other is for everybody else. */
+export function hintExchange(exchange: string): string {
+  return `${exchange}.hints`
+}
+
+/** Declares both, so that whoever comes first finds them. */
+export async function declareExchanges(channel: Channel, exchange: string): Promise<void> {
+  for (const each of [exchange, hintExchange(exchange)])
+    await channel.exchangeDeclare({ exchange: each, type: 'topic', durable: true })
 }
 
 /** Of one partition; the number of partitions is in it, so that a change of it needs no bindings undone. */

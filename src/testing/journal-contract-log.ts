@@ -204,19 +204,6 @@ function windowCases(context: ContractContext): void {
     expect(readTo).toBe(head)
   })
 
-  it('may leave out the data of events that are known, and never that of others', async () => {
-    const journal = first(context)
-    const after = await journal.head()
-    const data = JSON.stringify('x'.repeat(5_000))
-    const { head } = await journal.append([event({ data }), event({ data }), event({ data: '"own"' })])
-    const known = [after + 1, after + 2]
-    const { events, readTo } = await journal.read(window({ after, upTo: head, known }))
-    expect(events.map((each) => each.seq)).toEqual([after + 1, after + 2, after + 3])
-    for (const each of events.slice(0, 2)) expect(['', data]).toContain(each.data)
-    expect(events[2]?.data).toBe('"own"')
-    expect(readTo).toBe(head)
-  })
-
   it('stops at the limit and says how far it has come', async () => {
     const journal = first(context)
     const after = await journal.head()
