@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { BusbarError } from '../errors.ts'
+import { addAuditCommands } from './commands/audit.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { addEventCommands } from './commands/events.ts'
 import { addExpectationCommands } from './commands/expectations.ts'
@@ -10,6 +11,7 @@ import { addKeyCommands } from './commands/keys.ts'
 import { addOutboxCommands } from './commands/outbox.ts'
 import { addLinkCommands } from './commands/links.ts'
 import { addOverviewCommands } from './commands/overview.ts'
+import { addUserCommands } from './commands/users.ts'
 import { addWorkerCommands } from './commands/workers.ts'
 import { addPublishCommand } from './commands/publish.ts'
 import { addQueueCommands } from './commands/queues.ts'
@@ -75,6 +77,8 @@ export function createProgram(terminal: Terminal): Command {
     addReplayCommand,
     addReplaysCommands,
     addKeyCommands,
+    addUserCommands,
+    addAuditCommands,
     addDoctorCommand,
   ])
     add(program, action)

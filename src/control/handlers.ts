@@ -1,5 +1,8 @@
+import type { Caller } from '../access/caller.ts'
 import { BusbarError } from '../errors.ts'
 import type { Database } from '../journal/database.ts'
+import { accessHandlers } from './access-handlers.ts'
+import type { AccessDoor } from './access-handlers.ts'
 import { actOnReplay } from './acts/act-on-replay.ts'
 import type { ReplayAct } from './acts/act-on-replay.ts'
 import { actOnRun } from './acts/act-on-run.ts'
@@ -13,7 +16,7 @@ import { removeFlow } from './acts/remove-flow.ts'
 import { removeQueue } from './acts/remove-queue.ts'
 import { planReplay } from './acts/plan-replay.ts'
 import { retryRuns } from './acts/retry-runs.ts'
-import { listAudit } from './queries/audit.ts'
+import { listAudit, verifyAudit } from './queries/audit.ts'
 import { findEvent, listEvents, seqOfEvent } from './queries/events.ts'
 import { listAwaited, listExpectations } from './queries/expectations.ts'
 import { listFlows } from './queries/flows.ts'
@@ -37,8 +40,10 @@ import type { RouteId, Routes } from './route-table.ts'
 /** Who asks, and where the answer is. */
 export interface Call {
   readonly database: Database
-  /** Stands in the audit trail. */
+  /** Stands in the audit trail: the caller's id. */
   readonly actor: string
+  readonly caller: Caller
+  readonly door: AccessDoor
   /** Absent: this process has no flows. */
   readonly code?: FlowCode | undefined
   readonly transport: TransportInUse
@@ -136,6 +141,8 @@ export const handlers: Handlers = {
   listWorkers: async ({ database }) => ({ items: await listWorkers(database) }),
   stats: ({ database }, query) => readStats(database, query),
   listAudit: ({ database }, query) => listAudit(database, query),
+  verifyAudit: ({ database }, query) => verifyAudit(database, query),
+  ...accessHandlers,
 }
 
 function replay(

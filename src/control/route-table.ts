@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { accessRoutes } from './access-routes.ts'
 import { act, defineRoute, read } from './route.ts'
 import { runRoutes } from './run-routes.ts'
 import { NamePath, ProblemChange, ProblemPath, RemovedFlow, Because, SkipBody } from './schema/act.ts'
@@ -12,10 +13,9 @@ import {
   ExpectationList,
   ExpectationPath,
 } from './schema/expectation.ts'
+import { AuditPage, AuditQuery, AuditVerified, VerifyAuditQuery } from './schema/audit.ts'
 import { EventDetail, EventPage, EventsQuery } from './schema/event.ts'
 import {
-  AuditPage,
-  AuditQuery,
   FlowList,
   Problem,
   ProblemPage,
@@ -374,6 +374,15 @@ export const routes = {
     query: AuditQuery,
     answer: AuditPage,
   }),
+  verifyAudit: defineRoute({
+    ...read,
+    path: '/audit/verify',
+    tag: 'overview',
+    summary: 'Whether the audit trail is as it was written; names the first entry that is not',
+    query: VerifyAuditQuery,
+    answer: AuditVerified,
+  }),
+  ...accessRoutes,
 } as const
 
 /** The table's type: what the client's methods and the server's handlers are typed by. */

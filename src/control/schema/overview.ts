@@ -134,24 +134,3 @@ export const StatsQuery = z.object({
   until: Moment.optional(),
 })
 export type StatsQuery = z.output<typeof StatsQuery>
-
-/** Who did what. */
-export const AuditEntry = named(
-  'AuditEntry',
-  'An act of a person or a token: who, what, when, why, before and after',
-  z.object({
-    id: z.number().int(),
-    at: Moment,
-    actor: z.string(),
-    verb: z.string(),
-    object: z.string(),
-    reason: z.string().nullable(),
-    before: z.unknown(),
-    after: z.unknown(),
-  }),
-)
-export type AuditEntry = z.infer<typeof AuditEntry>
-export const AuditQuery = z.object({ before: SeqText.optional(), limit: Limit })
-export type AuditQuery = z.output<typeof AuditQuery>
-export const AuditPage = named('AuditPage', 'One page of the audit trail, newest first', pageOf(AuditEntry))
-export type AuditPage = z.infer<typeof AuditPage>

@@ -1,0 +1,131 @@
+import type { Caller } from '../access/caller.ts'
+import { BusbarError } from '../errors.ts'
+import type { Database } from '../journal/database.ts'
+import type { CheckedInput, RouteScope } from './route.ts'
+import type { RouteId, Routes } from './route-table.ts'
+
+/** The systems that an act touches; undefined: it is for those who are not limited. */
+type Touched<Id extends RouteId> = (
+  database: Database,
+  input: CheckedInput<Routes[Id]>,
+) => Promise<readonly string[] | undefined> | readonly string[] | undefined
+
+// All systems of a flow's declaration; $1 its name.
+const systemsOfFlow = `
+SELECT DISTINCT s ->> 'system' AS system FROM flows f CROSS JOIN jsonb_array_elements(f.declaration -> 'steps') s
+WHERE f.name = $1 AND s ->> 'system' IS NOT NULL`
+
+/** A run is judged by the system it needs next; one that never ran, by all of its flow's. */
+async function ofRun(
+  database: Database,
+  { flow, seq, generation }: { readonly flow: string; readonly seq: number; readonly generation: number },
+): Promise<readonly string[]> {
+  const [run] = await database.query<{ system: string }>({
+    text: `SELECT s.name AS system FROM flows f JOIN runs r ON r.flow = f.id JOIN systems s ON s.id = r.system
+           WHERE f.name = $1 AND r.seq = $2::bigint AND r.gen = $3::smallint`,
+    values: [flow, seq, generation],
+  })
+  return run ? [run.system] : ofFlow(database, { flow })
+}
+
+async function ofFlow(database: Database, { flow }: { readonly flow: string }): Promise<readonly string[]> {
+  const rows = await database.query<{ system: string }>({ text: systemsOfFlow, values: [flow] })
+  return rows.map(({ system }) => system)
+}
+
+/** A step by the system it calls; one that calls none, by all of its flow's. */
+async function ofStep(
+  database: Database,
+  { flow, step }: { readonly flow: string; readonly step: string },
+): Promise<readonly string[]> {
+  const [row] = await database.query<{ system: string | null }>({
+    text: `SELECT s ->> 'system' AS system FROM flows f CROSS JOIN jsonb_array_elements(f.declaration -> 'steps') s
+           WHERE f.name = $1 AND s ->> 'name' = $2`,
+    values: [flow, step],
+  })
+  return row?.system == null ? ofFlow(database, { flow }) : [row.system]
+}
+
+async function ofGroup(database: Database, { name }: { readonly name: string }): Promise<readonly string[]> {
+  const rows = await database.query<{ system: string }>({
+    text: `SELECT DISTINCT s ->> 'system' AS system FROM flows f CROSS JOIN jsonb_array_elements(f.declaration -> 'steps') s
+           WHERE f.grp = $1 AND NOT f.removed AND s ->> 'system' IS NOT NULL`,
+    values: [name],
+  })
+  return rows.map(({ system }) => system)
+}
+
+async function ofReplay(database: Database, { id }: { readonly id: number }): Promise<readonly string[]> {
+  const [row] = await database.query<{ name: string }>({
+    text: 'SELECT f.name FROM replays r JOIN flows f ON f.id = r.flow WHERE r.id = $1::bigint',
+    values: [id],
+  })
+  return row ? ofFlow(database, { flow: row.name }) : []
+}
+
+async function ofProblem(
+  database: Database,
+  { fingerprint }: { readonly fingerprint: string },
+): Promise<readonly string[]> {
+  const rows = await database.query<{ system: string }>({
+    text: 'SELECT system FROM problems WHERE fp = $1',
+    values: [fingerprint],
+  })
+  return rows.map(({ system }) => system)
+}
+
+const ofName = (_: Database, { name }: { readonly name: string }) => [name]
+const ofSystem = (_: Database, { system }: { readonly system: string }) => [system]
+
+/** What is not named here (the outbox, queues, flows, expectations, whatever comes) is for those who are not limited. */
+const touched: { readonly [Id in RouteId]?: Touched<Id> } = {
+  retryRun: ofRun,
+  skipRun: ofRun,
+  compensateRun: ofFlow, // its undoing calls the systems of all its steps
+  editStep: ofStep,
+  supplyResult: ofStep,
+  skipStep: ofStep,
+  approveStep: ofStep,
+  refuseStep: ofStep,
+  retryRuns: (_, { system }) => (system === undefined ? undefined : [system]),
+  setLink: ofSystem,
+  removeLink: ofSystem,
+  planReplay: ofFlow,
+  startReplay: ofReplay,
+  pauseReplay: ofReplay,
+  resumeReplay: ofReplay,
+  cancelReplay: ofReplay,
+  pauseSystem: ofName,
+  resumeSystem: ofName,
+  pauseGroup: ofGroup,
+  resumeGroup: ofGroup,
+  changeProblem: ofProblem,
+}
+
+/** Refuses an act of somebody limited to systems that would touch another one. Throws `request.forbidden`. */
+export async function checkWithinSystems(
+  database: Database,
+  call: {
+    readonly caller: Caller
+    readonly id: RouteId
+    readonly scope: RouteScope
+    readonly input: unknown
+  },
+): Promise<void> {
+  const { id, input } = call
+  const { systems } = call.caller
+  if (!systems || call.scope !== 'operate') return
+  const find = touched[id] as Touched<never> | undefined
+  const found = await find?.(database, input as never)
+  if (!found)
+    throw new BusbarError(
+      'request.forbidden',
+      `you may act on ${systems.join(', ')} only, and this is not about one system${id === 'retryRuns' ? ': say which with "system"' : ''}`,
+    )
+  const other = found.find((system) => !systems.includes(system))
+  if (other !== undefined)
+    throw new BusbarError(
+      'request.forbidden',
+      `you may act on ${systems.join(', ')} only; this is about ${other}`,
+    )
+}
