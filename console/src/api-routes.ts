@@ -95,6 +95,7 @@ export const apiRoutes = {
   },
   listReplays: { method: 'GET', path: '/replays', query: ['before', 'limit'], body: [] },
   getReplay: { method: 'GET', path: '/replays/{id}', query: ['after', 'outcome', 'limit'], body: [] },
+  compareReplay: { method: 'POST', path: '/replays/{id}/compare', query: [], body: ['sample'] },
   startReplay: { method: 'POST', path: '/replays/{id}/start', query: [], body: ['reason'] },
   pauseReplay: { method: 'POST', path: '/replays/{id}/pause', query: [], body: ['reason'] },
   resumeReplay: { method: 'POST', path: '/replays/{id}/resume', query: [], body: ['reason'] },
