@@ -10,6 +10,7 @@ import { addInitCommand } from './commands/init.ts'
 import { addKeyCommands } from './commands/keys.ts'
 import { addOutboxCommands } from './commands/outbox.ts'
 import { addLinkCommands } from './commands/links.ts'
+import { addMcpCommand } from './commands/mcp.ts'
 import { addOverviewCommands } from './commands/overview.ts'
 import { addUserCommands } from './commands/users.ts'
 import { addWorkerCommands } from './commands/workers.ts'
@@ -80,6 +81,7 @@ export function createProgram(terminal: Terminal): Command {
     addUserCommands,
     addAuditCommands,
     addDoctorCommand,
+    addMcpCommand,
   ])
     add(program, action)
   for (const command of program.commands) command.exitOverride().configureHelp({ showGlobalOptions: true })
