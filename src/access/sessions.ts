@@ -95,11 +95,11 @@ export function listSessions(database: Database, userId: number): Promise<Sessio
   })
 }
 
-/** Ends one session of a user, or all of them; the number of those that ended. */
-export async function endSessions(database: Database, userId: number, id: string | 'all'): Promise<number> {
+/** Ends one session of a user, or without an id all of them; the number of those that ended. */
+export async function endSessions(database: Database, userId: number, id?: string): Promise<number> {
   const rows = await database.query({
-    text: `DELETE FROM sessions WHERE user_id = $1 AND ($2 = 'all' OR id = $2) RETURNING id`,
-    values: [userId, id],
+    text: `DELETE FROM sessions WHERE user_id = $1 AND ($2::text IS NULL OR id = $2) RETURNING id`,
+    values: [userId, id ?? null],
   })
   return rows.length
 }

@@ -57,7 +57,7 @@ export const accessHandlers: Pick<Handlers, keyof typeof accessRoutes> = {
   async endSessions({ database, caller, door }) {
     const { userId } = sessionOf(caller)
     door.takeToken()
-    return { ended: await endSessions(database, userId, 'all') }
+    return { ended: await endSessions(database, userId) }
   },
   async endSession({ database, caller }, { id }) {
     const ended = await endSessions(database, sessionOf(caller).userId, id)

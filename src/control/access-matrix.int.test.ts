@@ -138,15 +138,18 @@ function expected(scope: RouteScope, somebody: Somebody): 'may' | 401 | 403 {
 const personal: readonly string[] = ['changePassword', 'listSessions', 'endSession', 'endSessions']
 
 describe.each(everybody)('$as', (somebody) => {
-  it.each(
-    Object.entries(routes).map(([id, { scope }]) => ({ id: id as RouteId, scope: scope as RouteScope })),
-  )('asks for $id ($scope)', async ({ id, scope }) => {
-    const { status } = await (await somebody.come()).ask(id, inputOf(id))
-    const may =
-      personal.includes(id) && somebody.as !== 'nobody' && !somebody.person ? 403 : expected(scope, somebody)
-    if (may === 'may') expect([401, 403], `${id} answers ${status}`).not.toContain(status)
-    else expect(status).toBe(may)
-  })
+  it.each(Object.entries(routes).map(([id, { scope }]) => ({ id: id, scope: scope as RouteScope })))(
+    'asks for $id ($scope)',
+    async ({ id, scope }) => {
+      const { status } = await (await somebody.come()).ask(id, inputOf(id))
+      const may =
+        personal.includes(id) && somebody.as !== 'nobody' && !somebody.person
+          ? 403
+          : expected(scope, somebody)
+      if (may === 'may') expect([401, 403], `${id} answers ${status}`).not.toContain(status)
+      else expect(status).toBe(may)
+    },
+  )
 })
 
 describe('an operator limited to systems', () => {
@@ -154,6 +157,7 @@ describe('an operator limited to systems', () => {
     retryRun: { flow: 'to-SYSTEM', seq: 'SEQ' },
     skipRun: { flow: 'to-SYSTEM', seq: 'SEQ', reason: 'x' },
     compensateRun: { flow: 'to-SYSTEM', seq: 'SEQ', reason: 'x' },
+    previewStep: { flow: 'to-SYSTEM', seq: 'SEQ', step: 'send' },
     editStep: { flow: 'to-SYSTEM', seq: 'SEQ', step: 'send', data: {} },
     supplyResult: { flow: 'to-SYSTEM', seq: 'SEQ', step: 'send', result: {}, reason: 'x' },
     skipStep: { flow: 'to-SYSTEM', seq: 'SEQ', step: 'send', reason: 'x' },
@@ -163,6 +167,7 @@ describe('an operator limited to systems', () => {
     setLink: { kind: 'order', id: 'A', system: 'SYSTEM', external: '1', reason: 'x' },
     removeLink: { kind: 'order', id: 'A', system: 'SYSTEM', reason: 'x' },
     planReplay: { flow: 'to-SYSTEM', keys: 'same', all: true, reason: 'x' },
+    compareReplay: { id: 'SEQ' },
     startReplay: { id: 'SEQ' },
     pauseReplay: { id: 'SEQ' },
     resumeReplay: { id: 'SEQ' },

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { accessRoutes } from './access-routes.ts'
 import { act, defineRoute, read } from './route.ts'
+import { objectRoutes } from './object-routes.ts'
 import { runRoutes } from './run-routes.ts'
 import { NamePath, ProblemChange, ProblemPath, RemovedFlow, Because, SkipBody } from './schema/act.ts'
 import { SeqText } from './schema/common.ts'
@@ -59,6 +60,7 @@ export const routes = {
     summary: 'What is true now',
     answer: Status,
   }),
+  ...objectRoutes,
   listEvents: defineRoute({
     ...read,
     path: '/events',

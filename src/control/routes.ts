@@ -20,7 +20,7 @@ import { openApiDocument } from './openapi.ts'
 import type { Route } from './route.ts'
 import { apiPrefix, routes } from './route-table.ts'
 import type { RouteId } from './route-table.ts'
-import { checkWithinSystems } from './within-systems.ts'
+import { checkForLimited, checkWithinSystems } from './within-systems.ts'
 
 /** What the control API needs. */
 export interface ControlDeps {
@@ -37,6 +37,9 @@ export interface ControlDeps {
   /** Called with what failed and was not meant to; the caller of the API is told nothing of it. */
   readonly onError?: (error: unknown) => void
 }
+
+/** What a server of the control API needs: names in a path may have 600 characters, each of up to nine signs. */
+export const controlServerOptions = { routerOptions: { maxParamLength: 6_000 } } as const
 
 type Handler = (call: Call, input: Record<string, unknown>) => Promise<unknown>
 
@@ -83,7 +86,9 @@ function serve(
     bodyLimit: maxBodyBytes,
     // Before the body is read: who may not act must not make the server parse.
     onRequest: async (request) => {
-      callers.set(request, await admit(request, { ...deps, settings }, route.scope))
+      const caller = await admit(request, { ...deps, settings }, route.scope)
+      checkForLimited({ caller, id, scope: route.scope })
+      callers.set(request, caller)
       if (route.method === 'POST') checkContentType(request)
     },
     handler: async (request, reply) => {

@@ -82,6 +82,7 @@ const touched: { readonly [Id in RouteId]?: Touched<Id> } = {
   retryRun: ofRun,
   skipRun: ofRun,
   compensateRun: ofFlow, // its undoing calls the systems of all its steps
+  previewStep: ofStep,
   editStep: ofStep,
   supplyResult: ofStep,
   skipStep: ofStep,
@@ -91,6 +92,7 @@ const touched: { readonly [Id in RouteId]?: Touched<Id> } = {
   setLink: ofSystem,
   removeLink: ofSystem,
   planReplay: ofFlow,
+  compareReplay: ofReplay,
   startReplay: ofReplay,
   pauseReplay: ofReplay,
   resumeReplay: ofReplay,
@@ -102,30 +104,32 @@ const touched: { readonly [Id in RouteId]?: Touched<Id> } = {
   changeProblem: ofProblem,
 }
 
+/** What is asked for, by whom. */
+interface Asked {
+  readonly caller: Caller
+  readonly id: RouteId
+  readonly scope: RouteScope
+}
+
+/** Refuses what is never for somebody limited to systems, before anything of the request is read. Throws `request.forbidden`. */
+export function checkForLimited({ caller: { systems }, id, scope }: Asked): void {
+  if (systems && scope === 'operate' && !touched[id])
+    throw new BusbarError(
+      'request.forbidden',
+      `you may act on ${systems.join(', ')} only, and this is not about one system`,
+    )
+}
+
 /** Refuses an act of somebody limited to systems that would touch another one. Throws `request.forbidden`. */
 export async function checkWithinSystems(
   database: Database,
-  call: {
-    readonly caller: Caller
-    readonly id: RouteId
-    readonly scope: RouteScope
-    readonly input: unknown
-  },
+  { caller: { systems }, id, scope, input }: Asked & { readonly input: unknown },
 ): Promise<void> {
-  const { id, input } = call
-  const { systems } = call.caller
-  if (!systems || call.scope !== 'operate') return
+  if (!systems || scope !== 'operate') return
   const find = touched[id] as Touched<never> | undefined
   const found = await find?.(database, input as never)
-  if (!found)
-    throw new BusbarError(
-      'request.forbidden',
-      `you may act on ${systems.join(', ')} only, and this is not about one system${id === 'retryRuns' ? ': say which with "system"' : ''}`,
-    )
+  const only = `you may act on ${systems.join(', ')} only`
+  if (!found) throw new BusbarError('request.forbidden', `${only}: say which with "system"`)
   const other = found.find((system) => !systems.includes(system))
-  if (other !== undefined)
-    throw new BusbarError(
-      'request.forbidden',
-      `you may act on ${systems.join(', ')} only; this is about ${other}`,
-    )
+  if (other !== undefined) throw new BusbarError('request.forbidden', `${only}; this is about ${other}`)
 }

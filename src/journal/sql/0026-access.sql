@@ -287,5 +287,4 @@ CREATE TRIGGER audit_chain_not_emptied BEFORE TRUNCATE ON audit_chain FOR EACH S
 
 CREATE INDEX audit_by_actor ON audit (actor, id);
 CREATE INDEX audit_by_verb ON audit (verb, id);
-CREATE INDEX audit_by_object ON audit (object, id);
 CREATE INDEX audit_by_kind ON audit (split_part(object, ' ', 1), id);
