@@ -105,7 +105,8 @@ export const handlers: Handlers = {
   listReplays: ({ database }, query) => listReplays(database, query),
   getReplay: async ({ database }, { id, ...query }) =>
     there(await findReplayDetail(database, id, query), `there is no replay ${id}`),
-  compareReplay: ({ database, code }, input) => compareReplay(database, input, code),
+  compareReplay: ({ database, code, redaction }, input) =>
+    compareReplay(database, input, { code, redaction }),
   startReplay: (call, input) => replay(call, input, 'start'),
   pauseReplay: (call, input) => replay(call, input, 'pause'),
   resumeReplay: (call, input) => replay(call, input, 'resume'),

@@ -56,8 +56,8 @@ const separator = '(?:[\\s+-]|%20|%0[9AD]|\\\\[nrt]){0,3}'
 
 function looksLike(value: string): string {
   const characters = [...value].map(spellings)
-  if (characters.length >= shortestInside) return characters.join(separator)
-  return `(?<![\\p{L}\\p{N}])${characters.join('')}(?![\\p{L}\\p{N}])`
+  const whole = characters.join(separator)
+  return characters.length >= shortestInside ? whole : `(?<![\\p{L}\\p{N}])${whole}(?![\\p{L}\\p{N}])`
 }
 
 /** A character as it is, as JSON escapes it, as a URL does. */

@@ -45,7 +45,7 @@ export async function planReplay(
 export async function compareReplay(
   database: Database,
   { id, sample }: { readonly id: number; readonly sample: number },
-  code: FlowCode | undefined,
+  { code, redaction }: { readonly code: FlowCode | undefined; readonly redaction: Redaction },
 ): Promise<ReplayComparison> {
   const replay = await findReplay(database, id)
   if (!replay) throw new BusbarError('request.not-found', `there is no replay ${id}`)
@@ -54,7 +54,8 @@ export async function compareReplay(
       'act.refused',
       `replay ${id} is ${replay.state}: only what is planned can be compared with what was sent before`,
     )
-  return { preview: await previewReplay(database, { replay, known: knownFlow(replay.flow, code), sample }) }
+  const known = knownFlow(replay.flow, code)
+  return { preview: await previewReplay(database, { replay, known, redaction, sample }) }
 }
 
 /** A filter that was forgotten must not select everything. */
