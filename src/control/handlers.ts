@@ -22,9 +22,14 @@ import { listGroups } from './queries/groups.ts'
 import { listLinks } from './queries/links.ts'
 import { missingRun } from './queries/missing-run.ts'
 import { findRejected, readOutbox } from './queries/outbox.ts'
+import { findByExternalId, findObject } from './queries/object.ts'
+import { listObjects } from './queries/objects.ts'
 import { findProblem, listProblems } from './queries/problems.ts'
 import { findReplayDetail, listReplays } from './queries/replays.ts'
-import { findRun, listRuns } from './queries/runs.ts'
+import { findRun } from './queries/run-detail.ts'
+import { listRuns } from './queries/runs.ts'
+import { previewStep } from './queries/step-preview.ts'
+import { search } from './queries/search.ts'
 import { readStats } from './queries/stats.ts'
 import { readStatus } from './queries/status.ts'
 import { findSystem, listSystems } from './queries/systems.ts'
@@ -56,6 +61,10 @@ export type Handlers = {
 /** Each operation of the route table: a query or an act, and what it says when there is no such thing. */
 export const handlers: Handlers = {
   status: ({ database, transport }) => readStatus(database, transport),
+  search: ({ database }, query) => search(database, query),
+  listObjects: ({ database }, query) => listObjects(database, query),
+  findObject: ({ database }, query) => findByExternalId(database, query),
+  getObject: ({ database }, query) => findObject(database, query),
   listEvents: ({ database }, query) => listEvents(database, query),
   async findEvent({ database, redaction }, identity) {
     const seq = await seqOfEvent(database, identity)
@@ -68,8 +77,8 @@ export const handlers: Handlers = {
   getEvent: async ({ database, redaction }, { seq }) =>
     shownEvent(there(await findEvent(database, seq), `there is no event ${seq}`), redaction),
   listRuns: ({ database }, query) => listRuns(database, query),
-  async getRun({ database, redaction }, ref) {
-    const run = await findRun(database, ref)
+  async getRun({ database, code, redaction }, ref) {
+    const run = await findRun(database, ref, code)
     if (!run) throw await missingRun(database, ref)
     return shownRun(run, redaction)
   },
@@ -79,6 +88,8 @@ export const handlers: Handlers = {
     actOnRun(database, { verb: 'skip', run, actor, reason }),
   compensateRun: ({ database, actor }, { reason, ...run }) =>
     actOnRun(database, { verb: 'compensate', run, actor, reason }),
+  previewStep: ({ database, code, redaction }, { data, step, ...run }) =>
+    previewStep(database, redaction, { run, step, data, code }),
   editStep: ({ database, actor, redaction }, { data, reason = null, step, ...run }) =>
     actOnStep(database, redaction, { act: 'edit', run, step, data, actor, reason }),
   supplyResult: ({ database, actor, redaction }, { result, reason, step, ...run }) =>

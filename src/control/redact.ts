@@ -102,6 +102,7 @@ export function shownRun(run: RunDetail, redaction: Redaction): RunDetail {
       response: ifAny(attempt.response),
     })),
     lane: run.lane && { ...run.lane, reason: ifAny(run.lane.reason) },
+    audit: run.audit.map((entry) => shownAudit(entry, redaction)),
   }
 }
 
