@@ -36,7 +36,7 @@ describeWithBrowser('replays', () => {
     const flow = defineFlow('book-sale', { start: 'beginning', capture: true })
       .on(placed)
       .step('sale', erp, { run: ({ event, call }) => call.post('/sales', { ...event.data, taxCode }) })
-    rig = await openConsole({ flows: [flow], http: { port: 0, unauthenticated: true } })
+    rig = await openConsole({ flows: [flow] })
     const body = Array.from({ length: events }, (_, index) => ({
       specversion: '1.0',
       id: `${index}`,
@@ -57,7 +57,8 @@ describeWithBrowser('replays', () => {
   })
 
   afterEach(async () => {
-    expect(rig.complaints.filter((said) => !said.includes('/api/v1/live'))).toEqual([])
+    // The browser notes each refusal that a page tells its user of.
+    expect(rig.complaints.filter((said) => !/status of 4\d\d/.test(said))).toEqual([])
     await rig.close()
     target.closeAllConnections()
     await new Promise((resolve) => target.close(resolve))
@@ -72,7 +73,7 @@ describeWithBrowser('replays', () => {
     taxCode = 'DE19'
     await page.keyboard.press('n')
     const form = page.getByRole('dialog', { name: 'Which events are to be run once more?' })
-    await form.getByLabel('Flow').selectOption('book-sale')
+    await form.getByRole('combobox').selectOption('book-sale')
     await form.getByRole('radio', { name: 'all that the flow has run' }).check()
     await form.getByRole('radio', { name: 'New ones.' }).check()
     await form.getByLabel('At most a second').fill('20')
@@ -92,7 +93,7 @@ describeWithBrowser('replays', () => {
     await page.getByRole('button', { name: 'Pause' }).waitFor()
     await page.keyboard.press('p')
     await page.getByRole('dialog').getByRole('button', { name: 'Pause it' }).click()
-    await page.locator('.page-head').getByText('Paused').waitFor()
+    await page.locator('.page-head .state').getByText('Paused').waitFor()
     const paused = await control().getReplay({ id: 1 })
     expect(paused.state).toBe('paused')
     expect(paused.counts.left).toBeGreaterThan(0)
@@ -101,12 +102,13 @@ describeWithBrowser('replays', () => {
     const goOn = page.getByRole('dialog', { name: 'Go on with replay 1?' })
     await goOn.getByLabel('Reason').fill('seen, all is well')
     await page.keyboard.press('Control+Enter')
-    await page.locator('.page-head').getByText('Done').waitFor({ timeout: 20_000 })
+    await page.locator('.page-head .state').getByText('Done').waitFor({ timeout: 20_000 })
     await page.getByText('60 of 60 are through').first().waitFor()
     expect(sent).toBe(2 * events)
     await page.getByRole('link', { name: 'SO-1000', exact: true }).first().waitFor()
     const { items } = await control().listAudit({})
     expect(items.map(({ verb, reason }) => [verb, reason])).toEqual([
+      ['done', null],
       ['resume', 'seen, all is well'],
       ['pause', null],
       ['start', null],
@@ -127,15 +129,15 @@ describeWithBrowser('replays', () => {
     await page.getByText('1 event would be run once more').waitFor()
 
     await page.getByRole('button', { name: 'Drop the plan…' }).click()
-    const question = page.getByRole('dialog', { name: 'Drop the plan of replay 1?' })
+    const question = page.getByRole('dialog', { name: /^Drop the plan of replay/ })
     await question.getByRole('button', { name: 'Drop the plan' }).click()
     await question.getByText('Say why: it stays in the audit trail.').waitFor()
     await question.getByLabel('Reason').fill('only a try')
     await question.getByRole('button', { name: 'Drop the plan' }).click()
-    await page.locator('.page-head').getByText('Cancelled').waitFor()
+    await page.locator('.page-head .state').getByText('Cancelled').waitFor()
     await page.getByRole('navigation', { name: 'Place' }).getByText('Replays').click()
     await page
-      .getByRole('row', { name: /book-sale.*Cancelled.*only|book-sale/ })
+      .getByRole('row', { name: /book-sale.*Cancelled/ })
       .first()
       .waitFor()
     expect(sent).toBe(events)

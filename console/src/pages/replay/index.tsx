@@ -67,7 +67,8 @@ function Head({ replay }: { readonly replay: Replay }) {
 }
 
 function verdictOf(replay: Replay): ReactNode {
-  const { state, total } = replay
+  const { state, total, startedAt } = replay
+  if (state === 'cancelled' && startedAt === null) return 'Nothing of it was sent.'
   if (state === 'planned')
     return (
       <>
