@@ -1,5 +1,8 @@
 import { strict as assert } from 'node:assert'
 import type { FastifyBodyParser, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Redaction } from '../define/redaction.ts'
+import { redactionOf } from '../define/redaction.ts'
+import { withoutSecrets } from '../define/secrets.ts'
 import { log } from '../define/transport.ts'
 import { BusbarError } from '../errors.ts'
 import type { Caller } from '../access/caller.ts'
@@ -34,6 +37,8 @@ export interface ControlDeps {
   readonly code?: FlowCode
   /** Default: the log itself. */
   readonly transport?: TransportInUse
+  /** What must not be shown; default: the names that are secret everywhere. */
+  readonly redaction?: Redaction
   /** Called with what failed and was not meant to; the caller of the API is told nothing of it. */
   readonly onError?: (error: unknown) => void
 }
@@ -45,6 +50,7 @@ type Handler = (call: Call, input: Record<string, unknown>) => Promise<unknown>
 
 /** Far above what an act may bring, 64 KiB: what is a little too much is told so in the act's own words. */
 const maxBodyBytes = 256 * 1024
+const onlyNames = redactionOf({ contracts: new Map(), redact: [] })
 /** Where a browser begins to sign in by single sign-on. */
 const oidcPath = `${apiPrefix}/sign-in/oidc`
 
@@ -98,9 +104,9 @@ function serve(
       assert(caller, 'a request reaches its handler through the gate')
       const database = deps.database()
       await checkWithinSystems(database, { caller, id, scope: route.scope, input })
-      const { code, transport = log() } = deps
+      const { code, transport = log(), redaction = onlyNames } = deps
       const door = doorOf({ request, reply }, settings, deps.authenticate !== undefined)
-      const call = { database, actor: caller.id, caller, door, code, transport }
+      const call = { database, actor: caller.id, caller, door, code, transport, redaction }
       return json(reply, JSON.stringify(await handler(call, input)))
     },
   })
@@ -142,7 +148,7 @@ function bodyParser(api: FastifyInstance): FastifyBodyParser<string> {
 
 /** Written here: numbers with more digits than a double holds pass through as they came. */
 function json(reply: FastifyReply, text: string): FastifyReply {
-  return reply.type('application/json').header('cache-control', 'no-store').send(text)
+  return reply.type('application/json').header('cache-control', 'no-store').send(withoutSecrets(text))
 }
 
 function checkContentType({ headers }: FastifyRequest): void {

@@ -75,6 +75,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     registerControl(app, {
       database: () => parts.database,
       code: flowCode(config),
+      redaction: config.redaction,
       transport: parts.transport,
       ...(authenticate && { authenticate }),
       access: config.access,
