@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { alertRoutes } from './alert-routes.ts'
 import { act, defineRoute, read } from './route.ts'
 import { runRoutes } from './run-routes.ts'
 import { NamePath, ProblemChange, ProblemPath, RemovedFlow, Because, SkipBody } from './schema/act.ts'
@@ -362,6 +363,7 @@ export const routes = {
     body: CancelBody,
     answer: Cancelled,
   }),
+  ...alertRoutes,
   listWorkers: defineRoute({
     ...read,
     path: '/workers',

@@ -1,4 +1,6 @@
 import { BusbarError } from '../errors.ts'
+import type { AlertsConfig, AlertsSettings } from './alerts.ts'
+import { alertsSettings } from './alerts.ts'
 import type { ConsumerSource } from './consumer-source.ts'
 import type { AnyContract } from './event.ts'
 import type { Expectation } from './expectation.ts'
@@ -38,6 +40,8 @@ export interface ConfigOptions {
   readonly http?: HttpConfig
   /** Moves events that applications publish inside their own transactions into the log; default true. */
   readonly outbox?: boolean | OutboxConfig
+  /** Who is told of problems, and how; default nobody. */
+  readonly alerts?: AlertsConfig
   /** Header and field names whose values never enter the record, beside the built-in list. */
   readonly redact?: readonly string[]
   /** What a process with this configuration does, unless it is told otherwise when it starts; default `'all'`. */
@@ -58,6 +62,7 @@ export interface Config {
   readonly http: HttpSettings
   /** Undefined: this hub moves no rows of the outbox. */
   readonly outbox: OutboxSettings | undefined
+  readonly alerts: AlertsSettings
   readonly redact: readonly string[]
   readonly roles: readonly RoleName[]
 }
@@ -83,6 +88,7 @@ export function defineConfig(options: ConfigOptions): Config {
     allowUnknownTypes: options.allowUnknownTypes ?? false,
     http: httpSettings(options.http),
     outbox: outboxSettings(options.outbox),
+    alerts: alertsSettings(options.alerts),
     redact: options.redact ?? [],
     roles: roleNamesOf('roles', options.roles ?? 'all'),
   }
