@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { alertRoutes } from './alert-routes.ts'
 import { act, defineRoute, read } from './route.ts'
+import { objectRoutes } from './object-routes.ts'
 import { runRoutes } from './run-routes.ts'
 import { NamePath, ProblemChange, ProblemPath, RemovedFlow, Because, SkipBody } from './schema/act.ts'
 import { SeqText } from './schema/common.ts'
@@ -60,6 +61,7 @@ export const routes = {
     summary: 'What is true now',
     answer: Status,
   }),
+  ...objectRoutes,
   listEvents: defineRoute({
     ...read,
     path: '/events',
