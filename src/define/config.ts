@@ -14,6 +14,8 @@ import { checkName } from './name.ts'
 import type { OutboxConfig, OutboxSettings } from './outbox-config.ts'
 import { outboxSettings } from './outbox-config.ts'
 import { sameOrdering } from './ordering.ts'
+import type { Redaction } from './redaction.ts'
+import { redactionOf } from './redaction.ts'
 import type { RoleName } from './roles.ts'
 import { roleNamesOf } from './roles.ts'
 import type { WebhookSource } from './source.ts'
@@ -42,7 +44,10 @@ export interface ConfigOptions {
   readonly outbox?: boolean | OutboxConfig
   /** Who is told of problems, and how; default nobody. */
   readonly alerts?: AlertsConfig
-  /** Header and field names whose values never enter the record, beside the built-in list. */
+  /**
+   * What is never shown, beside the built-in names and what contracts mark: names of headers and fields wherever they
+   * are (`taxId`), and paths into the data of any event (`customer.iban`, `lines[].card`).
+   */
   readonly redact?: readonly string[]
   /** What a process with this configuration does, unless it is told otherwise when it starts; default `'all'`. */
   readonly roles?: RoleName | readonly RoleName[]
@@ -64,6 +69,8 @@ export interface Config {
   readonly outbox: OutboxSettings | undefined
   readonly alerts: AlertsSettings
   readonly redact: readonly string[]
+  /** What must not be shown, and how to keep it from being shown. */
+  readonly redaction: Redaction
   readonly roles: readonly RoleName[]
 }
 
@@ -76,6 +83,8 @@ export function defineConfig(options: ConfigOptions): Config {
   const name = options.name ?? 'busbar'
   checkName('hub name', name)
   checkDeclarations(options)
+  const contracts = contractsOf(options)
+  const redact = options.redact ?? []
   return {
     name,
     journal: options.journal ?? embedded(),
@@ -83,13 +92,14 @@ export function defineConfig(options: ConfigOptions): Config {
     flows: uniqueFlows(options.flows),
     sources: uniqueByName('sources', options.sources ?? []),
     expectations: uniqueByName('expectations', options.expectations ?? []),
-    contracts: contractsOf(options),
+    contracts,
     systems: systemsOf(options.flows),
     allowUnknownTypes: options.allowUnknownTypes ?? false,
     http: httpSettings(options.http),
     outbox: outboxSettings(options.outbox),
     alerts: alertsSettings(options.alerts),
-    redact: options.redact ?? [],
+    redact,
+    redaction: redactionOf({ contracts, redact }),
     roles: roleNamesOf('roles', options.roles ?? 'all'),
   }
 }
