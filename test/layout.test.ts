@@ -18,6 +18,7 @@ const allowed: Record<string, readonly string[]> = {
   ingress: ['define', 'journal', 'engine'],
   access: ['define', 'journal', 'ingress'],
   control: ['define', 'journal', 'ingress', 'telemetry', 'access'],
+  alerts: ['define', 'journal', 'control'],
   testing: ['define', 'journal', 'engine', 'ingress', 'systems'],
 }
 

@@ -138,7 +138,7 @@ function expected(scope: RouteScope, somebody: Somebody): 'may' | 401 | 403 {
 const personal: readonly string[] = ['changePassword', 'listSessions', 'endSession', 'endSessions']
 
 describe.each(everybody)('$as', (somebody) => {
-  it.each((Object.keys(routes) as RouteId[]).map((id) => ({ id, scope: routes[id].scope as RouteScope })))(
+  it.each((Object.keys(routes) as RouteId[]).map((id) => ({ id, scope: routes[id].scope })))(
     'asks for $id ($scope)',
     async ({ id, scope }) => {
       const { status } = await (await somebody.come()).ask(id, inputOf(id))

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { accessRoutes } from './access-routes.ts'
+import { alertRoutes } from './alert-routes.ts'
 import { act, defineRoute, read } from './route.ts'
 import { objectRoutes } from './object-routes.ts'
 import { runRoutes } from './run-routes.ts'
@@ -364,6 +365,7 @@ export const routes = {
     body: CancelBody,
     answer: Cancelled,
   }),
+  ...alertRoutes,
   listWorkers: defineRoute({
     ...read,
     path: '/workers',

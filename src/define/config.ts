@@ -1,6 +1,8 @@
 import { BusbarError } from '../errors.ts'
 import type { AccessConfig, AccessSettings } from './access-config.ts'
 import { accessSettings } from './access-config.ts'
+import type { AlertsConfig, AlertsSettings } from './alerts.ts'
+import { alertsSettings } from './alerts.ts'
 import type { ConsumerSource } from './consumer-source.ts'
 import type { AnyContract } from './event.ts'
 import type { Expectation } from './expectation.ts'
@@ -44,6 +46,8 @@ export interface ConfigOptions {
   readonly access?: AccessConfig
   /** Moves events that applications publish inside their own transactions into the log; default true. */
   readonly outbox?: boolean | OutboxConfig
+  /** Who is told of problems, and how; default nobody. */
+  readonly alerts?: AlertsConfig
   /**
    * What is never shown, beside the built-in names and what contracts mark: names of headers and fields wherever they
    * are (`taxId`), and paths into the data of any event (`customer.iban`, `lines[].card`).
@@ -68,6 +72,7 @@ export interface Config {
   readonly access: AccessSettings
   /** Undefined: this hub moves no rows of the outbox. */
   readonly outbox: OutboxSettings | undefined
+  readonly alerts: AlertsSettings
   readonly redact: readonly string[]
   /** What must not be shown, and how to keep it from being shown. */
   readonly redaction: Redaction
@@ -98,6 +103,7 @@ export function defineConfig(options: ConfigOptions): Config {
     http: httpSettings(options.http),
     access: accessSettings(options.access),
     outbox: outboxSettings(options.outbox),
+    alerts: alertsSettings(options.alerts),
     redact,
     redaction: redactionOf({ contracts, redact }),
     roles: roleNamesOf('roles', options.roles ?? 'all'),
