@@ -152,6 +152,14 @@ export const apiRoutes = {
     body: [],
   },
   cancelAwaited: { method: 'POST', path: '/expectations/{name}/{seq}/cancel', query: [], body: ['reason'] },
+  listAlertChannels: { method: 'GET', path: '/alerts/channels', query: [], body: [] },
+  listAlertDeliveries: {
+    method: 'GET',
+    path: '/alerts/deliveries',
+    query: ['channel', 'before', 'limit'],
+    body: [],
+  },
+  testAlertChannel: { method: 'POST', path: '/alerts/channels/{name}/test', query: [], body: ['reason'] },
   listWorkers: { method: 'GET', path: '/workers', query: [], body: [] },
   stats: { method: 'GET', path: '/stats', query: ['minutes', 'until'], body: [] },
   listAudit: {
