@@ -1,5 +1,7 @@
 import { BusbarError } from '../errors.ts'
 import type { Database } from '../journal/database.ts'
+import { actOnBulk } from './acts/act-on-bulk.ts'
+import type { ActOnBulk } from './acts/act-on-bulk.ts'
 import { actOnReplay } from './acts/act-on-replay.ts'
 import type { ReplayAct } from './acts/act-on-replay.ts'
 import { actOnRun } from './acts/act-on-run.ts'
@@ -11,9 +13,11 @@ import { removeLink, setLink } from './acts/links.ts'
 import { changePause } from './acts/pause.ts'
 import { removeFlow } from './acts/remove-flow.ts'
 import { removeQueue } from './acts/remove-queue.ts'
+import { planBulk } from './acts/plan-bulk.ts'
 import { planReplay } from './acts/plan-replay.ts'
 import { retryRuns } from './acts/retry-runs.ts'
 import { listAudit } from './queries/audit.ts'
+import { findBulkDetail, listBulkActs } from './queries/bulk-acts.ts'
 import { findEvent, listEvents, seqOfEvent } from './queries/events.ts'
 import { listAwaited, listExpectations } from './queries/expectations.ts'
 import { listFlows } from './queries/flows.ts'
@@ -21,7 +25,9 @@ import { listGroups } from './queries/groups.ts'
 import { listLinks } from './queries/links.ts'
 import { missingRun } from './queries/missing-run.ts'
 import { findRejected, readOutbox } from './queries/outbox.ts'
-import { findProblem, listProblems } from './queries/problems.ts'
+import { findProblemDetail } from './queries/problem-detail.ts'
+import { listProblemRuns } from './queries/problem-runs.ts'
+import { listProblems } from './queries/problems.ts'
 import { findReplayDetail, listReplays } from './queries/replays.ts'
 import { findRun, listRuns } from './queries/runs.ts'
 import { readStats } from './queries/stats.ts'
@@ -113,9 +119,18 @@ export const handlers: Handlers = {
   removeFlow: ({ database, actor }, input) => removeFlow(database, { ...input, actor }),
   listProblems: ({ database }, query) => listProblems(database, query),
   getProblem: async ({ database }, { fingerprint }) =>
-    there(await findProblem(database, fingerprint), `there is no problem ${fingerprint}`),
+    there(await findProblemDetail(database, fingerprint), `there is no problem ${fingerprint}`),
+  listProblemRuns: ({ database }, query) => listProblemRuns(database, query),
   changeProblem: ({ database, actor }, { fingerprint, ...change }) =>
     changeProblem(database, { fingerprint, change, actor }),
+  planBulkAct: ({ database, actor, code }, body) => planBulk(database, body, { actor, code }),
+  listBulkActs: ({ database }, query) => listBulkActs(database, query),
+  getBulkAct: async ({ database }, { id, ...query }) =>
+    there(await findBulkDetail(database, id, query), `there is no bulk act ${id}`),
+  startBulkAct: (call, input) => bulk(call, input, 'start'),
+  pauseBulkAct: (call, input) => bulk(call, input, 'pause'),
+  resumeBulkAct: (call, input) => bulk(call, input, 'resume'),
+  cancelBulkAct: (call, input) => bulk(call, input, 'cancel'),
   readOutbox: ({ database }, query) => readOutbox(database, query),
   async getRejected({ database }, { id }) {
     const row = await findRejected(database, id)
@@ -144,6 +159,14 @@ function replay(
   verb: ReplayAct['verb'],
 ) {
   return actOnReplay(database, { id, verb, actor, reason })
+}
+
+function bulk(
+  { database, actor }: Call,
+  { id, reason = null }: { readonly id: number; readonly reason?: string | null | undefined },
+  verb: ActOnBulk['verb'],
+) {
+  return actOnBulk(database, { id, verb, actor, reason })
 }
 
 function there<T>(thing: T | undefined, missing: string): T {

@@ -1,7 +1,9 @@
 import { z } from 'zod'
+import { bulkRoutes } from './bulk-routes.ts'
+import { problemRoutes } from './problem-routes.ts'
 import { act, defineRoute, read } from './route.ts'
 import { runRoutes } from './run-routes.ts'
-import { NamePath, ProblemChange, ProblemPath, RemovedFlow, Because, SkipBody } from './schema/act.ts'
+import { NamePath, RemovedFlow, Because, SkipBody } from './schema/act.ts'
 import { SeqText } from './schema/common.ts'
 import {
   AwaitedPage,
@@ -13,17 +15,7 @@ import {
   ExpectationPath,
 } from './schema/expectation.ts'
 import { EventDetail, EventPage, EventsQuery } from './schema/event.ts'
-import {
-  AuditPage,
-  AuditQuery,
-  FlowList,
-  Problem,
-  ProblemPage,
-  ProblemsQuery,
-  Stats,
-  StatsQuery,
-  Status,
-} from './schema/overview.ts'
+import { AuditPage, AuditQuery, FlowList, Stats, StatsQuery, Status } from './schema/overview.ts'
 import {
   Outbox,
   OutboxQuery,
@@ -242,31 +234,8 @@ export const routes = {
     body: SkipBody,
     answer: RemovedFlow,
   }),
-  listProblems: defineRoute({
-    ...read,
-    path: '/problems',
-    tag: 'problems',
-    summary: 'Unfinished runs by cause, last seen first',
-    query: ProblemsQuery,
-    answer: ProblemPage,
-  }),
-  getProblem: defineRoute({
-    ...read,
-    path: '/problems/{fingerprint}',
-    tag: 'problems',
-    summary: 'A problem, with its open runs counted',
-    params: ProblemPath,
-    answer: Problem,
-  }),
-  changeProblem: defineRoute({
-    ...act,
-    path: '/problems/{fingerprint}',
-    tag: 'problems',
-    summary: 'Acknowledge, ignore or reopen a problem, say who looks after it, leave a note',
-    params: ProblemPath,
-    body: ProblemChange,
-    answer: Problem,
-  }),
+  ...problemRoutes,
+  ...bulkRoutes,
   readOutbox: defineRoute({
     ...read,
     path: '/outbox',

@@ -84,7 +84,8 @@ interface FlowRow {
   readonly steps: readonly RegisteredStep[] | null
 }
 
-function runOf(record: RunRecord): Run {
+/** A run as lists show it. */
+export function runOf(record: RunRecord): Run {
   const { flow, seq, generation, group, key, type, source, eventId, receivedAt } = record
   return {
     flow,
