@@ -1,6 +1,15 @@
 /** Made by `npm run console:routes` from src/control/route-table.ts; not to be changed by hand. */
 export const apiRoutes = {
   status: { method: 'GET', path: '/status', query: [], body: [] },
+  search: { method: 'GET', path: '/search', query: ['q', 'kind', 'limit'], body: [] },
+  listObjects: { method: 'GET', path: '/objects', query: ['prefix', 'state', 'cursor', 'limit'], body: [] },
+  findObject: {
+    method: 'GET',
+    path: '/objects/by-external-id',
+    query: ['system', 'external', 'before', 'limit'],
+    body: [],
+  },
+  getObject: { method: 'GET', path: '/objects/{key}', query: ['before', 'limit'], body: [] },
   listEvents: {
     method: 'GET',
     path: '/events',
@@ -28,6 +37,12 @@ export const apiRoutes = {
     path: '/runs/{flow}/{seq}/compensate',
     query: ['generation'],
     body: ['reason'],
+  },
+  previewStep: {
+    method: 'POST',
+    path: '/runs/{flow}/{seq}/steps/{step}/preview',
+    query: ['generation'],
+    body: ['data'],
   },
   editStep: {
     method: 'POST',

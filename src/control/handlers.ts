@@ -25,11 +25,16 @@ import { listGroups } from './queries/groups.ts'
 import { listLinks } from './queries/links.ts'
 import { missingRun } from './queries/missing-run.ts'
 import { findRejected, readOutbox } from './queries/outbox.ts'
+import { findByExternalId, findObject } from './queries/object.ts'
+import { listObjects } from './queries/objects.ts'
 import { findProblemDetail } from './queries/problem-detail.ts'
 import { listProblemRuns } from './queries/problem-runs.ts'
 import { listProblems } from './queries/problems.ts'
 import { findReplayDetail, listReplays } from './queries/replays.ts'
-import { findRun, listRuns } from './queries/runs.ts'
+import { findRun } from './queries/run-detail.ts'
+import { listRuns } from './queries/runs.ts'
+import { previewStep } from './queries/step-preview.ts'
+import { search } from './queries/search.ts'
 import { readStats } from './queries/stats.ts'
 import { readStatus } from './queries/status.ts'
 import { findSystem, listSystems } from './queries/systems.ts'
@@ -58,6 +63,10 @@ export type Handlers = {
 /** Each operation of the route table: a query or an act, and what it says when there is no such thing. */
 export const handlers: Handlers = {
   status: ({ database, transport }) => readStatus(database, transport),
+  search: ({ database }, query) => search(database, query),
+  listObjects: ({ database }, query) => listObjects(database, query),
+  findObject: ({ database }, query) => findByExternalId(database, query),
+  getObject: ({ database }, query) => findObject(database, query),
   listEvents: ({ database }, query) => listEvents(database, query),
   async findEvent({ database }, identity) {
     const seq = await seqOfEvent(database, identity)
@@ -67,8 +76,8 @@ export const handlers: Handlers = {
   getEvent: async ({ database }, { seq }) =>
     there(await findEvent(database, seq), `there is no event ${seq}`),
   listRuns: ({ database }, query) => listRuns(database, query),
-  async getRun({ database }, ref) {
-    const run = await findRun(database, ref)
+  async getRun({ database, code }, ref) {
+    const run = await findRun(database, ref, code)
     if (!run) throw await missingRun(database, ref)
     return run
   },
@@ -78,6 +87,8 @@ export const handlers: Handlers = {
     actOnRun(database, { verb: 'skip', run, actor, reason }),
   compensateRun: ({ database, actor }, { reason, ...run }) =>
     actOnRun(database, { verb: 'compensate', run, actor, reason }),
+  previewStep: ({ database, code }, { data, step, ...run }) =>
+    previewStep(database, { run, step, data, code }),
   editStep: ({ database, actor }, { data, reason = null, step, ...run }) =>
     actOnStep(database, { act: 'edit', run, step, data, actor, reason }),
   supplyResult: ({ database, actor }, { result, reason, step, ...run }) =>

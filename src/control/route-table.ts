@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { bulkRoutes } from './bulk-routes.ts'
 import { problemRoutes } from './problem-routes.ts'
 import { act, defineRoute, read } from './route.ts'
+import { objectRoutes } from './object-routes.ts'
 import { runRoutes } from './run-routes.ts'
 import { NamePath, RemovedFlow, Because, SkipBody } from './schema/act.ts'
 import { SeqText } from './schema/common.ts'
@@ -51,6 +52,7 @@ export const routes = {
     summary: 'What is true now',
     answer: Status,
   }),
+  ...objectRoutes,
   listEvents: defineRoute({
     ...read,
     path: '/events',

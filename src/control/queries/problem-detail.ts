@@ -81,7 +81,7 @@ async function earlierOf(database: Database, fingerprint: string): Promise<Probl
   return rows.map(({ since, until }) => ({ since: isoAlways(since), until: isoAlways(until) }))
 }
 
-/** What was done about the problem itself, and by acts on all its runs; on audit_by_object. */
+/** What was done about the problem itself, and by acts on all its runs; on audit_by_object (0028). */
 async function historyOf(database: Database, fingerprint: string): Promise<AuditEntry[]> {
   const rows = await database.query<Omit<AuditEntry, 'at'> & { at: DatabaseTime }>({
     text: `SELECT a.id, a.at, a.actor, a.verb, a.object, a.reason, a.before, a.after

@@ -36,8 +36,6 @@ CREATE TABLE problem_times (
   PRIMARY KEY (fp, since)
 );
 
-CREATE INDEX IF NOT EXISTS audit_by_object ON audit (object, id);
-
 -- Whoever writes a problem need not know of its memory.
 CREATE FUNCTION remember_problem() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
