@@ -1,21 +1,22 @@
+import type { Redaction } from '../../define/redaction.ts'
 import type { Database } from '../../journal/database.ts'
-import { iso, isoAlways } from '../moment.ts'
+import { isoAlways } from '../moment.ts'
 import type { DatabaseTime } from '../moment.ts'
+import { shownAudit, shownRun } from '../redact.ts'
 import type { ProblemDetail } from '../schema/problem.ts'
+import type { RunRef } from '../schema/run.ts'
 import type { AuditEntry } from '../schema/overview.ts'
 import { findProblem } from './problems.ts'
+import { findRun } from './run-detail.ts'
 
 // Ranges of runs_open_by_problem: the oldest run of each state, of those the oldest.
 const exampleText = `
-SELECT f.name AS flow, r.seq, r.gen AS generation, e.key, r.message, a.step, a.at, a.ms, a.request, a.response
+SELECT f.name AS flow, r.seq, r.gen AS generation
 FROM unnest(ARRAY[4, 2, 1, 3]::smallint[]) AS w (state)
 CROSS JOIN LATERAL (
   SELECT * FROM runs r WHERE r.fp = $1 AND r.fp IS NOT NULL AND r.state = w.state AND r.state < 10 ORDER BY r.seq LIMIT 1
 ) r
-JOIN flows f ON f.id = r.flow JOIN events e ON e.seq = r.seq
-LEFT JOIN LATERAL (
-  SELECT * FROM attempts a WHERE a.flow = r.flow AND a.seq = r.seq AND a.gen = r.gen ORDER BY a.at DESC LIMIT 1
-) a ON true
+JOIN flows f ON f.id = r.flow
 ORDER BY r.seq LIMIT 1`
 
 const flowsText = `
@@ -31,28 +32,15 @@ SELECT count(*) AS behind FROM (
   JOIN runs o ON o.grp = k.grp AND o.key = k.key AND o.state < 10 WHERE o.state = 1 LIMIT 1000
 ) b`
 
-interface ExampleRow {
-  readonly flow: string
-  readonly seq: number
-  readonly generation: number
-  readonly key: string | null
-  readonly message: string | null
-  readonly step: string | null
-  readonly at: DatabaseTime
-  readonly ms: number | null
-  readonly request: string | null
-  readonly response: string | null
-}
-
 /** A problem with what a person needs who has to solve it; undefined when there is none. Bounded queries, one after another. */
 export async function findProblemDetail(
   database: Database,
   fingerprint: string,
+  redaction: Redaction,
 ): Promise<ProblemDetail | undefined> {
   const problem = await findProblem(database, fingerprint)
   if (!problem) return undefined
   const values = [fingerprint]
-  const [example] = await database.query<ExampleRow>({ text: exampleText, values })
   const [waits] = await database.query<{ behind: number }>({ text: behindText, values })
   const [act] = await database.query<NonNullable<ProblemDetail['bulkAct']>>({
     text: `SELECT id, verb, state FROM bulk_acts WHERE fp = $1 AND state <> 'planned' ORDER BY id DESC LIMIT 1`, // bulk_acts_by_problem
@@ -60,17 +48,34 @@ export async function findProblemDetail(
   })
   return {
     ...problem,
-    example: example ? exampleOf(example) : null,
+    example: await exampleOf(database, fingerprint, redaction),
     flows: await database.query<ProblemDetail['flows'][number]>({ text: flowsText, values }),
     behind: waits?.behind ?? 0,
     earlier: await earlierOf(database, fingerprint),
-    history: await historyOf(database, fingerprint),
+    history: await historyOf(database, fingerprint, redaction),
     bulkAct: act ?? null,
   }
 }
 
-function exampleOf({ at, ...row }: ExampleRow): ProblemDetail['example'] {
-  return { ...row, attemptAt: iso(at) }
+/** What was sent and answered last, as it may be shown. */
+async function exampleOf(
+  database: Database,
+  fingerprint: string,
+  redaction: Redaction,
+): Promise<ProblemDetail['example']> {
+  const [ref] = await database.query<RunRef>({ text: exampleText, values: [fingerprint] })
+  const found = ref && (await findRun(database, ref))
+  if (!found) return null
+  const { flow, seq, generation, key, message, history } = shownRun(found, redaction)
+  const last = history.at(-1)
+  return {
+    ...{ flow, seq, generation, key, message },
+    step: last?.step ?? null,
+    attemptAt: last?.at ?? null,
+    ms: last?.ms ?? null,
+    request: last?.request ?? null,
+    response: last?.response ?? null,
+  }
 }
 
 async function earlierOf(database: Database, fingerprint: string): Promise<ProblemDetail['earlier']> {
@@ -82,7 +87,11 @@ async function earlierOf(database: Database, fingerprint: string): Promise<Probl
 }
 
 /** What was done about the problem itself, and by acts on all its runs; on audit_by_object (0028). */
-async function historyOf(database: Database, fingerprint: string): Promise<AuditEntry[]> {
+async function historyOf(
+  database: Database,
+  fingerprint: string,
+  redaction: Redaction,
+): Promise<AuditEntry[]> {
   const rows = await database.query<Omit<AuditEntry, 'at'> & { at: DatabaseTime }>({
     text: `SELECT a.id, a.at, a.actor, a.verb, a.object, a.reason, a.before, a.after
            FROM (SELECT 'problem ' || $1::text AS object
@@ -90,5 +99,5 @@ async function historyOf(database: Database, fingerprint: string): Promise<Audit
            JOIN audit a ON a.object = o.object ORDER BY a.id DESC LIMIT 50`,
     values: [fingerprint],
   })
-  return rows.map((row) => ({ ...row, at: isoAlways(row.at) }))
+  return rows.map((row) => shownAudit({ ...row, at: isoAlways(row.at) }, redaction))
 }
