@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { bulkRoutes } from './bulk-routes.ts'
 import { problemRoutes } from './problem-routes.ts'
+import { alertRoutes } from './alert-routes.ts'
 import { act, defineRoute, read } from './route.ts'
 import { objectRoutes } from './object-routes.ts'
 import { runRoutes } from './run-routes.ts'
@@ -333,6 +334,7 @@ export const routes = {
     body: CancelBody,
     answer: Cancelled,
   }),
+  ...alertRoutes,
   listWorkers: defineRoute({
     ...read,
     path: '/workers',
