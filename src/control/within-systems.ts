@@ -74,10 +74,35 @@ async function ofProblem(
   return rows.map(({ system }) => system)
 }
 
+/** What is asked of many runs, by its problem or system, or by each run; undoing calls other systems, too. */
+async function ofBulk(
+  database: Database,
+  { verb, problem, system, runs }: CheckedInput<Routes['planBulkAct']>,
+): Promise<readonly string[] | undefined> {
+  if (verb === 'compensate') return undefined
+  if (system !== undefined) return [system]
+  if (problem !== undefined) return ofProblem(database, { fingerprint: problem })
+  return runs && (await Promise.all(runs.map((run) => ofRun(database, run)))).flat()
+}
+
+/** An act on many runs by each of its runs: one that undoes by all systems of their flows. */
+async function ofBulkAct(database: Database, { id }: { readonly id: number }): Promise<readonly string[]> {
+  const rows = await database.query<{ system: string }>({
+    text: `SELECT DISTINCT s.name AS system FROM bulk_items i JOIN runs r ON r.flow = i.flow AND r.seq = i.seq AND r.gen = i.gen
+           JOIN systems s ON s.id = r.system WHERE i.act = $1::bigint
+           UNION
+           SELECT DISTINCT s ->> 'system' FROM bulk_acts b JOIN bulk_items i ON i.act = b.id JOIN flows f ON f.id = i.flow
+           CROSS JOIN jsonb_array_elements(f.declaration -> 'steps') s
+           WHERE b.id = $1::bigint AND b.verb = 'compensate' AND s ->> 'system' IS NOT NULL`,
+    values: [id],
+  })
+  return rows.map(({ system }) => system)
+}
+
 const ofName = (_: Database, { name }: { readonly name: string }) => [name]
 const ofSystem = (_: Database, { system }: { readonly system: string }) => [system]
 
-/** What is not named here (the outbox, queues, flows, expectations, whatever comes) is for those who are not limited. */
+/** What is not named here (the outbox, queues, flows, expectations, alerts, whatever comes) is for those who are not limited. */
 const touched: { readonly [Id in RouteId]?: Touched<Id> } = {
   retryRun: ofRun,
   skipRun: ofRun,
@@ -89,6 +114,11 @@ const touched: { readonly [Id in RouteId]?: Touched<Id> } = {
   approveStep: ofStep,
   refuseStep: ofStep,
   retryRuns: (_, { system }) => (system === undefined ? undefined : [system]),
+  planBulkAct: ofBulk,
+  startBulkAct: ofBulkAct,
+  pauseBulkAct: ofBulkAct,
+  resumeBulkAct: ofBulkAct,
+  cancelBulkAct: ofBulkAct,
   setLink: ofSystem,
   removeLink: ofSystem,
   planReplay: ofFlow,
@@ -129,7 +159,7 @@ export async function checkWithinSystems(
   const find = touched[id] as Touched<never> | undefined
   const found = await find?.(database, input as never)
   const only = `you may act on ${systems.join(', ')} only`
-  if (!found) throw new BusbarError('request.forbidden', `${only}: say which with "system"`)
+  if (!found) throw new BusbarError('request.forbidden', `${only}: say which, with "problem" or "system"`)
   const other = found.find((system) => !systems.includes(system))
   if (other !== undefined) throw new BusbarError('request.forbidden', `${only}; this is about ${other}`)
 }
