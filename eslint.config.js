@@ -1,3 +1,4 @@
+import reactHooks from 'eslint-plugin-react-hooks'
 import tseslint from 'typescript-eslint'
 
 // What the oldest Node that busbar promises to run on (package.json, engines) does not have; the types know it all the same.
@@ -11,7 +12,16 @@ const newerProperties = [
 ].map(([object, property]) => ({ object, property, message: 'Node 22 does not have it' }))
 
 export default tseslint.config(
-  { ignores: ['dist/**', '**/node_modules/**', '**/.busbar/**', 'eslint.config.js'] },
+  {
+    ignores: [
+      'dist/**',
+      'console/dist/**',
+      '**/node_modules/**',
+      '**/.busbar/**',
+      'eslint.config.js',
+      'console/public/**',
+    ],
+  },
   ...tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
@@ -25,6 +35,11 @@ export default tseslint.config(
       'no-empty': ['error', { allowEmptyCatch: false }],
       'max-params': ['error', 4],
     },
+  },
+  {
+    files: ['console/src/**/*.{ts,tsx}'],
+    plugins: { 'react-hooks': reactHooks },
+    rules: { 'react-hooks/rules-of-hooks': 'error', 'react-hooks/exhaustive-deps': 'error' },
   },
   {
     files: ['src/**/*.ts'],

@@ -6,6 +6,9 @@ rmSync('dist', { recursive: true, force: true })
 const { status } = spawnSync('npx', ['tsc', '-p', 'tsconfig.build.json'], { stdio: 'inherit' })
 if (status !== 0) process.exit(status ?? 1)
 cpSync('src/journal/sql', 'dist/journal/sql', { recursive: true })
+const { status: consoleStatus } = spawnSync('node', ['scripts/build-console.ts'], { stdio: 'inherit' })
+if (consoleStatus !== 0) process.exit(consoleStatus ?? 1)
+cpSync('console/dist', 'dist/console/files', { recursive: true })
 const main = 'dist/cli/main.js'
 if (existsSync(main)) {
   const text = readFileSync(main, 'utf8')

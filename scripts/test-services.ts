@@ -3,7 +3,7 @@
  * one that busbar brings along and that is removed afterwards (BUSBAR_TEST_EMBEDDED=1 asks for it). A RabbitMQ: the one at
  * BUSBAR_TEST_AMQP_URL, else the one on the default port, else one started from an installed `rabbitmq-server` and removed
  * afterwards (BUSBAR_TEST_OWN_RABBITMQ=1 asks for it; Debian's package is installed for root); where there is none, the
- * tests that need it are skipped and say so.
+ * tests that need it are skipped and say so. A Chromium: the installed one; likewise.
  */
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -25,7 +25,7 @@ export interface TestServices {
 
 /** Finds or starts what the tests need. */
 export async function startTestServices(): Promise<TestServices> {
-  const settled = await Promise.allSettled([postgresql(), rabbitmq()])
+  const settled = await Promise.allSettled([postgresql(), brokerAndBrowser()])
   const services = settled.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
   const stop = async () => {
     await Promise.all(services.map((service) => service.stop()))
@@ -67,6 +67,24 @@ async function startOwn(): Promise<TestServices> {
   }
 }
 
+/** One after the other: two installations at once would wait for each other's lock. */
+async function brokerAndBrowser(): Promise<TestServices> {
+  const broker = await rabbitmq()
+  return { env: { ...broker.env, ...(await chromium()) }, stop: () => broker.stop() }
+}
+
+const browsers = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
+
+async function chromium(): Promise<TestServices['env']> {
+  const given = process.env['BUSBAR_TEST_CHROMIUM']
+  if (given !== undefined) return { BUSBAR_TEST_CHROMIUM: given }
+  const installed = () => browsers.find((path) => existsSync(path))
+  if (!installed()) await install('chromium')
+  const path = installed()
+  if (path !== undefined) return { BUSBAR_TEST_CHROMIUM: path }
+  return { BUSBAR_TEST_CHROMIUM_MISSING: 'no Chromium is installed, and BUSBAR_TEST_CHROMIUM names none' }
+}
+
 async function rabbitmq(): Promise<TestServices> {
   const given = process.env['BUSBAR_TEST_AMQP_URL']
   if (given !== undefined) {
@@ -75,7 +93,7 @@ async function rabbitmq(): Promise<TestServices> {
   }
   if (process.env['BUSBAR_TEST_OWN_RABBITMQ'] !== '1' && (await brokerAnswers(defaultAmqpUrl)))
     return at({ BUSBAR_TEST_AMQP_URL: defaultAmqpUrl })
-  if (brokerPrograms() === undefined) await installRabbitmq()
+  if (brokerPrograms() === undefined) await install('rabbitmq-server')
   if (brokerPrograms() === undefined)
     return at({
       BUSBAR_TEST_AMQP_MISSING: `nothing answers at ${defaultAmqpUrl}, and rabbitmq-server is not installed`,
@@ -85,17 +103,16 @@ async function rabbitmq(): Promise<TestServices> {
 }
 
 /** Only where that is possible without asking anybody: root on Debian. What fails is said, and the tests are skipped. */
-async function installRabbitmq(): Promise<void> {
+async function install(name: string): Promise<void> {
   if (process.getuid?.() !== 0 || !existsSync('/etc/debian_version')) return
-  console.error('installing rabbitmq-server for the tests')
-  const install = ['install', '--yes', '--no-install-recommends', 'rabbitmq-server']
+  console.error(`installing ${name} for the tests`)
   try {
-    await promisify(execFile)('apt-get', install, {
+    await promisify(execFile)('apt-get', ['install', '--yes', '--no-install-recommends', name], {
       env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
       timeout: 300_000,
     })
   } catch (error) {
-    console.error('rabbitmq-server could not be installed:', String(error).slice(0, 500))
+    console.error(`${name} could not be installed:`, String(error).slice(0, 500))
   }
 }
 

@@ -1,10 +1,12 @@
 /** Runs every test, after starting the services that are missing, and ends with the runner's own counts in one line. */
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startTestServices } from './test-services.ts'
 
+const { status: built } = spawnSync('node', ['scripts/build-console.ts'], { stdio: 'inherit' })
+if (built !== 0) process.exit(built ?? 1)
 const services = await startTestServices()
 const folder = mkdtempSync(join(tmpdir(), 'busbar-test-'))
 const report = join(folder, 'report.json')

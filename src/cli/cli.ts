@@ -9,6 +9,7 @@ import { addInitCommand } from './commands/init.ts'
 import { addKeyCommands } from './commands/keys.ts'
 import { addOutboxCommands } from './commands/outbox.ts'
 import { addLinkCommands } from './commands/links.ts'
+import { addMcpCommand } from './commands/mcp.ts'
 import { addOverviewCommands } from './commands/overview.ts'
 import { addWorkerCommands } from './commands/workers.ts'
 import { addPublishCommand } from './commands/publish.ts'
@@ -76,6 +77,7 @@ export function createProgram(terminal: Terminal): Command {
     addReplaysCommands,
     addKeyCommands,
     addDoctorCommand,
+    addMcpCommand,
   ])
     add(program, action)
   for (const command of program.commands) command.exitOverride().configureHelp({ showGlobalOptions: true })

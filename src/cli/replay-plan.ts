@@ -1,9 +1,10 @@
 import type { PreviewedStep, Replay, ReplayPlan } from '../control/schema/replay.ts'
+import { selectionOf, warningsOf } from '../control/replay-words.ts'
 import { count } from '../control/sentence.ts'
 import { facts } from './table.ts'
 import type { Terminal } from './terminal.ts'
 import { safe, styled } from './terminal.ts'
-import { number, span } from './words.ts'
+import { number } from './words.ts'
 
 /** Runs whose differences are written out; the rest are counted. */
 const mostShown = 5
@@ -37,41 +38,6 @@ function factsOf(terminal: Terminal, replay: Replay): string {
       `${[...replay.ramp.map(number), 'the rest'].join(', then ')}; at most ${replay.rate} a second; stops above ${Math.round(replay.maxErrors * 100)} % errors`,
     ],
   ])
-}
-
-/** The filter in words. */
-export function selectionOf({ selection }: Pick<Replay, 'selection'>): string {
-  if (selection['all'] === true) return 'everything'
-  return Object.entries(selection)
-    .map(([name, value]) => `${name} ${Array.isArray(value) ? value.join(', ') : String(value)}`)
-    .join('; ')
-}
-
-function warningsOf({ keys, plan }: ReplayPlan): string[] {
-  const applied = plan.states['succeeded'] ?? 0
-  const warnings: string[] = []
-  if (keys === 'new' && applied > 0)
-    warnings.push(`${count(applied, 'run')} had succeeded: with new keys, each of them is done a second time`)
-  if (keys === 'same')
-    for (const { system, lifeMs, passed } of plan.keyLives)
-      if (lifeMs === 0)
-        warnings.push(
-          `${system} does not know idempotency keys: what had succeeded may be done a second time`,
-        )
-      else if (passed > 0)
-        warnings.push(
-          `${system} remembers keys for ${span(lifeMs)}: ${count(passed, 'run')} began before that, and may be done a second time`,
-        )
-  const undone = plan.states['compensated'] ?? 0
-  if (keys === 'same' && undone > 0)
-    warnings.push(
-      `${count(undone, 'run')} had been compensated: a system that remembers the keys takes them for done, and does nothing`,
-    )
-  if (keys === 'same' && plan.edited > 0)
-    warnings.push(
-      `${count(plan.edited, 'run')} had a step edited by a person: the event as it came is sent, under the key of before the edit`,
-    )
-  return warnings
 }
 
 function previewOf(terminal: Terminal, { preview }: ReplayPlan): string[] {

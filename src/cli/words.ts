@@ -1,5 +1,6 @@
 import type { RunStateWord, Sentence } from '../control/schema/common.ts'
 import { count, plain } from '../control/sentence.ts'
+export { span } from '../control/sentence.ts'
 import type { Config } from '../define/config.ts'
 import type { Cell } from './table.ts'
 import type { Style } from './terminal.ts'
@@ -27,15 +28,6 @@ export function moment(at: string | null, now = new Date()): string {
   const time = `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`
   if (date.toDateString() === now.toDateString()) return time
   return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())} ${time}`
-}
-
-/** A length of time: `3 s`, `4 min`, `2 h`, `3 d`. */
-export function span(ms: number): string {
-  const seconds = Math.round(ms / 1_000)
-  if (seconds < 100) return `${seconds} s`
-  if (seconds < 6_000) return `${Math.round(seconds / 60)} min`
-  if (seconds < 172_800) return `${Math.round(seconds / 3_600)} h`
-  return `${Math.round(seconds / 86_400)} d`
 }
 
 /** A sentence of the control API with its moments in local time. */

@@ -101,6 +101,7 @@ describe('answers', () => {
       planReplay: planned,
       listReplays: {},
       getReplay: { id, outcome: 'left' },
+      compareReplay: { id, sample: 5 },
       startReplay: { id },
       pauseReplay: { id },
       resumeReplay: { id },

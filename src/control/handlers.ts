@@ -11,7 +11,7 @@ import { removeLink, setLink } from './acts/links.ts'
 import { changePause } from './acts/pause.ts'
 import { removeFlow } from './acts/remove-flow.ts'
 import { removeQueue } from './acts/remove-queue.ts'
-import { planReplay } from './acts/plan-replay.ts'
+import { compareReplay, planReplay } from './acts/plan-replay.ts'
 import { retryRuns } from './acts/retry-runs.ts'
 import { listAudit } from './queries/audit.ts'
 import { findEvent, listEvents, seqOfEvent } from './queries/events.ts'
@@ -97,6 +97,7 @@ export const handlers: Handlers = {
   listReplays: ({ database }, query) => listReplays(database, query),
   getReplay: async ({ database }, { id, ...query }) =>
     there(await findReplayDetail(database, id, query), `there is no replay ${id}`),
+  compareReplay: ({ database, code }, input) => compareReplay(database, input, code),
   startReplay: (call, input) => replay(call, input, 'start'),
   pauseReplay: (call, input) => replay(call, input, 'pause'),
   resumeReplay: (call, input) => replay(call, input, 'resume'),

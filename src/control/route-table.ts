@@ -36,8 +36,10 @@ import {
 } from './schema/outbox.ts'
 import { LinkChange, LinkList, LinksQuery, RemoveLinkBody, SetLinkBody } from './schema/link.ts'
 import {
+  CompareBody,
   Replay,
   ReplayBody,
+  ReplayComparison,
   ReplayDetail,
   ReplayItemsQuery,
   ReplayPage,
@@ -131,6 +133,15 @@ export const routes = {
     params: ReplayPath,
     query: ReplayItemsQuery,
     answer: ReplayDetail,
+  }),
+  compareReplay: defineRoute({
+    ...act,
+    path: '/replays/{id}/compare',
+    tag: 'replays',
+    summary: 'Compare what a planned replay would send now with what was sent, for a sample; nothing is sent',
+    params: ReplayPath,
+    body: CompareBody,
+    answer: ReplayComparison,
   }),
   startReplay: defineRoute({
     ...act,

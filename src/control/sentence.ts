@@ -75,3 +75,12 @@ export function count(number: number, noun: string, atMost = Number.POSITIVE_INF
     ? `more than ${atMost.toLocaleString('en')} ${words}`
     : `${number.toLocaleString('en')} ${words}`
 }
+
+/** A length of time: `3 s`, `4 min`, `2 h`, `3 d`. */
+export function span(ms: number): string {
+  const seconds = Math.round(ms / 1_000)
+  if (seconds < 100) return `${seconds} s`
+  if (seconds < 6_000) return `${Math.round(seconds / 60)} min`
+  if (seconds < 172_800) return `${Math.round(seconds / 3_600)} h`
+  return `${Math.round(seconds / 86_400)} d`
+}

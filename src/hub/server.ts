@@ -1,6 +1,7 @@
 import Fastify from 'fastify'
 import type { FastifyInstance } from 'fastify'
 import type { TransportInUse } from '../control/queries/transport.ts'
+import { registerConsole } from '../console/serve.ts'
 import { registerControl } from '../control/routes.ts'
 import type { Config } from '../define/config.ts'
 import type { Role } from '../define/roles.ts'
@@ -67,7 +68,8 @@ export function createServer(parts: ServerParts): FastifyInstance {
       onRefusedSignature: (source, why) => log.warn({ source, why }, 'a webhook was refused'),
       onError: (error) => log.error({ err: error }, 'the door failed'),
     })
-  if (parts.roles.has('console'))
+  if (parts.roles.has('console')) {
+    registerConsole(app)
     registerControl(app, {
       database: () => parts.database,
       code: flowCode(config),
@@ -75,6 +77,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
       ...(authenticate && { authenticate }),
       onError: (error) => log.error({ err: error }, 'the control API failed'),
     })
+  }
   registerHealth(app, parts)
   app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()))
   return app

@@ -310,9 +310,14 @@ describe('a plan', () => {
       { seq: 5, key: 'C', result: 'not-recorded', differences: [] },
     ])
     expect(plan.preview[4]?.steps[0]?.request).toContain('POST /sales/C\n')
+    expect(await rig.ask('compareReplay', { id: plan.id })).toEqual({ preview: plan.preview })
+    expect(requests).toHaveLength(sent)
     const two = await rig.ask('planReplay', { flow: 'erp', key: 'A', keys: 'new', sample: 1, reason: 'x' })
     expect(two.preview).toHaveLength(1)
     expect((await rig.ask('listReplays')).items.map(({ id }) => id)).toEqual([two.id, plan.id])
+    await rig.ask('cancelReplay', { id: two.id })
+    expect(await rig.refused('compareReplay', { id: two.id })).toMatchObject({ code: 'act.refused' })
+    expect(await rig.refused('compareReplay', { id: 99 })).toMatchObject({ code: 'request.not-found' })
   })
 
   it('of several steps gives each the results that were stored, and says what it cannot know', async () => {

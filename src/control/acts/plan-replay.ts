@@ -5,7 +5,7 @@ import type { FlowCode, KnownFlow } from '../flow-code.ts'
 import { previewReplay } from '../queries/replay-preview.ts'
 import { findReplay } from '../queries/replays.ts'
 import { seqAt } from '../queries/run-pages.ts'
-import type { Replay, ReplayBody, ReplayPlan } from '../schema/replay.ts'
+import type { Replay, ReplayBody, ReplayComparison, ReplayPlan } from '../schema/replay.ts'
 import { mostReplayed } from '../schema/replay.ts'
 import { count } from '../sentence.ts'
 
@@ -27,6 +27,26 @@ export async function planReplay(
   if (id === null) throw nothingOrTooMuch(body, total)
   const replay = (await findReplay(database, id)) as Replay
   return { ...replay, preview: await previewReplay(database, { replay, known, sample: body.sample }) }
+}
+
+/**
+ * Compares a sample of a replay that nobody has started, as its plan did. Nothing is sent or stored. Throws
+ * `request.not-found`, and `act.refused` once it was started (what was sent before is then no longer the latest), or where
+ * the flow's code is not in this process.
+ */
+export async function compareReplay(
+  database: Database,
+  { id, sample }: { readonly id: number; readonly sample: number },
+  code: FlowCode | undefined,
+): Promise<ReplayComparison> {
+  const replay = await findReplay(database, id)
+  if (!replay) throw new BusbarError('request.not-found', `there is no replay ${id}`)
+  if (replay.state !== 'planned')
+    throw new BusbarError(
+      'act.refused',
+      `replay ${id} is ${replay.state}: only what is planned can be compared with what was sent before`,
+    )
+  return { preview: await previewReplay(database, { replay, known: knownFlow(replay.flow, code), sample }) }
 }
 
 /** A filter that was forgotten must not select everything. */

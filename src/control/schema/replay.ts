@@ -146,15 +146,26 @@ export const PreviewedStep = named(
 )
 export type PreviewedStep = z.infer<typeof PreviewedStep>
 
+const Preview = z.array(z.object({ seq: Seq, key: z.string().nullable(), steps: z.array(PreviewedStep) }))
+
 /** A replay with a comparison of some of its runs. */
 export const ReplayPlan = named(
   'ReplayPlan',
   'A planned replay, and for a sample of its runs what would be sent now beside what was sent',
-  Replay.extend({
-    preview: z.array(z.object({ seq: Seq, key: z.string().nullable(), steps: z.array(PreviewedStep) })),
-  }),
+  Replay.extend({ preview: Preview }),
 )
 export type ReplayPlan = z.infer<typeof ReplayPlan>
+
+/** How many runs of a planned replay to compare. */
+export const CompareBody = z.object({ sample: z.number().int().min(1).max(100).default(20) })
+
+/** The comparison alone. */
+export const ReplayComparison = named(
+  'ReplayComparison',
+  'For a sample of the runs of a planned replay, what would be sent now beside what was sent',
+  z.object({ preview: Preview }),
+)
+export type ReplayComparison = z.infer<typeof ReplayComparison>
 
 /** A replay with a page of its items. */
 export const ReplayDetail = named(

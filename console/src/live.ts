@@ -1,0 +1,50 @@
+import type { QueryClient } from '@tanstack/react-query'
+import { useSyncExternalStore } from 'react'
+
+/** Whether changes arrive by themselves. */
+export type LiveState = 'live' | 'connecting' | 'off'
+
+let state: LiveState = 'connecting'
+let changedAt = Date.now()
+const listeners = new Set<() => void>()
+
+function become(next: LiveState): void {
+  state = next
+  changedAt = Date.now()
+  for (const listener of listeners) listener()
+}
+
+/**
+ * Follows busbar's stream of changes (server-sent events): each names topics, and every query whose key begins with one of
+ * them is asked again, if it is on screen. Queries are keyed `[topic, …]`. Returns what ends it.
+ */
+export function followChanges(queries: QueryClient): () => void {
+  const stream = new EventSource('/api/v1/live')
+  let wasLost = false
+  stream.addEventListener('open', () => {
+    become('live')
+    if (wasLost) void queries.invalidateQueries() // whatever changed meanwhile
+    wasLost = false
+  })
+  stream.addEventListener('error', () => {
+    wasLost = true
+    become(stream.readyState === EventSource.CLOSED ? 'off' : 'connecting')
+  })
+  stream.addEventListener('changed', (message) => {
+    const { topics } = JSON.parse((message as MessageEvent<string>).data) as { topics: readonly string[] }
+    for (const topic of topics) void queries.invalidateQueries({ queryKey: [topic] })
+    become('live')
+  })
+  return () => stream.close()
+}
+
+/** The state of the stream, and when something came last (milliseconds since 1970). */
+export function useLive(): { readonly state: LiveState; readonly changedAt: number } {
+  const subscribe = (listener: () => void) => {
+    listeners.add(listener)
+    return () => void listeners.delete(listener)
+  }
+  const now = useSyncExternalStore(subscribe, () => `${state} ${changedAt}`)
+  const [seen, at] = now.split(' ')
+  return { state: seen as LiveState, changedAt: Number(at) }
+}

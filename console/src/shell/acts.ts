@@ -1,0 +1,53 @@
+import { useEffect, useRef, useSyncExternalStore } from 'react'
+import type { LucideIcon } from 'lucide-react'
+import { useKeys } from '../keyboard.ts'
+
+/** Something that can be done on this page: offered in the palette, and by its key. */
+export interface Act {
+  /** A verb with its object: "Retry 312 orders…". */
+  readonly name: string
+  readonly icon?: LucideIcon
+  /** A single letter. */
+  readonly key?: string
+  readonly run: () => void
+}
+
+let offered: readonly (readonly Act[])[] = []
+const listeners = new Set<() => void>()
+
+function change(next: readonly (readonly Act[])[]): void {
+  offered = next
+  for (const listener of listeners) listener()
+}
+
+/** Offers acts while the component is there; those left out or `undefined` are not possible now. */
+export function useActs(acts: readonly (Act | false | undefined)[]): void {
+  const there = acts.filter((act) => act !== false && act !== undefined)
+  const names = there.map(({ name }) => name).join('\n')
+  // The functions of the last time are the ones that are run; the list changes with the names only.
+  const latest = useRef(there)
+  useEffect(() => {
+    latest.current = there
+  })
+  useEffect(() => {
+    const mine =
+      names === ''
+        ? []
+        : latest.current.map((act, index) => ({ ...act, run: () => latest.current[index]?.run() }))
+    change([...offered, mine])
+    return () => change(offered.filter((each) => each !== mine))
+  }, [names, latest])
+  useKeys(Object.fromEntries(there.flatMap(({ key, run }) => (key === undefined ? [] : [[key, run]]))))
+}
+
+/** What can be done now, the innermost first. */
+export function useOfferedActs(): readonly Act[] {
+  const all = useSyncExternalStore(
+    (listener) => {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    () => offered,
+  )
+  return all.toReversed().flat()
+}
