@@ -67,10 +67,11 @@ async function anExpectation(seq: number): Promise<void> {
   )
 }
 
-/** They need runs of several steps: see steps.int.test.ts; or a broker: see test/rabbitmq/queues.int.test.ts. */
+/** They need runs of several steps: see steps.int.test.ts; or a broker: see test/rabbitmq/queues.int.test.ts; or a live worker: see systems.int.test.ts. */
 const elsewhere = [
   ...(['compensateRun', 'editStep', 'supplyResult', 'skipStep', 'approveStep', 'refuseStep'] as const),
   'removeQueue',
+  ...(['testSystem', 'endMaintenance'] as const),
 ] as const
 type Elsewhere = (typeof elsewhere)[number]
 
@@ -87,6 +88,8 @@ describe('answers', () => {
     const { id } = await rig.ask('planReplay', planned)
     const inputs: { [Id in Exclude<RouteId, Elsewhere>]: Parameters<typeof rig.ask<Id>>[1] } = {
       status: {},
+      now: { hours: 1 },
+      map: { minutes: 60 },
       listEvents: { type: 'order.placed' },
       findEvent: { source: 'urn:test:shop', id: 'A-1' },
       getEvent: { seq: parked },
@@ -110,6 +113,8 @@ describe('answers', () => {
       getSystem: { name: 'erp' },
       pauseSystem: { name: 'erp', reason: 'year end' },
       resumeSystem: { name: 'erp' },
+      systemHistory: { name: 'erp', hours: 2 },
+      setMaintenance: { name: 'erp', until: new Date(Date.now() + 3_600_000).toISOString() },
       listGroups: {},
       pauseGroup: { name: 'book' },
       resumeGroup: { name: 'book' },

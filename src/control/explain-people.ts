@@ -1,6 +1,6 @@
-import { told } from './explain-status.ts'
 import type { StatusSentence } from './schema/overview.ts'
 import { capital, count, link, say } from './sentence.ts'
+import { told } from './status-sentence.ts'
 
 /** Runs that need a person, by cause. */
 export interface ParkedCause {
@@ -56,7 +56,9 @@ function causeSentence({ fingerprint, title, runs, noun, only }: ParkedCause): S
   return {
     ...told('park', 'run', say`${subject} need a person: ${shortened(title)}`),
     act:
-      fingerprint === null ? null : { verb: 'open', to: 'problem', id: fingerprint, text: 'Open the problem' },
+      fingerprint === null
+        ? null
+        : { verb: 'open', to: 'problem', id: fingerprint, text: 'Open the problem' },
   }
 }
 

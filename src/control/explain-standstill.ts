@@ -4,10 +4,10 @@ import type { System } from './schema/system.ts'
 import { capital, count, link, say, time } from './sentence.ts'
 
 /** What is said of a system that is not called, or not as usual. */
-export interface StandingFacts extends Pick<
+export type StandingFacts = Pick<
   System,
   'name' | 'label' | 'standing' | 'reason' | 'changedAt' | 'until' | 'waiting'
-> {}
+>
 
 const tones = {
   connected: 'ok',

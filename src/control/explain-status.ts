@@ -7,6 +7,7 @@ import type { Sentence } from './schema/common.ts'
 import type { StatusSentence } from './schema/overview.ts'
 import type { TransportStatus } from './schema/transport.ts'
 import { count, link, say, sentences, time } from './sentence.ts'
+import { told } from './status-sentence.ts'
 
 /** What decides whether all is well. Counts stop at `maxCounted`. */
 export interface StatusFacts extends PeopleFacts {
@@ -59,15 +60,6 @@ export function explainStatus(facts: StatusFacts): {
   return { ok, sentence: sentences((ok ? all : faults).map((each) => each.sentence)), sentences: all }
 }
 
-/** A sentence without an act. */
-export function told(
-  tone: StatusSentence['tone'],
-  about: StatusSentence['about'],
-  sentence: Sentence,
-): StatusSentence {
-  return { tone, about, standing: null, sentence, act: null }
-}
-
 function rest({ systems, pending, retrying }: StatusFacts, faults: number): Sentence {
   if (faults > 0) return say`Everything else is well`
   const connected = say`${count(systems.length, 'system')} connected`
@@ -118,7 +110,9 @@ function standstills({ flows, liveWorkers, systems, pausedGroups }: StatusFacts)
       act: { verb: 'resume', to: 'group', id: group, text: `Resume ${group}` },
     })
   if (pausedGroups.length > mostNamed)
-    faults.push(told('rest', 'group', say`So are ${count(pausedGroups.length - mostNamed, 'more lane group')}`))
+    faults.push(
+      told('rest', 'group', say`So are ${count(pausedGroups.length - mostNamed, 'more lane group')}`),
+    )
   return faults
 }
 

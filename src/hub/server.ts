@@ -73,6 +73,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     registerControl(app, {
       database: () => parts.database,
       code: flowCode(config),
+      nounOf: (type) => config.contracts.get(type)?.noun,
       transport: parts.transport,
       ...(authenticate && { authenticate }),
       onError: (error) => log.error({ err: error }, 'the control API failed'),

@@ -48,8 +48,17 @@ interface SliceRow {
   hist: Histogram
 }
 
-/** How a system stood and answered in the last hours; the system must be known. */
-export async function systemHistory(database: Database, name: string, hours: number): Promise<SystemHistory> {
+/** How a system stood and answered in the last hours; undefined when there is none of this name. */
+export async function systemHistory(
+  database: Database,
+  name: string,
+  hours: number,
+): Promise<SystemHistory | undefined> {
+  const [now] = await database.query<{ at: DatabaseTime }>({
+    text: 'SELECT clock_timestamp() AS at FROM systems WHERE name = $1',
+    values: [name],
+  })
+  if (!now) return undefined
   const sliceMinutes = lengths.find((length) => hours * 60 <= length * mostSlices) ?? 480
   const slices = await database.query<SliceRow>({ text: sliceText, values: [name, hours, sliceMinutes] })
   const changes = await database.query<{
@@ -61,8 +70,7 @@ export async function systemHistory(database: Database, name: string, hours: num
     text: beforeText,
     values: [name, hours],
   })
-  const [now] = await database.query<{ at: DatabaseTime }>({ text: 'SELECT clock_timestamp() AS at' })
-  const until = isoAlways(now?.at ?? null)
+  const until = isoAlways(now.at)
   return {
     from: new Date(Date.parse(until) - hours * 3_600_000).toISOString(),
     until,
