@@ -217,8 +217,8 @@ class RunningHub implements Hub {
     this.#opened.add(() => control.close())
     const { kind, address } = this.#config.transport
     const metrics = createMetrics(
-      () => journalFigures(control, kind),
-      () => this.#transport?.standing(),
+      () => journalFigures({ database: control, transport: kind, journal: this.#config.journal }),
+      { standing: () => this.#transport?.standing(), waiting: () => this.#appender?.waiting },
     )
     this.#metrics = metrics
     // Where nobody but probes asks, they are answered until the end, which running attempts may put off.

@@ -3,6 +3,15 @@ export const apiRoutes = {
   status: { method: 'GET', path: '/status', query: [], body: [] },
   now: { method: 'GET', path: '/now', query: ['hours'], body: [] },
   map: { method: 'GET', path: '/map', query: ['minutes'], body: [] },
+  search: { method: 'GET', path: '/search', query: ['q', 'kind', 'limit'], body: [] },
+  listObjects: { method: 'GET', path: '/objects', query: ['prefix', 'state', 'cursor', 'limit'], body: [] },
+  findObject: {
+    method: 'GET',
+    path: '/objects/by-external-id',
+    query: ['system', 'external', 'before', 'limit'],
+    body: [],
+  },
+  getObject: { method: 'GET', path: '/objects/{key}', query: ['before', 'limit'], body: [] },
   listEvents: {
     method: 'GET',
     path: '/events',
@@ -30,6 +39,12 @@ export const apiRoutes = {
     path: '/runs/{flow}/{seq}/compensate',
     query: ['generation'],
     body: ['reason'],
+  },
+  previewStep: {
+    method: 'POST',
+    path: '/runs/{flow}/{seq}/steps/{step}/preview',
+    query: ['generation'],
+    body: ['data'],
   },
   editStep: {
     method: 'POST',

@@ -28,10 +28,12 @@ Three things to try in another terminal:
    curl -X POST ${url}/events -H 'content-type: application/cloudevents+json' \\
      -d '${event}'
 
-3. See what became of it.
+3. See what became of it: on the command line, or in the console, where the orders of a broken accounting
+   are a sentence, a cause and a button.
 
    npm run busbar -- runs --url ${url}
-   curl ${url}/api/v1/runs
+
+Now open the console:  ${url}
 
 Ctrl-C stops it all.`
 }

@@ -64,6 +64,7 @@ export function createProgram(terminal: Terminal): Command {
     addRunningCommands,
     addPublishCommand,
     addOverviewCommands,
+    addSystemCommands,
     addWorkerCommands,
     addEventCommands,
     addRunCommands,

@@ -69,7 +69,15 @@ async function anExpectation(seq: number): Promise<void> {
 
 /** They need runs of several steps: see steps.int.test.ts; or a broker: see test/rabbitmq/queues.int.test.ts; or a live worker: see systems.int.test.ts. */
 const elsewhere = [
-  ...(['compensateRun', 'editStep', 'supplyResult', 'skipStep', 'approveStep', 'refuseStep'] as const),
+  ...([
+    'compensateRun',
+    'previewStep',
+    'editStep',
+    'supplyResult',
+    'skipStep',
+    'approveStep',
+    'refuseStep',
+  ] as const),
   'removeQueue',
   ...(['testSystem', 'endMaintenance'] as const),
 ] as const
@@ -79,6 +87,13 @@ describe('answers', () => {
   it('of every operation are what its schema says', async () => {
     const { parked, done } = await someRuns()
     await anExpectation(parked)
+    await rig.ask('setLink', {
+      kind: 'order',
+      id: 'A',
+      system: 'crm',
+      external: '4711',
+      reason: 'seen there',
+    })
     await rig.sql(
       `INSERT INTO flows (name, grp, ord, version, types, type_after, declaration, from_seq) VALUES ('gone', 'gone', 0, 1, '{}', '{}', '{"steps": []}', 0)`,
     )
@@ -90,6 +105,10 @@ describe('answers', () => {
       status: {},
       now: { hours: 1 },
       map: { minutes: 60 },
+      search: { q: 'A' },
+      listObjects: { state: 'open' },
+      findObject: { system: 'crm', external: '4711' },
+      getObject: { key: 'A' },
       listEvents: { type: 'order.placed' },
       findEvent: { source: 'urn:test:shop', id: 'A-1' },
       getEvent: { seq: parked },

@@ -7,6 +7,20 @@ export interface RunToPreview {
   readonly keyGen: number
   /** What steps gave the last time, by name. */
   readonly results: ReadonlyMap<string, unknown>
+  /** Other data for one step, as JSON in the place of the event's. */
+  readonly edits?: ReadonlyMap<string, string>
+  /** Only this step is of interest. */
+  readonly only?: string
+}
+
+/** What an idempotency key is made of. */
+export interface KeyedStep {
+  readonly event: Pick<StoredEvent, 'source' | 'id'>
+  readonly keyGen: number
+  readonly step: string
+  /** How often its data was edited. */
+  readonly keyNo: number
+  readonly compensating: boolean
 }
 
 /** What a step would send: the text of its first request, as records hold it; or why there is none to show. */
@@ -24,6 +38,8 @@ export interface KnownFlow {
   readonly keyLives: readonly { readonly system: string; readonly lifeMs: number }[]
   /** What these runs would send now, in the order given; nothing is sent. */
   preview(runs: readonly RunToPreview[]): Promise<readonly (readonly StepToSend[])[]>
+  /** The idempotency key that a step sends with each of its tries. */
+  idempotencyKey(step: KeyedStep): string
 }
 
 /** The code of flows, where this process has it; the journal knows only their declarations. */

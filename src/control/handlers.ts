@@ -25,9 +25,14 @@ import { missingRun } from './queries/missing-run.ts'
 import { readMap } from './queries/map.ts'
 import { readNow } from './queries/now.ts'
 import { findRejected, readOutbox } from './queries/outbox.ts'
+import { findByExternalId, findObject } from './queries/object.ts'
+import { listObjects } from './queries/objects.ts'
 import { findProblem, listProblems } from './queries/problems.ts'
 import { findReplayDetail, listReplays } from './queries/replays.ts'
-import { findRun, listRuns } from './queries/runs.ts'
+import { findRun } from './queries/run-detail.ts'
+import { listRuns } from './queries/runs.ts'
+import { previewStep } from './queries/step-preview.ts'
+import { search } from './queries/search.ts'
 import { readStats } from './queries/stats.ts'
 import { readStatus } from './queries/status.ts'
 import { systemHistory } from './queries/system-history.ts'
@@ -62,6 +67,10 @@ export const handlers: Handlers = {
   status: ({ database, transport, nounOf }) => readStatus(database, transport, nounOf),
   now: ({ database, transport, nounOf }, { hours }) => readNow(database, { transport, nounOf, hours }),
   map: ({ database, nounOf }, { minutes }) => readMap(database, minutes, nounOf),
+  search: ({ database }, query) => search(database, query),
+  listObjects: ({ database }, query) => listObjects(database, query),
+  findObject: ({ database }, query) => findByExternalId(database, query),
+  getObject: ({ database }, query) => findObject(database, query),
   listEvents: ({ database }, query) => listEvents(database, query),
   async findEvent({ database }, identity) {
     const seq = await seqOfEvent(database, identity)
@@ -71,8 +80,8 @@ export const handlers: Handlers = {
   getEvent: async ({ database }, { seq }) =>
     there(await findEvent(database, seq), `there is no event ${seq}`),
   listRuns: ({ database }, query) => listRuns(database, query),
-  async getRun({ database }, ref) {
-    const run = await findRun(database, ref)
+  async getRun({ database, code }, ref) {
+    const run = await findRun(database, ref, code)
     if (!run) throw await missingRun(database, ref)
     return run
   },
@@ -82,6 +91,8 @@ export const handlers: Handlers = {
     actOnRun(database, { verb: 'skip', run, actor, reason }),
   compensateRun: ({ database, actor }, { reason, ...run }) =>
     actOnRun(database, { verb: 'compensate', run, actor, reason }),
+  previewStep: ({ database, code }, { data, step, ...run }) =>
+    previewStep(database, { run, step, data, code }),
   editStep: ({ database, actor }, { data, reason = null, step, ...run }) =>
     actOnStep(database, { act: 'edit', run, step, data, actor, reason }),
   supplyResult: ({ database, actor }, { result, reason, step, ...run }) =>

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { act, defineRoute, read } from './route.ts'
+import { objectRoutes } from './object-routes.ts'
 import { runRoutes } from './run-routes.ts'
 import { NamePath, ProblemChange, ProblemPath, RemovedFlow, Because, SkipBody } from './schema/act.ts'
 import { SeqText } from './schema/common.ts'
@@ -89,6 +90,7 @@ export const routes = {
     query: MapQuery,
     answer: MapOfFlows,
   }),
+  ...objectRoutes,
   listEvents: defineRoute({
     ...read,
     path: '/events',

@@ -35,6 +35,9 @@ export interface ControlDeps {
   readonly onError?: (error: unknown) => void
 }
 
+/** What a server of the control API needs: names in a path may have 600 characters, each of up to nine signs. */
+export const controlServerOptions = { routerOptions: { maxParamLength: 6_000 } } as const
+
 type Handler = (call: Call, input: Record<string, unknown>) => Promise<unknown>
 
 /** Far above what an act may bring, 64 KiB: what is a little too much is told so in the act's own words. */

@@ -12,6 +12,7 @@ import {
   StepPath,
   SupplyBody,
 } from './schema/act.ts'
+import { PreviewBody, StepPreview } from './schema/step-preview.ts'
 import { ActResult, RunDetail, RunPage, RunsQuery } from './schema/run.ts'
 
 /** The operations on runs and their steps. */
@@ -62,6 +63,16 @@ export const runRoutes = {
     query: GenerationQuery,
     body: SkipBody,
     answer: ActResult,
+  }),
+  previewStep: defineRoute({
+    ...act,
+    path: '/runs/{flow}/{seq}/steps/{step}/preview',
+    tag: 'runs',
+    summary: 'What a step would send, with other data or as it is, beside what it sent; nothing is sent',
+    params: StepPath,
+    query: GenerationQuery,
+    body: PreviewBody,
+    answer: StepPreview,
   }),
   editStep: defineRoute({
     ...act,

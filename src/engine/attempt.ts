@@ -56,7 +56,10 @@ export interface AttemptDeps {
 
 /** What a step's idempotency key is made of. */
 export interface KeyParts {
-  readonly run: Pick<Run, 'event' | 'keyGen' | 'compensating'> & { readonly flow: { readonly name: string } }
+  readonly run: Pick<Run, 'keyGen' | 'compensating'> & {
+    readonly event: Pick<Run['event'], 'source' | 'id'>
+    readonly flow: { readonly name: string }
+  }
   readonly step: { readonly definition: { readonly name: string } }
   readonly keyNo: number
 }

@@ -5,7 +5,7 @@ import type { AttemptContext, Connector, System, Transport } from '../define/sys
 import { CallError } from '../errors.ts'
 import type { StoredEvent } from '../journal/port.ts'
 import { idempotencyKey } from './attempt.ts'
-import { busEvent } from './bus-event.ts'
+import { busEvent, editedData } from './bus-event.ts'
 import type { Clock } from './clock.ts'
 
 /** A run whose requests are to be shown. */
@@ -15,6 +15,10 @@ export interface PreviewedRun {
   readonly keyGen: number
   /** What steps gave the last time, by name. */
   readonly results: ReadonlyMap<string, unknown>
+  /** Data that a person gives to a step in the place of the event's, as JSON, by name. */
+  readonly edits?: ReadonlyMap<string, string>
+  /** Only this step; the code of the others is not run. */
+  readonly only?: string
 }
 
 /** What a step would send, or why that cannot be shown. */
@@ -72,7 +76,9 @@ interface RunDeps extends PreviewDeps {
 }
 
 async function previewRun(flow: Flow, run: PreviewedRun, deps: RunDeps): Promise<readonly Preview[]> {
-  const calls = flow.steps.filter((step) => step.kind === 'call')
+  const calls = flow.steps.filter(
+    (step): step is CallStep => step.kind === 'call' && (run.only ?? step.name) === step.name,
+  )
   const contract = flow.events.find(({ type }) => type === run.event.type)
   let event: BusEvent
   try {
@@ -82,7 +88,15 @@ async function previewRun(flow: Flow, run: PreviewedRun, deps: RunDeps): Promise
     return calls.map((step) => hidden(step, wordsOf(error)))
   }
   const previews: Preview[] = []
-  for (const step of calls) previews.push(await previewStep(step, { flow, run, event, deps }))
+  for (const step of calls) {
+    try {
+      const edit = run.edits?.get(step.name)
+      const seen = edit === undefined ? event : { ...event, data: await editedData(edit, contract) }
+      previews.push(await previewStep(step, { flow, run, event: seen, deps }))
+    } catch (error) {
+      previews.push(hidden(step, wordsOf(error)))
+    }
+  }
   return previews
 }
 

@@ -1,6 +1,7 @@
 import type { FlowCode } from '../control/flow-code.ts'
 import type { Config } from '../define/config.ts'
 import { callsOf } from '../define/flow-builder.ts'
+import { idempotencyKey } from '../engine/attempt.ts'
 import { systemClock } from '../engine/clock.ts'
 import { previewRuns } from '../engine/preview.ts'
 
@@ -14,6 +15,12 @@ export function flowCode(config: Pick<Config, 'name' | 'flows' | 'redact'>): Flo
       keyLives: [...systems].map(([system, lifeMs]) => ({ system, lifeMs })),
       preview: (runs) =>
         previewRuns(flow, runs, { hub: config.name, clock: systemClock, redact: config.redact }),
+      idempotencyKey: ({ event, keyGen, compensating, step, keyNo }) =>
+        idempotencyKey(config.name, {
+          run: { flow, event, keyGen, compensating },
+          step: { definition: { name: step } },
+          keyNo,
+        }),
     }
   }
 }

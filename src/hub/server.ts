@@ -2,7 +2,7 @@ import Fastify from 'fastify'
 import type { FastifyInstance } from 'fastify'
 import type { TransportInUse } from '../control/queries/transport.ts'
 import { registerConsole } from '../console/serve.ts'
-import { registerControl } from '../control/routes.ts'
+import { controlServerOptions, registerControl } from '../control/routes.ts'
 import type { Config } from '../define/config.ts'
 import type { Role } from '../define/roles.ts'
 import { BusbarError } from '../errors.ts'
@@ -46,6 +46,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
   const { config, appender, metrics, log, authenticate } = parts
   const app = Fastify({
     ...problemOptions,
+    ...controlServerOptions,
     logger: false,
     bodyLimit: config.http.maxBodyBytes,
     forceCloseConnections: 'idle',

@@ -52,6 +52,11 @@ export class Appender {
     return refusal ? Promise.reject(refusal) : Promise.allSettled(events.map((event) => this.#add(event)))
   }
 
+  /** What has come in and is in no append yet. */
+  get waiting(): { readonly events: number; readonly bytes: number } {
+    return { events: this.#pending.length, bytes: this.#bytes }
+  }
+
   #refusal(): BusbarError | undefined {
     const { events, bytes } = this.#deps.maxPending
     if (this.#stopped) return new BusbarError('overloaded', 'busbar is stopping; send again with the same id')

@@ -13,6 +13,17 @@ import { asBusbarError, sendProblem } from './problem.ts'
 import { RateLimiter } from './rate-limiter.ts'
 import { acceptWebhook, verifyWebhook } from './webhook.ts'
 
+/** Hears what came in, by source: `/events`, or the name of a webhook. */
+export interface DoorObserver {
+  accepted(count: number, duplicates: number): void
+  refused(code: string): void
+  door(source: string): DoorOfSource
+}
+
+interface DoorOfSource {
+  taken(outcome: 'stored' | 'duplicate' | 'ignored' | 'refused', count?: number): void
+}
+
 /** What the door needs. */
 export interface IngressDeps {
   readonly config: Config
@@ -21,7 +32,7 @@ export interface IngressDeps {
   readonly appendAll: (events: readonly NewEvent[]) => Promise<readonly PromiseSettledResult<Appended>[]>
   /** Absent: everybody may publish (a development hub on loopback, or `http.unauthenticated`). */
   readonly authenticate?: Authenticate
-  readonly observe: { accepted(count: number, duplicates: number): void; refused(code: string): void }
+  readonly observe: DoorObserver
   readonly onRefusedSignature?: (source: string, why: string) => void
   /** Hears of what nobody raised on purpose (500). */
   readonly onError?: (error: unknown) => void
@@ -31,9 +42,17 @@ export interface IngressDeps {
 export function registerIngress(app: FastifyInstance, deps: IngressDeps): void {
   const { config } = deps
   const limiter = config.http.rateLimit && new RateLimiter(config.http.rateLimit.perSecond)
+  const events = deps.observe.door('/events')
   const sources = new Map(
-    config.sources.flatMap((source) => (source.kind === 'webhook' ? [[source.name, source] as const] : [])),
+    config.sources.flatMap((source) =>
+      source.kind === 'webhook'
+        ? [[source.name, { source, door: deps.observe.door(source.name) }] as const]
+        : [],
+    ),
   )
+  const atEvents = { ...deps, door: events }
+  const doorOf = ({ url, params }: FastifyRequest) =>
+    url.startsWith('/in/') ? sources.get((params as { '*': string })['*'])?.door : events
   void app.register(async (door) => {
     door.removeAllContentTypeParsers()
     door.addContentTypeParser(
@@ -42,10 +61,11 @@ export function registerIngress(app: FastifyInstance, deps: IngressDeps): void {
       (_request, body, done) => done(null, body),
     )
 
-    door.setErrorHandler((error, _request, reply) => {
+    door.setErrorHandler((error, request, reply) => {
       const expected = asBusbarError(error)
       const isExpected = expected instanceof BusbarError
       deps.observe.refused(isExpected ? expected.code : 'internal')
+      if (isExpected && !passing.has(expected.code)) doorOf(request)?.taken('refused')
       if (!isExpected) deps.onError?.(error)
       return sendProblem(reply, expected)
     })
@@ -62,29 +82,35 @@ export function registerIngress(app: FastifyInstance, deps: IngressDeps): void {
     route('/events', async (request, reply) => {
       const principal = deps.authenticate && (await permitted(request.headers, deps.authenticate, 'publish'))
       limit(limiter, `key ${principal?.id ?? request.ip}`)
-      return publish(deps, request, reply)
+      return publish(atEvents, request, reply)
     })
 
     // Names of sources may have slashes.
     route('/in/*', async (request, reply) => {
-      const source = sources.get((request.params as { '*': string })['*'])
-      if (!source) throw new BusbarError('request.not-found', 'there is no such source')
+      const known = sources.get((request.params as { '*': string })['*'])
+      if (!known) throw new BusbarError('request.not-found', 'there is no such source')
+      const { source, door } = known
       const incoming = { headers: request.headers, raw: bodyOf(request), now: Date.now() }
       verifyWebhook(source, incoming, deps.onRefusedSignature)
       // After the signature: a stranger cannot use up the limit of an honest sender.
       limit(limiter, `source ${source.name}`)
       const event = await acceptWebhook(source, incoming, config)
-      if (!event) return reply.code(202).type('application/json').send('{"ignored":true}')
-      return answer(deps, reply, event, await deps.append(event))
+      if (!event) {
+        door.taken('ignored')
+        return reply.code(202).type('application/json').send('{"ignored":true}')
+      }
+      return answer({ ...deps, door }, reply, event, await deps.append(event))
     })
   })
 }
 
-async function publish(
-  deps: IngressDeps,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<FastifyReply> {
+/** Refused for now: what is sent again may be taken. */
+const passing: ReadonlySet<string> = new Set(['overloaded', 'journal.unavailable', 'request.rate-limited'])
+
+/** What a request needs to be answered, with the door that it came through. */
+type AtDoor = IngressDeps & { readonly door: DoorOfSource }
+
+async function publish(deps: AtDoor, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const { config } = deps
   const { maxDepth } = config.http
   const mode = modeOf(request.headers['content-type'], request.headers['ce-specversion'] !== undefined)
@@ -104,16 +130,17 @@ async function publish(
   }
 }
 
-async function publishOne(deps: IngressDeps, reply: FastifyReply, input: EventInput): Promise<FastifyReply> {
+async function publishOne(deps: AtDoor, reply: FastifyReply, input: EventInput): Promise<FastifyReply> {
   const accepted = acceptEvent(input, deps.config)
   const event = accepted instanceof Promise ? await accepted : accepted
   return answer(deps, reply, event, await deps.append(event))
 }
 
-function answer(deps: IngressDeps, reply: FastifyReply, event: NewEvent, appended: Appended): FastifyReply {
+function answer(deps: AtDoor, reply: FastifyReply, event: NewEvent, appended: Appended): FastifyReply {
   if (appended.kind === 'conflict') throw conflictOf(event, appended.seq)
   const duplicate = appended.kind === 'duplicate'
   deps.observe.accepted(duplicate ? 0 : 1, duplicate ? 1 : 0)
+  deps.door.taken(duplicate ? 'duplicate' : 'stored')
   return reply
     .code(202)
     .type('application/json')
@@ -122,13 +149,15 @@ function answer(deps: IngressDeps, reply: FastifyReply, event: NewEvent, appende
 
 /** Checked whole before anything is stored; then an answer per item: 202, or a problem document that lists all items. */
 async function publishBatch(
-  deps: IngressDeps,
+  deps: AtDoor,
   reply: FastifyReply,
   inputs: readonly EventInput[],
 ): Promise<FastifyReply> {
   const events = await acceptBatch(deps.config, inputs)
   const { items, stored, duplicates, refusal } = batchOutcome(events, await deps.appendAll(events))
   deps.observe.accepted(stored, duplicates)
+  if (stored > 0) deps.door.taken('stored', stored)
+  if (duplicates > 0) deps.door.taken('duplicate', duplicates)
   if (refusal) throw refusal
   return reply.code(202).type('application/json').send(JSON.stringify(items))
 }

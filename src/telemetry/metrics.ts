@@ -1,5 +1,9 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { TransportStanding } from '../define/transport.ts'
+import { journalMetrics, outboxMetrics } from './journal-metrics.ts'
+import { sourceMetrics } from './source-metrics.ts'
+import type { DoorMetrics, SourceMetrics } from './source-metrics.ts'
+import { storageMetrics } from './storage-metrics.ts'
 import { relayMetrics, transportMetrics } from './transport-metrics.ts'
 
 /** What is true of the journal when the metrics are read. */
@@ -10,11 +14,27 @@ export interface JournalFigures {
     readonly oldestSeconds: number
   }[]
   readonly systems: readonly { readonly system: string; readonly breaker: 'closed' | 'probing' | 'open' }[]
-  readonly parked: readonly { readonly flow: string; readonly count: number }[]
+  /** Of each flow in force, counted up to 10,000. */
+  readonly open: readonly { readonly flow: string; readonly parked: number; readonly retrying: number }[]
+  /** Unresolved ones, counted up to 10,000. */
+  readonly problems: { readonly open: number; readonly acknowledged: number }
   readonly outbox: { readonly waiting: number; readonly oldestSeconds: number; readonly rejected: number }
   readonly expectations: readonly { readonly name: string; readonly open: number; readonly overdue: number }[]
   /** Null where nothing is carried to a broker. */
   readonly relay: { readonly behind: number; readonly oldestSeconds: number } | null
+  readonly storage: StorageFigures
+}
+
+/** How much room the journal takes, and what keeps PostgreSQL from giving room back. */
+export interface StorageFigures {
+  /** Indexes included; `other` is the rest of the journal's schema. */
+  readonly tables: readonly { readonly table: string; readonly bytes: number }[]
+  /** Age of the oldest transaction that busbar's user can see; what was deleted since is not cleared away. */
+  readonly oldestTransactionSeconds: number
+  /** What the replication slot that is furthest behind keeps from being recycled. */
+  readonly walHeldBytes: number
+  /** Of the file system of an embedded journal; null where PostgreSQL is somewhere else. */
+  readonly disk: { readonly freeBytes: number; readonly sizeBytes: number } | null
 }
 
 /** The metrics of one process, in Prometheus' text format; names and meanings are listed in docs/metrics.md. */
@@ -32,10 +52,9 @@ export interface Metrics {
   /** The relay of this process has carried events to the broker; it is at this position of the log now. */
   carried(events: number, position: number): void
   /** What a source that fetches its events has done; the metrics of that source are there from then on. */
-  source(name: string): {
-    taken(outcome: 'stored' | 'duplicate' | 'ignored' | 'refused'): void
-    connected(is: boolean): void
-  }
+  source(name: string): SourceMetrics
+  /** The same for a source that is sent its events: a webhook by its name, or `/events` itself. */
+  door(name: string): DoorMetrics
   /** The relay of this process has moved rows, and set others aside, by the code of each. */
   outbox(move: { readonly moved: number; readonly rejected: readonly string[] }): void
   /** The exposition; asks `figures` first. When they cannot be had, the process's own metrics are still answered. */
@@ -43,12 +62,20 @@ export interface Metrics {
   readonly contentType: string
 }
 
-const breakerValue = { closed: 0, probing: 0.5, open: 1 } as const
+/** What is asked in this process at each exposition; each may be left out. */
+export interface ProcessFigures {
+  /** Of the broker, if there is one. */
+  readonly standing?: () => TransportStanding | undefined
+  /** What waits for its commit. */
+  readonly waiting?: () => { readonly events: number; readonly bytes: number } | undefined
+}
 
-/** Creates the metrics; `figures` and `standing`, of the broker in this process if there is one, are asked once for each exposition. */
+const noneWaiting = { events: 0, bytes: 0 }
+
+/** Creates the metrics; `figures`, and those of the process, are asked once for each exposition. */
 export function createMetrics(
   figures: () => Promise<JournalFigures>,
-  standing: () => TransportStanding | undefined = () => undefined,
+  { standing, waiting }: ProcessFigures = {},
 ): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
@@ -60,7 +87,9 @@ export function createMetrics(
   const ingress = ingressMetrics(registry)
   const source = sourceMetrics(registry)
   const engine = engineMetrics(registry)
+  const appending = appendingMetrics(registry)
   const journal = journalMetrics(registry)
+  const storage = storageMetrics(registry)
   const outbox = outboxMetrics(registry)
   const relay = relayMetrics(registry)
   const transport = transportMetrics(registry)
@@ -68,16 +97,18 @@ export function createMetrics(
     ...ingress,
     ...engine,
     carried: relay.carried,
-    source,
+    ...source,
     outbox: outbox.moved,
     contentType: registry.contentType,
     async text() {
       const known = await figures().catch(() => undefined)
       up.set(known ? 1 : 0)
-      journal(known ?? { groups: [], systems: [], parked: [], expectations: [] })
+      appending(waiting?.() ?? noneWaiting)
+      journal(known)
+      storage(known?.storage)
       outbox.figures(known?.outbox)
       relay.figures(known?.relay ?? null)
-      transport(standing())
+      transport(standing?.())
       return registry.metrics()
     },
   }
@@ -126,26 +157,17 @@ function ingressMetrics(registry: Registry): Pick<Metrics, 'accepted' | 'refused
   }
 }
 
-function sourceMetrics(registry: Registry): Metrics['source'] {
+function appendingMetrics(registry: Registry): (waiting: typeof noneWaiting) => void {
   const registers = [registry]
-  const messages = new Counter({
-    name: 'busbar_source_messages_total',
-    help: 'Messages that a source has fetched: stored, duplicate, ignored, or refused for good',
-    labelNames: ['source', 'outcome'],
+  const events = new Gauge({
+    name: 'busbar_append_waiting_events',
+    help: 'Events of this process that wait for their commit',
     registers,
   })
-  const up = new Gauge({
-    name: 'busbar_source_connected',
-    help: 'Whether a source has its connection: 0 or 1',
-    labelNames: ['source'],
-    registers,
-  })
-  return (source) => {
-    up.set({ source }, 0)
-    return {
-      taken: (outcome) => messages.inc({ source, outcome }),
-      connected: (is) => up.set({ source }, is ? 1 : 0),
-    }
+  const bytes = new Gauge({ name: 'busbar_append_waiting_bytes', help: 'Bytes of their data', registers })
+  return (waiting) => {
+    events.set(waiting.events)
+    bytes.set(waiting.bytes)
   }
 }
 
@@ -179,69 +201,6 @@ function engineMetrics(registry: Registry): Pick<Metrics, 'attempt' | 'run'> {
       let counter = counters.get(name)
       if (!counter) counters.set(name, (counter = runs.labels(flow, outcome)))
       counter.inc()
-    },
-  }
-}
-
-function journalMetrics(registry: Registry): (figures: Omit<JournalFigures, 'outbox' | 'relay'>) => void {
-  const gauge = (name: string, help: string, label: string) =>
-    new Gauge({ name, help, labelNames: [label], registers: [registry] })
-  const pending = gauge('busbar_pending_events', 'Events a lane group has not reached yet', 'group')
-  const oldest = gauge('busbar_oldest_pending_seconds', 'Age of the oldest event it has not reached', 'group')
-  const breaker = gauge('busbar_breaker_state', 'Breaker: 0 closed, 0.5 probing, 1 open', 'system')
-  const parked = gauge('busbar_parked_runs', 'Runs that need a person', 'flow')
-  const awaited = gauge('busbar_expectations_open', 'Expected events that are not due yet', 'expectation')
-  const overdue = gauge(
-    'busbar_expectations_overdue',
-    'Expected events that have not come in time',
-    'expectation',
-  )
-  return (figures) => {
-    for (const each of [pending, oldest, breaker, parked, awaited, overdue]) each.reset()
-    for (const { group, pending: count, oldestSeconds } of figures.groups) {
-      pending.set({ group }, count)
-      oldest.set({ group }, oldestSeconds)
-    }
-    for (const { system, breaker: state } of figures.systems) breaker.set({ system }, breakerValue[state])
-    for (const { flow, count } of figures.parked) parked.set({ flow }, count)
-    for (const { name: expectation, open, overdue: late } of figures.expectations) {
-      awaited.set({ expectation }, open)
-      overdue.set({ expectation }, late)
-    }
-  }
-}
-
-function outboxMetrics(registry: Registry): {
-  readonly moved: Metrics['outbox']
-  readonly figures: (figures: JournalFigures['outbox'] | undefined) => void
-} {
-  const registers = [registry]
-  const moved = new Counter({
-    name: 'busbar_outbox_moved_total',
-    help: 'Rows of the outbox that became events',
-    registers,
-  })
-  const rejected = new Counter({
-    name: 'busbar_outbox_rejected_total',
-    help: 'Rows of the outbox that were set aside, by error code',
-    labelNames: ['code'],
-    registers,
-  })
-  const gauge = (name: string, help: string) => new Gauge({ name, help, registers })
-  const waiting = gauge('busbar_outbox_waiting', 'Rows that wait in the outbox; above 10,000 an estimate')
-  const oldest = gauge('busbar_outbox_oldest_seconds', 'Age of the oldest of them')
-  const aside = gauge('busbar_outbox_rejected', 'Rows that are set aside and need a person, up to 10,000')
-  return {
-    moved(move) {
-      moved.inc(move.moved)
-      for (const code of move.rejected) rejected.inc({ code })
-    },
-    figures(figures) {
-      for (const each of [waiting, oldest, aside]) if (figures === undefined) each.remove()
-      if (figures === undefined) return
-      waiting.set(figures.waiting)
-      oldest.set(figures.oldestSeconds)
-      aside.set(figures.rejected)
     },
   }
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import pg from 'pg'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { chromium } from 'playwright-core'
-import { describe, expect } from 'vitest'
+import { describe } from 'vitest'
 import { createHub, defineConfig, postgres } from '../../src/index.ts'
 import type { Hub, HubOptions } from '../../src/index.ts'
 import { databaseUrl } from '../scenario/rig.ts'
@@ -59,7 +59,7 @@ export async function openConsole(
       journal: postgres({ url: databaseUrl, schema }),
       outbox: false,
       flows: [],
-      http: { port: 0 },
+      http: { port: 0, unauthenticated: true },
       ...settings,
     }),
     { migrate: true, log: 'silent', leaseMs: 2_000, ...options },
@@ -84,7 +84,7 @@ export async function openConsole(
     async open(path) {
       await page.goto(`${hub.url}${path}`)
       await page.locator('h1').first().waitFor()
-      await expect.poll(() => page.locator('.loading').count(), { timeout: timeoutMs }).toBe(0)
+      await page.waitForFunction('document.querySelectorAll(".loading").length === 0')
     },
     async sql<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []) {
       return (await pool.query<Row>(text, [...values])).rows

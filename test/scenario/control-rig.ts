@@ -2,7 +2,7 @@
 import Fastify from 'fastify'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import { expect } from 'vitest'
-import { registerControl } from '../../src/control/routes.ts'
+import { controlServerOptions, registerControl } from '../../src/control/routes.ts'
 import type { ControlDeps } from '../../src/control/routes.ts'
 import { apiPrefix, routes } from '../../src/control/route-table.ts'
 import type { RouteId, Routes } from '../../src/control/route-table.ts'
@@ -42,7 +42,7 @@ export async function openControlRig(
     applicationName: 'control-test',
     maxConnections: 3,
   })
-  const app = Fastify()
+  const app = Fastify(controlServerOptions)
   const faults: unknown[] = []
   let flows: readonly Flow[] = []
   registerControl(app, {

@@ -72,7 +72,7 @@ export async function openDoor(options: DoorOptions = {}): Promise<Door> {
     append: (event) => appender.append(event),
     appendAll: (events) => appender.appendAll(events),
     ...(options.authenticate && { authenticate: options.authenticate }),
-    observe: { accepted() {}, refused: (code) => refused.push(code) },
+    observe: { accepted() {}, refused: (code) => refused.push(code), door: () => ({ taken() {} }) },
     onRefusedSignature: (source, why) => refused.push(`${source}: ${why}`),
     onError: (error) => errors.push(error),
   })

@@ -26,7 +26,7 @@ export function SideBar() {
             <Link
               key={to}
               to={to}
-              activeOptions={{ exact: to === '/' }}
+              activeOptions={{ exact: to === '/', includeSearch: false }}
               activeProps={{ 'aria-current': 'page' }}
             >
               <Icon className="i" aria-hidden="true" />

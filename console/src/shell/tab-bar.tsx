@@ -8,11 +8,11 @@ export function TabBar({ onFind }: { readonly onFind: () => void }) {
   const current = { 'aria-current': 'page' } as const
   return (
     <nav className="tabbar" aria-label="Main, phone">
-      <Link to="/" activeOptions={{ exact: true }} activeProps={current}>
+      <Link to="/" activeOptions={{ exact: true, includeSearch: false }} activeProps={current}>
         <Activity className="i" aria-hidden="true" />
         Now
       </Link>
-      <Link to="/problems" activeProps={current}>
+      <Link to="/problems" activeOptions={{ includeSearch: false }} activeProps={current}>
         <OctagonAlert className="i" aria-hidden="true" />
         Problems
         {needed > 0 && <span className="dot">{needed}</span>}

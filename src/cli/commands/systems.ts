@@ -120,13 +120,9 @@ function credentialWords({ credentials }: System): string | null {
   return [kind, ...ages].join(', ')
 }
 
-async function test(
-  { client, show }: Context,
-  name: string,
-  { reason }: { readonly reason?: string },
-): Promise<void> {
-  const done = await client.testSystem({ name, ...(reason !== undefined && { reason }) })
-  show(done, ({ sentence }) => words(sentence))
+async function test(context: Context, name: string, { reason }: { readonly reason?: string }): Promise<void> {
+  const done = await context.client.testSystem({ name, ...(reason !== undefined && { reason }) })
+  context.show(done, ({ sentence }) => words(sentence))
   if (done.outcome !== 'answered') process.exitCode = exitCode.failed
 }
 
@@ -139,17 +135,17 @@ interface MaintenanceOptions {
 }
 
 async function maintenance(context: Context, name: string, options: MaintenanceOptions): Promise<void> {
-  const { client, show } = context
+  const { client } = context
   const { reason, end, ...window } = options
   if (end !== undefined) {
     refuseOptions(window, '--end')
     const input = { name, window: countOf('--end', end, Number.MAX_SAFE_INTEGER) }
     const done = await client.endMaintenance({ ...input, ...(reason !== undefined && { reason }) })
-    return show(done, () => `window ${done.window} of ${name} is over`)
+    return context.show(done, () => `window ${done.window} of ${name} is over`)
   }
   if (window.for === undefined && window.until === undefined) {
     const { maintenance: windows } = await client.getSystem({ name })
-    return show({ items: windows }, ({ items }) => windowTable(context, items))
+    return context.show({ items: windows }, ({ items }) => windowTable(context, items))
   }
   const from = window.from === undefined ? new Date() : momentOf('--from', window.from)
   const set = await client.setMaintenance({
@@ -158,7 +154,7 @@ async function maintenance(context: Context, name: string, options: MaintenanceO
     ...(window.from !== undefined && { from: from.toISOString() }),
     ...(reason !== undefined && { note: reason }),
   })
-  show(set, ({ id, until }) => `${name} is under maintenance until ${moment(until)} (window ${id})`)
+  context.show(set, ({ id, until }) => `${name} is under maintenance until ${moment(until)} (window ${id})`)
 }
 
 function endOf(from: Date, { for: length, until }: MaintenanceOptions): Date {

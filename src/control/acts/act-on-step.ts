@@ -85,16 +85,24 @@ async function refusal(database: Database, act: StepAct, result: string | undefi
   const record = await recordOf(database, run)
   if (!record || result === undefined) return missingRun(database, run)
   const state = stateWord(record.state)
-  const why =
-    {
-      absent: `event ${run.seq} has not been reached by flow ${run.flow} yet`,
-      ended: `it has ended: it is ${state}`,
-      running: 'it is being worked on just now; try again in a moment',
-      compensating: 'what it has done is being undone, so nothing of it goes forward any more',
-      'not-waiting': `step ${step} does not wait for a decision now`,
-      'done-already': `step ${step} is done, or left out, already`,
-      'result-known': `what step ${step} gave is known, and is being undone: retry its undo, or skip the step to leave it as it is`,
-      'in-doubt': `nobody knows whether the last request of step ${step} has had its effect, so another one might double it: supply its result if it is there, or retry with mayDouble`,
-    }[result] ?? result
+  const why = stepRefusal(result, { run, step, state })
   return new BusbarError('act.refused', `run ${name}: ${why}`, { details: { run: name, state } })
+}
+
+/** Why `act_on_step` refuses an act, in words. */
+export function stepRefusal(
+  result: string,
+  { run, step, state }: { readonly run: RunRef; readonly step: string; readonly state: string },
+): string {
+  const words: Readonly<Record<string, string>> = {
+    absent: `event ${run.seq} has not been reached by flow ${run.flow} yet`,
+    ended: `it has ended: it is ${state}`,
+    running: 'it is being worked on just now; try again in a moment',
+    compensating: 'what it has done is being undone, so nothing of it goes forward any more',
+    'not-waiting': `step ${step} does not wait for a decision now`,
+    'done-already': `step ${step} is done, or left out, already`,
+    'result-known': `what step ${step} gave is known, and is being undone: retry its undo, or skip the step to leave it as it is`,
+    'in-doubt': `nobody knows whether the last request of step ${step} has had its effect, so another one might double it: supply its result if it is there, or retry with mayDouble`,
+  }
+  return words[result] ?? result
 }

@@ -18,6 +18,19 @@ AND k.ext IS NOT NULL ORDER BY k.system LIMIT ${maxItems}`
 const ofExternal = `SELECT ${linkColumns} WHERE k.system = $1 AND k.ext = $2 AND ($3::text IS NULL OR k.kind = $3)
 ORDER BY k.kind LIMIT ${maxItems}`
 
+// The same primary key, one range for each kind that there is.
+const ofId = `
+WITH RECURSIVE kinds AS (
+  (SELECT k.kind FROM links k ORDER BY k.kind LIMIT 1)
+  UNION ALL
+  SELECT n.kind FROM kinds s CROSS JOIN LATERAL (
+    SELECT k.kind FROM links k WHERE k.kind > s.kind ORDER BY k.kind LIMIT 1
+  ) n
+)
+SELECT l.* FROM (SELECT kind FROM kinds LIMIT ${maxItems}) s CROSS JOIN LATERAL (
+  SELECT ${linkColumns} WHERE k.kind = s.kind AND k.cid = $1 AND k.ext IS NOT NULL ORDER BY k.system LIMIT ${maxItems}
+) l ORDER BY l.at, l.system LIMIT ${maxItems}`
+
 const conflictsText = `SELECT k.kind, k.cid AS id, k.system, k.ext AS external, k.held_ext, k.held_cid, k.at, k.step, ${givenBy}
 FROM unnest($1::text[], $2::text[]) AS o (kind, cid)
 JOIN link_conflicts k ON k.kind = o.kind AND k.cid = o.cid   -- primary key
@@ -61,6 +74,20 @@ export async function listLinks(database: Database, query: LinksQuery): Promise<
   const conflicts = await database.query<ConflictRow>({ text: conflictsText, values })
   const awaited = await database.query<LinkList['awaited'][number]>({ text: awaitedText, values })
   return { items: rows.map(linkOf), conflicts: conflicts.map(conflictOf), awaited }
+}
+
+/** The ids of whatever has this id in the company's own words, of any kind, with the conflicts about it; first given first. */
+export async function linksOfId(
+  database: Database,
+  id: string,
+): Promise<Pick<LinkList, 'items' | 'conflicts'>> {
+  const rows = await database.query<LinkRow>({ text: ofId, values: [id] })
+  const kinds = [...new Set(rows.map(({ kind }) => kind))]
+  const conflicts = await database.query<ConflictRow>({
+    text: conflictsText,
+    values: [kinds, kinds.map(() => id)],
+  })
+  return { items: rows.map(linkOf), conflicts: conflicts.map(conflictOf) }
 }
 
 function linkOf({ flow, seq, gen, at, set_by, ...row }: LinkRow): Link {

@@ -1,8 +1,8 @@
 import type { Database } from '../../journal/database.ts'
 import type { StoredEvent } from '../../journal/port.ts'
-import { compareRequests } from '../compare-requests.ts'
-import type { KnownFlow, RunToPreview, StepToSend } from '../flow-code.ts'
-import type { PreviewedStep, Replay, ReplayPlan } from '../schema/replay.ts'
+import type { KnownFlow, RunToPreview } from '../flow-code.ts'
+import type { Replay, ReplayPlan } from '../schema/replay.ts'
+import { beside } from './step-preview.ts'
 
 interface SampleRow extends Omit<StoredEvent, 'receivedAt'> {
   readonly received_at: number
@@ -60,11 +60,4 @@ function runOf(
     keyGen: keys === 'same' ? (key_gen ?? gen ?? 0) : (gen ?? 0) + 1,
     results: new Map(given),
   }
-}
-
-function beside({ step, system, request, skipped, why }: StepToSend, recorded: string | null): PreviewedStep {
-  const common = { step, system, why: why ?? null, request: request ?? null, recorded, differences: [] }
-  if (request === undefined) return { ...common, result: skipped ? 'skipped' : 'not-shown' }
-  if (recorded === null) return { ...common, result: 'not-recorded' }
-  return { ...common, ...compareRequests(recorded, request) }
 }

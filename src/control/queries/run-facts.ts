@@ -14,6 +14,8 @@ export interface RunAddress {
 
 /** A run with its event's attributes and all that explains it. */
 export interface RunRecord extends RunFacts {
+  /** Its flow in the table `flows`. */
+  readonly flowId: number
   readonly type: string
   readonly source: string
   readonly eventId: string
@@ -32,7 +34,7 @@ export interface RunRecord extends RunFacts {
  * in its row: the flow and the event know them.
  */
 const factColumns = `
-  e.seq, f.name AS flow, coalesce(r.gen, 0) AS generation, r.state, coalesce(r.grp, f.grp) AS "group",
+  e.seq, f.id AS flow_id, f.name AS flow, coalesce(r.gen, 0) AS generation, r.state, coalesce(r.grp, f.grp) AS "group",
   e.key, e.type, e.source, e.id AS event_id, e.received_at, clock_timestamp() AS now_at,
   r.first_at, r.ended_at, r.next_at, coalesce(r.tries, 0) AS tries, coalesce(r.attempts, 0) AS attempts,
   r.ms, r.status, r.code, r.message, r.reason, r.fp, r.key AS lane_key,
@@ -103,6 +105,7 @@ export async function eventRuns(
 
 interface FactRow {
   seq: number
+  flow_id: number
   flow: string
   generation: number
   state: number | null
@@ -150,6 +153,7 @@ interface FactRow {
 
 function runRecord(row: FactRow): RunRecord {
   return {
+    flowId: row.flow_id,
     flow: row.flow,
     seq: row.seq,
     generation: row.generation,

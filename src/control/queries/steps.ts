@@ -22,6 +22,13 @@ interface StepRow {
   readonly code: string | null
   readonly message: string | null
   readonly reason: string | null
+  readonly key_no: number
+}
+
+/** A step as it is recorded; what a person may do to it is found out apart. */
+export type BareStep = Omit<Step, 'idempotencyKey' | 'ids' | 'acts'> & {
+  /** How often its data was edited. */
+  readonly keyNo: number
 }
 
 /** The declared steps of a run's flow in their order, with what is recorded of them, and recorded ones that the flow no longer has. */
@@ -32,9 +39,9 @@ export async function stepsOf(
     declared,
     address,
   }: { record: RunRecord; declared: readonly RegisteredStep[]; address: RunAddress },
-): Promise<Step[]> {
+): Promise<BareStep[]> {
   const rows = await database.query<StepRow>({
-    text: `SELECT step, state, tries, attempts, first_at, ended_at, next_at, maybe_at, status, result, input, code, message, reason
+    text: `SELECT step, state, tries, attempts, first_at, ended_at, next_at, maybe_at, status, result, input, code, message, reason, key_no
            FROM steps WHERE flow = $1 AND seq = $2 AND gen = $3 ORDER BY first_at, step LIMIT 200`,
     values: [address.flow, address.seq, address.gen],
   })
@@ -65,6 +72,7 @@ const unbegun = {
   reason: null,
   result: null,
   input: null,
+  keyNo: 0,
 } as const
 
 /** A step as its flow declares it, with what the registration leaves out. */
@@ -72,7 +80,7 @@ export function declaredStep({ name, kind, after, system }: RegisteredStep) {
   return { name, kind: kind ?? 'call', after: [...(after ?? [])], system: system ?? null }
 }
 
-function recordedStep(step: RegisteredStep, row: StepRow): Step {
+function recordedStep(step: RegisteredStep, row: StepRow): BareStep {
   return {
     ...declaredStep(step),
     state: stepWord(row.state),
@@ -88,11 +96,12 @@ function recordedStep(step: RegisteredStep, row: StepRow): Step {
     reason: row.reason,
     result: jsonOrNull(row.result),
     input: jsonOrNull(row.input),
+    keyNo: row.key_no,
   }
 }
 
 /** A flow of one step records nothing apart from its run. */
-function onlyStep(step: RegisteredStep, record: RunRecord): Step {
+function onlyStep(step: RegisteredStep, record: RunRecord): BareStep {
   const { tries, attempts, firstAt, endedAt, nextAt, status, code, message, reason } = record
   return {
     ...unbegun,
@@ -113,7 +122,8 @@ const wordsOfRun: ReadonlyMap<number, Step['state']> = new Map([
   [13, 'undone'],
 ])
 
-function stepWord(state: number): Step['state'] {
+/** The word for a step's state. */
+export function stepWord(state: number): Step['state'] {
   const [name = 'pending'] = Object.entries(stepState).find(([, value]) => value === state) ?? []
   return name === 'undoFailed' ? 'undo-failed' : (name as Step['state'])
 }

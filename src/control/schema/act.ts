@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { named, Reason, RunStateSchema, Seq, SeqText } from './common.ts'
-import { RunRef, RunsQuery } from './run.ts'
+import { RunRef, RunsQuery, stepActs } from './run.ts'
 
 /** Names a run in a path. */
 export const RunPath = z.object({ flow: z.string().min(1).max(80), seq: SeqText })
@@ -43,7 +43,7 @@ export const StepActResult = named(
   'What an act on a step did; `state` is that of its run',
   RunRef.extend({
     step: z.string(),
-    act: z.enum(['edit', 'result', 'skip', 'approve', 'refuse']),
+    act: z.enum(stepActs),
     state: RunStateSchema,
   }),
 )

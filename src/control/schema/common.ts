@@ -44,7 +44,7 @@ export const Part = named(
     z.object({ kind: z.literal('text'), text: z.string() }),
     z.object({
       kind: z.literal('link'),
-      to: z.enum(['event', 'run', 'system', 'group', 'flow', 'problem']),
+      to: z.enum(['event', 'run', 'object', 'system', 'group', 'flow', 'problem']),
       id: z.string(),
       text: z.string(),
     }),

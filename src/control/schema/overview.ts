@@ -86,7 +86,18 @@ export const StatusSentence = named(
   z.object({
     tone: z.enum(['park', 'retry', 'wait', 'rest', 'ok']),
     /** What it is about, for the sign before it. */
-    about: z.enum(['system', 'run', 'flow', 'group', 'backlog', 'outbox', 'worker', 'transport', 'expected', 'rest']),
+    about: z.enum([
+      'system',
+      'run',
+      'flow',
+      'group',
+      'backlog',
+      'outbox',
+      'worker',
+      'transport',
+      'expected',
+      'rest',
+    ]),
     /** The standing of the system that it is about. */
     standing: SystemStanding.nullable(),
     sentence: Sentence,

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Limit, Moment, named, pageOf, RunStateSchema, runStateNames, Sentence, Seq } from './common.ts'
 import { EventDetail } from './event.ts'
+import { AuditEntry } from './overview.ts'
 
 /** Names a run: one event handled by one flow; generation 0 unless it was replayed. */
 export const RunRef = named(
@@ -59,6 +60,10 @@ export const StepStateSchema = z.enum([
   'kept',
 ])
 
+/** What a person can do to a step, and to a run. */
+export const stepActs = ['edit', 'result', 'skip', 'approve', 'refuse'] as const
+export const runActs = ['retry', 'skip', 'compensate'] as const
+
 /** A step of a run. */
 export const Step = named(
   'Step',
@@ -86,6 +91,12 @@ export const Step = named(
     result: z.unknown(),
     /** The event's data as a person has edited it for this step; null where nobody has. */
     input: z.unknown(),
+    /** Sent with each try; null: this process does not have the flow's code. */
+    idempotencyKey: z.string().nullable(),
+    /** The ids that it gave, in its system. */
+    ids: z.array(z.object({ kind: z.string(), id: z.string(), external: z.string() })),
+    /** What a person may do to it now. */
+    acts: z.array(z.enum(stepActs)),
   }),
 )
 export type Step = z.infer<typeof Step>
@@ -126,6 +137,8 @@ export const Lane = named(
     reason: z.string().nullable(),
     /** Open runs that stand before this one, counted up to 1,000. */
     before: z.number().int(),
+    /** Those that stand behind it, counted up to 1,000. */
+    behind: z.number().int(),
   }),
 )
 export type Lane = z.infer<typeof Lane>
@@ -133,12 +146,20 @@ export type Lane = z.infer<typeof Lane>
 /** A run whole: its event, steps, attempts and lane. */
 export const RunDetail = named(
   'RunDetail',
-  'A run with its event, steps, attempts (the newest 200) and lane',
+  'A run with its event, steps, attempts (the newest 200), lane, and what people did to it',
   Run.extend({
     event: EventDetail.omit({ runs: true }),
     steps: z.array(Step),
     history: z.array(Attempt),
     lane: Lane.nullable(),
+    /** The trace that its requests belong to: the event's own, or one made of the first idempotency key. */
+    traceId: z.string().nullable(),
+    /** What it did is being undone. */
+    compensating: z.boolean(),
+    /** What a person may do to it now. */
+    acts: z.array(z.enum(runActs)),
+    /** What people did to it, oldest first; the newest 200. */
+    audit: z.array(AuditEntry),
   }),
 )
 export type RunDetail = z.infer<typeof RunDetail>

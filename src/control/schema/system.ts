@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { Moment, named, Reason, Sentence, SeqText } from './common.ts'
-import { NamePath } from './act.ts'
 
 /** How a system stands, in the words people see. */
 export const systemStandings = ['connected', 'cut-off', 'trying', 'slowed', 'paused', 'maintenance'] as const
@@ -67,7 +66,13 @@ export type SystemTest = z.infer<typeof SystemTest>
 export const MaintenanceWindow = named(
   'MaintenanceWindow',
   'A time in which a system is not called: what needs it waits and uses up no attempts',
-  z.object({ id: z.number().int(), from: Moment, until: Moment, note: z.string().nullable(), by: z.string() }),
+  z.object({
+    id: z.number().int(),
+    from: Moment,
+    until: Moment,
+    note: z.string().nullable(),
+    by: z.string(),
+  }),
 )
 export type MaintenanceWindow = z.infer<typeof MaintenanceWindow>
 
@@ -173,7 +178,9 @@ export const SystemHistory = named(
   }),
 )
 export type SystemHistory = z.infer<typeof SystemHistory>
-export const SystemHistoryQuery = z.object({ hours: z.coerce.number<number>().int().min(1).max(720).default(24) })
+export const SystemHistoryQuery = z.object({
+  hours: z.coerce.number<number>().int().min(1).max(720).default(24),
+})
 
 /** A window that a person sets: from now unless it says when, at most 30 days long. */
 export const SetMaintenanceBody = z.object({
@@ -181,7 +188,7 @@ export const SetMaintenanceBody = z.object({
   until: Moment,
   note: Reason.optional(),
 })
-export const MaintenancePath = NamePath.extend({ window: SeqText })
+export const MaintenancePath = z.object({ name: z.string().min(1).max(80), window: SeqText })
 export const MaintenanceEnded = named(
   'MaintenanceEnded',
   'A maintenance window that was ended, or taken back before it began',
