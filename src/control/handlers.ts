@@ -1,4 +1,5 @@
 import { BusbarError } from '../errors.ts'
+import type { Redaction } from '../define/redaction.ts'
 import type { Database } from '../journal/database.ts'
 import { actOnReplay } from './acts/act-on-replay.ts'
 import type { ReplayAct } from './acts/act-on-replay.ts'
@@ -42,6 +43,7 @@ import type { TransportInUse } from './queries/transport.ts'
 import type { NounOf } from './queries/waiting.ts'
 import { listWorkers } from './queries/workers.ts'
 import type { FlowCode } from './flow-code.ts'
+import { shownAudit, shownEvent, shownRun, shownText } from './redact.ts'
 import type { CheckedInput, RouteAnswer } from './route.ts'
 import type { RouteId, Routes } from './route-table.ts'
 
@@ -55,6 +57,8 @@ export interface Call {
   readonly transport: TransportInUse
   /** What people call the objects of an event type. */
   readonly nounOf: NounOf
+  /** What must not be shown: see `redact.ts`. */
+  readonly redaction: Redaction
 }
 
 /** Does an operation; throws `BusbarError`. */
@@ -65,25 +69,31 @@ export type Handlers = {
 /** Each operation of the route table: a query or an act, and what it says when there is no such thing. */
 export const handlers: Handlers = {
   status: ({ database, transport, nounOf }) => readStatus(database, transport, nounOf),
-  now: ({ database, transport, nounOf }, { hours }) => readNow(database, { transport, nounOf, hours }),
+  async now({ database, transport, nounOf, redaction }, { hours }) {
+    const now = await readNow(database, { transport, nounOf, hours })
+    return { ...now, lately: now.lately.map((entry) => shownAudit(entry, redaction)) }
+  },
   map: ({ database, nounOf }, { minutes }) => readMap(database, minutes, nounOf),
   search: ({ database }, query) => search(database, query),
   listObjects: ({ database }, query) => listObjects(database, query),
   findObject: ({ database }, query) => findByExternalId(database, query),
   getObject: ({ database }, query) => findObject(database, query),
   listEvents: ({ database }, query) => listEvents(database, query),
-  async findEvent({ database }, identity) {
+  async findEvent({ database, redaction }, identity) {
     const seq = await seqOfEvent(database, identity)
     const event = seq === undefined ? undefined : await findEvent(database, seq)
-    return there(event, `there is no event ${identity.id} of source ${identity.source}`)
+    return shownEvent(
+      there(event, `there is no event ${identity.id} of source ${identity.source}`),
+      redaction,
+    )
   },
-  getEvent: async ({ database }, { seq }) =>
-    there(await findEvent(database, seq), `there is no event ${seq}`),
+  getEvent: async ({ database, redaction }, { seq }) =>
+    shownEvent(there(await findEvent(database, seq), `there is no event ${seq}`), redaction),
   listRuns: ({ database }, query) => listRuns(database, query),
-  async getRun({ database, code }, ref) {
+  async getRun({ database, code, redaction }, ref) {
     const run = await findRun(database, ref, code)
     if (!run) throw await missingRun(database, ref)
-    return run
+    return shownRun(run, redaction)
   },
   retryRun: ({ database, actor }, { reason = null, mayDouble, ...run }) =>
     actOnRun(database, { verb: 'retry', run, actor, reason, mayDouble }),
@@ -91,16 +101,16 @@ export const handlers: Handlers = {
     actOnRun(database, { verb: 'skip', run, actor, reason }),
   compensateRun: ({ database, actor }, { reason, ...run }) =>
     actOnRun(database, { verb: 'compensate', run, actor, reason }),
-  previewStep: ({ database, code }, { data, step, ...run }) =>
-    previewStep(database, { run, step, data, code }),
-  editStep: ({ database, actor }, { data, reason = null, step, ...run }) =>
-    actOnStep(database, { act: 'edit', run, step, data, actor, reason }),
-  supplyResult: ({ database, actor }, { result, reason, step, ...run }) =>
-    actOnStep(database, { act: 'result', run, step, data: result, actor, reason }),
-  skipStep: ({ database, actor }, { reason, step, ...run }) =>
-    actOnStep(database, { act: 'skip', run, step, actor, reason }),
-  approveStep: ({ database, actor }, { note, step, ...run }) =>
-    actOnStep(database, {
+  previewStep: ({ database, code, redaction }, { data, step, ...run }) =>
+    previewStep(database, redaction, { run, step, data, code }),
+  editStep: ({ database, actor, redaction }, { data, reason = null, step, ...run }) =>
+    actOnStep(database, redaction, { act: 'edit', run, step, data, actor, reason }),
+  supplyResult: ({ database, actor, redaction }, { result, reason, step, ...run }) =>
+    actOnStep(database, redaction, { act: 'result', run, step, data: result, actor, reason }),
+  skipStep: ({ database, actor, redaction }, { reason, step, ...run }) =>
+    actOnStep(database, redaction, { act: 'skip', run, step, actor, reason }),
+  approveStep: ({ database, actor, redaction }, { note, step, ...run }) =>
+    actOnStep(database, redaction, {
       act: 'approve',
       run,
       step,
@@ -108,17 +118,19 @@ export const handlers: Handlers = {
       actor,
       reason: note ?? null,
     }),
-  refuseStep: ({ database, actor }, { reason, step, ...run }) =>
-    actOnStep(database, { act: 'refuse', run, step, actor, reason }),
+  refuseStep: ({ database, actor, redaction }, { reason, step, ...run }) =>
+    actOnStep(database, redaction, { act: 'refuse', run, step, actor, reason }),
   retryRuns: ({ database, actor }, body) => retryRuns(database, body, actor),
   listLinks: ({ database }, query) => listLinks(database, query),
   setLink: ({ database, actor }, body) => setLink(database, body, actor),
   removeLink: ({ database, actor }, body) => removeLink(database, body, actor),
-  planReplay: ({ database, actor, code }, body) => planReplay(database, body, { actor, code }),
+  planReplay: ({ database, actor, code, redaction }, body) =>
+    planReplay(database, body, { actor, code, redaction }),
   listReplays: ({ database }, query) => listReplays(database, query),
   getReplay: async ({ database }, { id, ...query }) =>
     there(await findReplayDetail(database, id, query), `there is no replay ${id}`),
-  compareReplay: ({ database, code }, input) => compareReplay(database, input, code),
+  compareReplay: ({ database, code, redaction }, input) =>
+    compareReplay(database, input, { code, redaction }),
   startReplay: (call, input) => replay(call, input, 'start'),
   pauseReplay: (call, input) => replay(call, input, 'pause'),
   resumeReplay: (call, input) => replay(call, input, 'resume'),
@@ -145,16 +157,16 @@ export const handlers: Handlers = {
     there(await findProblem(database, fingerprint), `there is no problem ${fingerprint}`),
   changeProblem: ({ database, actor }, { fingerprint, ...change }) =>
     changeProblem(database, { fingerprint, change, actor }),
-  readOutbox: ({ database }, query) => readOutbox(database, query),
-  async getRejected({ database }, { id }) {
+  readOutbox: ({ database, redaction }, query) => readOutbox(database, query, redaction),
+  async getRejected({ database, redaction }, { id }) {
     const row = await findRejected(database, id)
     if (!row) throw missingRejected(id)
-    return row
+    return { ...row, data: shownText(redaction, row.type, row.data) }
   },
-  retryRejected: ({ database, actor }, { id, data, reason = null }) =>
-    actOnRejected(database, { verb: 'retry', id, data, actor, reason }),
-  discardRejected: ({ database, actor }, { id, reason }) =>
-    actOnRejected(database, { verb: 'discard', id, actor, reason }),
+  retryRejected: ({ database, actor, redaction }, { id, data, reason = null }) =>
+    actOnRejected(database, redaction, { verb: 'retry', id, data, actor, reason }),
+  discardRejected: ({ database, actor, redaction }, { id, reason }) =>
+    actOnRejected(database, redaction, { verb: 'discard', id, actor, reason }),
   retryManyRejected: ({ database, actor }, body) => retryManyRejected(database, body, actor),
   readTransport: ({ database, transport }) => readTransport(database, transport),
   removeQueue: ({ database, actor, transport }, input) =>
@@ -164,7 +176,10 @@ export const handlers: Handlers = {
   cancelAwaited: ({ database, actor }, input) => cancelExpected(database, { ...input, actor }),
   listWorkers: async ({ database }) => ({ items: await listWorkers(database) }),
   stats: ({ database }, query) => readStats(database, query),
-  listAudit: ({ database }, query) => listAudit(database, query),
+  async listAudit({ database, redaction }, query) {
+    const { items, next } = await listAudit(database, query)
+    return { items: items.map((entry) => shownAudit(entry, redaction)), next }
+  },
 }
 
 function replay(

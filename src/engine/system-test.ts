@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { withoutSecrets } from '../define/secrets.ts'
 import type { AttemptContext, Connector } from '../define/system.ts'
 import type { TestOutcome, WatchJournal } from '../journal/port.ts'
 import type { Clock } from './clock.ts'
@@ -28,7 +29,8 @@ const mostMs = 15_000
 export async function makeTest(test: number, system: TestedSystem, deps: SystemTestDeps): Promise<void> {
   const { journal, worker, onError } = deps
   try {
-    if (await journal.beginTest(test, worker)) await journal.endTest(test, await outcomeOf(system, deps.clock))
+    if (await journal.beginTest(test, worker))
+      await journal.endTest(test, await outcomeOf(system, deps.clock))
   } catch (error) {
     onError(error)
   }
@@ -64,7 +66,7 @@ async function callOnce(
     return { outcome: 'answered', class: null, status, ms: clock.monotonic() - from, message: null }
   } catch (error) {
     const timedOut = abort.signal.aborted
-    const outcome = failedOutcome(error, { sent: 0, timedOut, readOnly: true })
+    const outcome = failedOutcome(error, { sent: 0, timedOut, readOnly: true, conceal: withoutSecrets })
     const failure = outcome.kind === 'failed' ? outcome : undefined
     return {
       outcome: 'failed',
@@ -91,6 +93,7 @@ function testContext(
     traceparent: `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-00`,
     event: { id: 'test', source: 'urn:busbar:test', type: 'busbar.test', ...nobody },
     signal,
+    conceal: withoutSecrets,
     beforeRequest: async () => {
       await gate.token()
       signal.throwIfAborted()

@@ -1,5 +1,7 @@
 import type { Duration } from '../define/duration.ts'
 import { durationMs } from '../define/duration.ts'
+import { leavesOf } from '../define/conceal.ts'
+import { keepSecret } from '../define/secrets.ts'
 import { BusbarError, CallError } from '../errors.ts'
 import type { HttpAnswer } from './http-classify.ts'
 import type { Held } from './one-at-a-time.ts'
@@ -54,7 +56,9 @@ function fixed(kind: HttpAuth['kind'], headers: AuthHeaders, expiresAt?: number)
 /** When a JSON Web Token ends (RFC 7519 4.1.4); undefined when it does not say, or is none. */
 function expiryOf(token: string): number | undefined {
   try {
-    const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { exp?: unknown }
+    const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as {
+      exp?: unknown
+    }
     return typeof claims.exp === 'number' ? claims.exp * 1_000 : undefined
   } catch {
     return undefined // another kind of token
@@ -68,13 +72,16 @@ function required(what: string, value: string): void {
 /** HTTP Basic (RFC 7617). */
 export function basic(options: { readonly user: string; readonly password: string }): HttpAuth {
   required('basic({ user })', options.user)
+  keepSecret(options.password)
   const credentials = Buffer.from(`${options.user}:${options.password}`).toString('base64')
+  keepSecret(credentials)
   return fixed('basic', { authorization: `Basic ${credentials}` })
 }
 
 /** A bearer token that does not expire (RFC 6750). */
 export function bearer(token: string): HttpAuth {
   required('bearer(token)', token)
+  keepSecret(token)
   return fixed('bearer', { authorization: `Bearer ${token}` }, expiryOf(token))
 }
 
@@ -85,6 +92,7 @@ export function apiKey(options: {
   readonly prefix?: string
 }): HttpAuth {
   required('apiKey({ key })', options.key)
+  keepSecret(options.key)
   return fixed('api-key', {
     [(options.header ?? 'x-api-key').toLowerCase()]: `${options.prefix ?? ''}${options.key}`,
   })
@@ -106,6 +114,7 @@ export function sessionLogin(options: {
 }): HttpAuth {
   const lifetimeMs = options.lifetime === undefined ? Infinity : durationMs(options.lifetime)
   const headersOf = options.headers ?? cookiesOf
+  keepLogin(options.login)
   return {
     kind: 'session',
     open(port) {
@@ -117,7 +126,9 @@ export function sessionLogin(options: {
           body: JSON.stringify(options.login),
         })
         refuseUnless2xx('login', answer)
-        return { value: headersOf(answer), staleAt: port.now() + lifetimeMs, lifetimeMs }
+        const value = headersOf(answer)
+        for (const header of Object.values(value)) keepFetched(header)
+        return { value, staleAt: port.now() + lifetimeMs, lifetimeMs }
       })
       return {
         headers: () => session.get(port.now()),
@@ -150,6 +161,7 @@ export function clientCredentials(options: {
 }): HttpAuth {
   required('clientCredentials({ clientId })', options.clientId)
   required('clientCredentials({ clientSecret })', options.clientSecret)
+  keepSecret(options.clientSecret)
   return {
     kind: 'client-credentials',
     open(port) {
@@ -191,11 +203,27 @@ function tokenOf({ body }: HttpAnswer, now: number): Held<AuthHeaders> {
       class: 'credential',
       message: 'the token endpoint answered without an access_token',
     })
+  keepFetched(token)
   const lifetimeMs = Number(seconds) > 0 ? Number(seconds) * 1_000 : Infinity
   return {
     value: { authorization: `Bearer ${token}` },
     staleAt: now + Math.max(lifetimeMs - renewEarlyMs, lifetimeMs / 2),
     lifetimeMs,
+  }
+}
+
+/** What is posted to log in, but for the names in it. */
+function keepLogin(login: unknown): void {
+  for (const [name, value] of Object.entries(login ?? {}))
+    if (!/user|name|company|tenant|client|database/i.test(name))
+      for (const leaf of leavesOf(value)) keepSecret(leaf)
+}
+
+/** A token, or a header that carries some: each of its parts. */
+function keepFetched(header: string): void {
+  for (const part of header.split(/[\s;]+/)) {
+    keepSecret(part, { isFetched: true })
+    keepSecret(part.slice(part.indexOf('=') + 1), { isFetched: true })
   }
 }
 

@@ -1,4 +1,5 @@
 import type { AttemptContext, ConnectOptions, System, SystemOptions } from '../define/system.ts'
+import { fieldRules } from '../define/redaction.ts'
 import { defineSystem, systemSettings } from '../define/system.ts'
 import { BusbarError, CallError } from '../errors.ts'
 import type { AuthPort, AuthSession, HttpAuth } from './http-auth.ts'
@@ -9,7 +10,6 @@ import type { Classify, HttpAnswer } from './http-classify.ts'
 import { openPool } from './http-connect.ts'
 import type { Exchange, RawRequest } from './http-exchange.ts'
 import { exchange, exchangeOver } from './http-exchange.ts'
-import { redactor } from './http-record.ts'
 
 /** What `httpSystem` takes. */
 export interface HttpSystemOptions extends SystemOptions {
@@ -80,7 +80,7 @@ function connectHttp(
     auth,
     classify: options.classify,
     maxResponseBytes: options.maxResponseBytes ?? 4 * 1_048_576,
-    isSecret: redactor(redact),
+    rules: fieldRules(redact),
   }
   let closed: Promise<void> | undefined
   return {
