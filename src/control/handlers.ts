@@ -16,6 +16,8 @@ import { removeFlow } from './acts/remove-flow.ts'
 import { removeQueue } from './acts/remove-queue.ts'
 import { compareReplay, planReplay } from './acts/plan-replay.ts'
 import { retryRuns } from './acts/retry-runs.ts'
+import { testAlertChannel } from './acts/test-alert-channel.ts'
+import { listAlertChannels, listAlertDeliveries } from './queries/alerts.ts'
 import { listAudit } from './queries/audit.ts'
 import { findEvent, listEvents, seqOfEvent } from './queries/events.ts'
 import { listAwaited, listExpectations } from './queries/expectations.ts'
@@ -174,6 +176,10 @@ export const handlers: Handlers = {
   listExpectations: async ({ database }) => ({ items: await listExpectations(database) }),
   listAwaited: ({ database }, { name, ...query }) => listAwaited(database, name, query),
   cancelAwaited: ({ database, actor }, input) => cancelExpected(database, { ...input, actor }),
+  listAlertChannels: async ({ database }) => ({ items: await listAlertChannels(database) }),
+  listAlertDeliveries: ({ database }, query) => listAlertDeliveries(database, query),
+  testAlertChannel: ({ database, actor }, { name, reason = null }) =>
+    testAlertChannel(database, { name, actor, reason }),
   listWorkers: async ({ database }) => ({ items: await listWorkers(database) }),
   stats: ({ database }, query) => readStats(database, query),
   async listAudit({ database, redaction }, query) {
