@@ -11,6 +11,7 @@ const marks: Marks = {
   systems: '1',
   groups: '1',
   replays: '1',
+  bulk: '1',
   audit: '1',
   outbox: '1',
   expectations: '1',

@@ -2,18 +2,20 @@ import type { Database } from '../../journal/database.ts'
 import { iso } from '../moment.ts'
 import type { DatabaseTime } from '../moment.ts'
 import type { Now, UnderWay } from '../schema/now.ts'
-import { link, say } from '../sentence.ts'
+import type { BulkAct } from '../schema/bulk.ts'
+import type { Replay } from '../schema/replay.ts'
+import { capital, count, link, say } from '../sentence.ts'
 import { listAudit } from './audit.ts'
 import { together } from './backlog.ts'
+import { listBulkActs } from './bulk-acts.ts'
 import { readCharts } from './charts.ts'
-import { maxCounted } from './open-counts.ts'
 import { listProblems } from './problems.ts'
 import { listReplays } from './replays.ts'
 import { readStanding } from './status.ts'
 import type { TransportInUse } from './transport.ts'
 import type { NounOf } from './waiting.ts'
 
-const shown = { problems: 5, acts: 6, replays: 20, underWay: 5 }
+const shown = { problems: 5, acts: 6, looked: 20, underWay: 5 }
 
 /** What the Now page shows, in one answer. Bounded queries by index, one after another. */
 export async function readNow(
@@ -22,7 +24,11 @@ export async function readNow(
 ): Promise<Now> {
   const { status, systems, behind } = await readStanding(database, ask.transport, ask.nounOf)
   const { pending, exact, oldestPendingAt } = together(behind)
-  const { items } = await listProblems(database, { state: 'unresolved', limit: shown.problems })
+  const { items, counts } = await listProblems(database, {
+    state: 'unresolved',
+    sort: 'lastSeen',
+    limit: shown.problems,
+  })
   const charts = await readCharts(database, ask.hours)
   return {
     at: charts.until,
@@ -32,11 +38,7 @@ export async function readNow(
     unread: { pending, exact, oldestAt: oldestPendingAt },
     workers: status.workers,
     systems: [...systems],
-    problems: {
-      items,
-      needsPerson: items.filter(({ parked }) => parked > 0).length,
-      ...(await problemCounts(database)),
-    },
+    problems: { items, counts },
     underWay: await underWay(database),
     lately: (await listAudit(database, { limit: shown.acts })).items,
     charts,
@@ -54,35 +56,44 @@ async function accepted(database: Database): Promise<Now['accepted']> {
   }
 }
 
-async function problemCounts(database: Database): Promise<{ unresolved: number; ignored: number }> {
-  const [row] = await database.query<{ unresolved: number; ignored: number }>({
-    text: `SELECT (SELECT count(*) FROM (SELECT FROM problems WHERE state IN ('open', 'acknowledged') LIMIT $1::int) a)::int AS unresolved,
-                  (SELECT count(*) FROM (SELECT FROM problems WHERE state = 'ignored' LIMIT $1::int) b)::int AS ignored`,
-    values: [maxCounted],
-  })
-  return { unresolved: row?.unresolved ?? 0, ignored: row?.ignored ?? 0 }
+/** Among the newest replays and acts on many runs, those that have not ended; the newest first. */
+async function underWay(database: Database): Promise<UnderWay[]> {
+  const replays = (await listReplays(database, { limit: shown.looked })).items.flatMap(ofReplay)
+  const acts = (await listBulkActs(database, { limit: shown.looked })).items.flatMap(ofBulkAct)
+  return [...acts, ...replays]
+    .sort((one, other) => (other.startedAt ?? '').localeCompare(one.startedAt ?? ''))
+    .slice(0, shown.underWay)
 }
 
-/** Among the newest replays, those that have not ended. */
-async function underWay(database: Database): Promise<UnderWay[]> {
-  const { items } = await listReplays(database, { limit: shown.replays })
-  return items
-    .flatMap((replay): UnderWay[] => {
-      const { id, state, counts, total, createdBy, startedAt, flow } = replay
-      if (state !== 'running' && state !== 'paused' && state !== 'stopped') return []
-      return [
-        {
-          kind: 'replay',
-          id,
-          title: say`Replay of ${link('flow', flow)}`,
-          by: createdBy,
-          state,
-          done: Math.max(0, total - counts.left - counts.underWay),
-          failed: counts.failed,
-          total,
-          startedAt,
-        },
-      ]
-    })
-    .slice(0, shown.underWay)
+function ofReplay({ id, state, counts, total, createdBy, startedAt, flow }: Replay): UnderWay[] {
+  if (state !== 'running' && state !== 'paused' && state !== 'stopped') return []
+  const done = Math.max(0, total - counts.left - counts.underWay)
+  const title = say`Replay of ${link('flow', flow)}`
+  return [
+    {
+      kind: 'replay',
+      id,
+      title,
+      by: createdBy,
+      state,
+      done,
+      failed: counts.failed,
+      total,
+      startedAt,
+      leftMs: null,
+    },
+  ]
+}
+
+function ofBulkAct(act: BulkAct): UnderWay[] {
+  const { id, verb, problem, state, counts, total, createdBy, startedAt, leftMs } = act
+  if (state !== 'running' && state !== 'paused' && state !== 'stopped') return []
+  const done = Math.max(0, total - counts.left - counts.underWay)
+  const runs = `${capital(verb)} ${count(total, 'run')}`
+  const title = problem
+    ? say`${runs} of ${link('problem', problem.fingerprint, problem.title)}`
+    : say`${runs}`
+  return [
+    { kind: 'bulk', id, title, by: createdBy, state, done, failed: counts.failed, total, startedAt, leftMs },
+  ]
 }

@@ -40,7 +40,10 @@ export async function recentFigures(
 }
 
 /** No call at all. */
-export const noFigures: RecentFigures = { recent: { calls: 0, failed: 0, p50: null, p95: null }, perMinute: 0 }
+export const noFigures: RecentFigures = {
+  recent: { calls: 0, failed: 0, p50: null, p95: null },
+  perMinute: 0,
+}
 
 /** Rows together. */
 export function figuresOf(rows: readonly Pick<MinuteRow, 'calls' | 'failed' | 'hist'>[]): CallFigures {
@@ -86,7 +89,8 @@ export async function dayOfMeans(
   for (const { name: system, hours_ago, mean } of rows) {
     const day = days.get(system) ?? emptyDay()
     days.set(system, day)
-    if (hours_ago >= 0 && hours_ago < 24) day[23 - hours_ago] = mean === null ? null : Math.round(mean * 10) / 10
+    if (hours_ago >= 0 && hours_ago < 24)
+      day[23 - hours_ago] = mean === null ? null : Math.round(mean * 10) / 10
   }
   return days
 }

@@ -38,7 +38,16 @@ export async function findTest(database: Database, id: number): Promise<SystemTe
   return row && testOf(row)
 }
 
-function testOf({ id, asked_at, actor, outcome, class: errorClass, status, ms, ...row }: TestRow): SystemTest {
+function testOf({
+  id,
+  asked_at,
+  actor,
+  outcome,
+  class: errorClass,
+  status,
+  ms,
+  ...row
+}: TestRow): SystemTest {
   return {
     id,
     at: isoAlways(asked_at),
@@ -51,10 +60,16 @@ function testOf({ id, asked_at, actor, outcome, class: errorClass, status, ms, .
   }
 }
 
-function sentenceOf({ system, outcome, ms, message }: Pick<TestRow, 'system' | 'outcome' | 'ms' | 'message'>): Sentence {
+function sentenceOf({
+  system,
+  outcome,
+  ms,
+  message,
+}: Pick<TestRow, 'system' | 'outcome' | 'ms' | 'message'>): Sentence {
   const name = link('system', system)
   if (outcome === 'answered') return say`${name} answered in ${(ms ?? 0).toLocaleString('en')} ms`
-  if (outcome === 'failed') return say`${name} does not answer as it should: ${message ?? 'no reason was given'}`
+  if (outcome === 'failed')
+    return say`${name} does not answer as it should: ${message ?? 'no reason was given'}`
   if (outcome === 'not-made') return say`${name} was not called: ${message ?? 'no reason was given'}`
   return say`${name} is being called`
 }

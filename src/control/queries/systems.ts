@@ -116,7 +116,12 @@ async function rulesOf(database: Database, name: string): Promise<SystemDetail['
 function limitOf({ settings, permits }: SystemRow, { perMinute }: RecentFigures): System['limit'] {
   const { concurrency, rate } = settings
   if (concurrency === undefined) return null
-  const atOnce = { kind: 'at-once', used: Math.min(permits, concurrency), max: concurrency, perMs: null } as const
+  const atOnce = {
+    kind: 'at-once',
+    used: Math.min(permits, concurrency),
+    max: concurrency,
+    perMs: null,
+  } as const
   if (!rate) return atOnce
   const used = Math.round((perMinute * Math.min(rate.perMs, 60_000)) / 60_000)
   const perRate = { kind: 'rate', used, max: rate.max, perMs: rate.perMs } as const

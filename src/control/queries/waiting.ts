@@ -68,7 +68,17 @@ export async function waitingBySystem(
     const starting = new Set(calling.filter(({ first }) => first === name).map((flow) => flow.name))
     const pending = behind.filter(({ flow }) => starting.has(flow))
     const row = byLanes.get(name)
-    all.set(name, together({ row, pending, noun: nounOfTypes(calling.flatMap(({ types }) => types), nounOf) }))
+    all.set(
+      name,
+      together({
+        row,
+        pending,
+        noun: nounOfTypes(
+          calling.flatMap(({ types }) => types),
+          nounOf,
+        ),
+      }),
+    )
   }
   return all
 }

@@ -1,13 +1,14 @@
 import { z } from 'zod'
 import { Moment, named, Sentence } from './common.ts'
-import { AuditEntry, Problem, StatusSentence } from './overview.ts'
+import { AuditEntry, StatusSentence } from './overview.ts'
+import { Problem, ProblemPage } from './problem.ts'
 import { System, SystemStanding } from './system.ts'
 
 const Count = z.number().int().nonnegative()
 
 /** A long act under way. */
 export const UnderWay = z.object({
-  kind: z.enum(['replay']),
+  kind: z.enum(['replay', 'bulk']),
   id: z.number().int(),
   /** What it does, in words. */
   title: Sentence,
@@ -17,6 +18,8 @@ export const UnderWay = z.object({
   failed: Count,
   total: Count,
   startedAt: Moment.nullable(),
+  /** About how long it still takes; null: it is not known. */
+  leftMs: z.number().nullable(),
 })
 export type UnderWay = z.infer<typeof UnderWay>
 
@@ -67,14 +70,8 @@ export const Now = named(
     unread: z.object({ pending: Count, exact: z.boolean(), oldestAt: Moment.nullable() }),
     workers: z.object({ live: Count, late: Count }),
     systems: z.array(System),
-    /** Unresolved ones, last seen first, at most 5; and how many there are. */
-    problems: z.object({
-      items: z.array(Problem),
-      unresolved: Count,
-      ignored: Count,
-      /** Those that have runs or rows which need a person, among the items. */
-      needsPerson: Count,
-    }),
+    /** Unresolved ones, last seen first, at most 5; and how many there are of each kind. */
+    problems: z.object({ items: z.array(Problem), counts: ProblemPage.shape.counts }),
     underWay: z.array(UnderWay),
     /** The newest 6 acts. */
     lately: z.array(AuditEntry),

@@ -239,6 +239,7 @@ CREATE TABLE system_credentials (
 -- How often a kind of thing has changed, for those who watch: a sequence is read and raised without a lock.
 CREATE SEQUENCE problem_changes;
 CREATE SEQUENCE replay_changes;
+CREATE SEQUENCE bulk_changes;
 CREATE FUNCTION note_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM nextval(tg_argv[0]::regclass);
@@ -248,3 +249,5 @@ CREATE TRIGGER problems_changed AFTER INSERT OR UPDATE OR DELETE ON problems
 FOR EACH ROW EXECUTE FUNCTION note_change('problem_changes');
 CREATE TRIGGER replays_changed AFTER INSERT OR UPDATE OR DELETE ON replays
 FOR EACH ROW EXECUTE FUNCTION note_change('replay_changes');
+CREATE TRIGGER bulk_acts_changed AFTER INSERT OR UPDATE OR DELETE ON bulk_acts
+FOR EACH ROW EXECUTE FUNCTION note_change('bulk_changes');
