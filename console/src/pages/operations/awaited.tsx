@@ -82,8 +82,8 @@ function Rows({
           <th>Object</th>
           <th>State</th>
           <th>Due</th>
-          <th>Awaited since</th>
-          <th>Problem</th>
+          <th className="desk-only">Awaited since</th>
+          <th className="desk-only">Problem</th>
           <th>
             <span className="sr">Act</span>
           </th>
@@ -103,13 +103,13 @@ function Rows({
             <td>
               <Time at={awaited.dueAt} clock />
             </td>
-            <td className="dim">
+            <td className="dim desk-only">
               <Time at={awaited.openedAt} />,{' '}
               <Link className="link" to="/events" search={{ seq: awaited.seq }}>
                 event {awaited.seq}
               </Link>
             </td>
-            <td>
+            <td className="desk-only">
               {awaited.problem === null ? (
                 <span className="faint">none</span>
               ) : (

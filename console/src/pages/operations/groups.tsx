@@ -42,10 +42,10 @@ function List({ items }: { readonly items: readonly Group[] }) {
           <tr>
             <th>Lane group</th>
             <th>State</th>
-            <th>Run by</th>
+            <th className="desk-only">Run by</th>
             <th className="num">Not reached yet</th>
-            <th className="num">Keys held</th>
-            <th className="num">Come to</th>
+            <th className="num desk-only">Keys held</th>
+            <th className="num desk-only">Come to</th>
             <th>
               <span className="sr">Act</span>
             </th>
@@ -122,7 +122,7 @@ function Row({ group, isChosen, onAct }: RowProps) {
       <td>
         <State kind="engine" of={stateOf(group)} />
       </td>
-      <td className="dim mono">{owner ?? 'nobody'}</td>
+      <td className="dim mono desk-only">{owner ?? 'nobody'}</td>
       <td className="num">
         {pending === 0 ? <span className="faint">none</span> : `${exact ? '' : 'about '}${count(pending)}`}
         {oldestPendingAt !== null && (
@@ -131,8 +131,8 @@ function Row({ group, isChosen, onAct }: RowProps) {
           </span>
         )}
       </td>
-      <td className="num">{lanes === 0 ? <span className="faint">none</span> : count(lanes)}</td>
-      <td className="num mono dim">
+      <td className="num desk-only">{lanes === 0 ? <span className="faint">none</span> : count(lanes)}</td>
+      <td className="num mono dim desk-only">
         {count(position)} of {count(head)}
       </td>
       <td className="num">

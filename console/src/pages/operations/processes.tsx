@@ -46,7 +46,7 @@ function Living({ workers }: { readonly workers: readonly Worker[] }) {
           <tr>
             <th>Process</th>
             <th>State</th>
-            <th>Does</th>
+            <th className="desk-only">Does</th>
             <th className="num">Calls under way</th>
             <th>Flows</th>
             <th>Lane groups</th>
@@ -94,7 +94,7 @@ function LivingRow({ worker }: { readonly worker: Worker }) {
           </span>
         )}
       </td>
-      <td className="dim">{roles.join(', ')}</td>
+      <td className="dim desk-only">{roles.join(', ')}</td>
       <td className="num">{runs ? count(attempts) : ''}</td>
       <td className="dim">
         {runs && counted(flows.length, 'flow')}
