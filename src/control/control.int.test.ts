@@ -103,6 +103,9 @@ describe('answers', () => {
     const [mended, dropped] = await someRejected(2)
     const planned = { flow: 'book', key: 'B', keys: 'same', reason: 'a test' } as const
     const { id } = await rig.ask('planReplay', planned)
+    await rig.sql('UPDATE runs SET state = 4, fp = $1 WHERE state = 1', [fingerprint])
+    const bulk = { verb: 'retry', problem: fingerprint } as const
+    const { id: act } = await rig.ask('planBulkAct', bulk)
     const inputs: { [Id in Exclude<RouteId, Elsewhere>]: Parameters<typeof rig.ask<Id>>[1] } = {
       status: {},
       search: { q: 'A' },
@@ -139,7 +142,15 @@ describe('answers', () => {
       removeFlow: { name: 'gone', reason: 'retired' },
       listProblems: {},
       getProblem: { fingerprint },
+      listProblemRuns: { fingerprint, state: 'parked' },
       changeProblem: { fingerprint, note: 'seen' },
+      planBulkAct: bulk,
+      listBulkActs: { problem: fingerprint },
+      getBulkAct: { id: act, outcome: 'left' },
+      startBulkAct: { id: act },
+      pauseBulkAct: { id: act },
+      resumeBulkAct: { id: act },
+      cancelBulkAct: { id: act, reason: 'enough' },
       readOutbox: { code: 'event.invalid', type: 'order.placed' },
       getRejected: { id: mended! },
       retryRejected: { id: mended!, data: '{"number":"A"}', reason: 'typing error' },
