@@ -14,6 +14,7 @@ import { addLinkCommands } from './commands/links.ts'
 import { addMcpCommand } from './commands/mcp.ts'
 import { addOverviewCommands } from './commands/overview.ts'
 import { addUserCommands } from './commands/users.ts'
+import { addSystemCommands } from './commands/systems.ts'
 import { addWorkerCommands } from './commands/workers.ts'
 import { addPublishCommand } from './commands/publish.ts'
 import { addQueueCommands } from './commands/queues.ts'
@@ -66,6 +67,7 @@ export function createProgram(terminal: Terminal): Command {
     addRunningCommands,
     addPublishCommand,
     addOverviewCommands,
+    addSystemCommands,
     addWorkerCommands,
     addEventCommands,
     addRunCommands,

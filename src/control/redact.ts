@@ -21,7 +21,7 @@ import { redacted } from '../define/secrets.ts'
 import { parseExactly } from './exact-json.ts'
 import type { Sentence } from './schema/common.ts'
 import type { EventDetail } from './schema/event.ts'
-import type { AuditEntry } from './schema/audit.ts'
+import type { AuditEntry } from './schema/overview.ts'
 import type { RunDetail } from './schema/run.ts'
 
 /** The data of an event from its JSON text, marked fields replaced, numbers with all their digits. */

@@ -18,7 +18,11 @@ import { handlers } from './handlers.ts'
 import type { FlowCode } from './flow-code.ts'
 import type { AccessDoor } from './access-handlers.ts'
 import type { Call } from './handlers.ts'
+import { LiveFeed } from './live/feed.ts'
+import { readMarks } from './live/marks.ts'
+import { serveLive } from './live/serve.ts'
 import type { TransportInUse } from './queries/transport.ts'
+import type { NounOf } from './queries/waiting.ts'
 import { openApiDocument } from './openapi.ts'
 import type { Route } from './route.ts'
 import { apiPrefix, routes } from './route-table.ts'
@@ -37,6 +41,8 @@ export interface ControlDeps {
   readonly code?: FlowCode
   /** Default: the log itself. */
   readonly transport?: TransportInUse
+  /** What people call the objects of an event type; default: they are events. */
+  readonly nounOf?: NounOf
   /** What must not be shown; default: the names that are secret everywhere. */
   readonly redaction?: Redaction
   /** Called with what failed and was not meant to; the caller of the API is told nothing of it. */
@@ -72,11 +78,25 @@ export function registerControl(app: FastifyInstance, deps: ControlDeps): void {
       api.get('/openapi.json', async (_request, reply) =>
         json(reply, (document ??= JSON.stringify(openApiDocument()))),
       )
+      registerLive(api, deps)
       for (const [id, route] of Object.entries(routes))
         serve(api, deps, { id: id as RouteId, route, handler: handlers[id as RouteId] as Handler })
     },
     { prefix: apiPrefix },
   )
+}
+
+/** The stream of changes; it ends before the server waits for its connections. */
+function registerLive(api: FastifyInstance, deps: ControlDeps): void {
+  const feed = new LiveFeed({
+    look: () => readMarks(deps.database()),
+    onError: (error) => deps.onError?.(error),
+  })
+  api.addHook('preClose', async () => feed.end())
+  const settings = deps.access ?? accessSettings()
+  serveLive(api, feed, async (request) => {
+    await admit(request, { ...deps, settings }, 'read')
+  })
 }
 
 function serve(
@@ -104,9 +124,9 @@ function serve(
       assert(caller, 'a request reaches its handler through the gate')
       const database = deps.database()
       await checkWithinSystems(database, { caller, id, scope: route.scope, input })
-      const { code, transport = log(), redaction = onlyNames } = deps
+      const { code, transport = log(), nounOf = () => undefined, redaction = onlyNames } = deps
       const door = doorOf({ request, reply }, settings, deps.authenticate !== undefined)
-      const call = { database, actor: caller.id, caller, door, code, transport, redaction }
+      const call = { database, actor: caller.id, caller, door, code, transport, nounOf, redaction }
       return json(reply, JSON.stringify(await handler(call, input)))
     },
   })

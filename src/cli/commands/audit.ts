@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { AuditEntry, AuditVerified } from '../../control/schema/audit.ts'
+import type { SealedEntry, AuditVerified } from '../../control/schema/audit.ts'
 import type { Action, Context } from '../context.ts'
 import { exitCode } from '../exit-code.ts'
 import { countOf } from '../options.ts'
@@ -49,7 +49,7 @@ async function list(context: Context, { limit, ...filter }: ListOptions): Promis
       ...[{ title: 'NO', right: true }, { title: 'WHEN' }, { title: 'WHO' }, { title: 'WHAT' }],
       { title: 'WHY', shrinks: true },
     ]
-    const row = (entry: AuditEntry) => [
+    const row = (entry: SealedEntry) => [
       entry.number === null ? '?' : number(entry.number),
       moment(entry.at),
       entry.actor,

@@ -1,7 +1,7 @@
 import type { Database } from '../../journal/database.ts'
 import { isoAlways } from '../moment.ts'
 import type { DatabaseTime } from '../moment.ts'
-import type { AuditEntry } from '../schema/audit.ts'
+import type { AuditEntry } from '../schema/overview.ts'
 
 /** Most acts that are told of, the newest ones. */
 const maxActs = 200
@@ -13,9 +13,8 @@ const maxActs = 200
 export async function actsOn(database: Database, objects: readonly string[]): Promise<AuditEntry[]> {
   if (objects.length === 0) return []
   const rows = await database.query<Omit<AuditEntry, 'at'> & { at: DatabaseTime }>({
-    text: `SELECT a.id, a.at, a.actor, a.verb, a.object, a.reason, a.before, a.after, c.number, encode(c.hash, 'hex') AS hash
-           FROM audit a LEFT JOIN audit_chain c ON c.entry = a.id
-           WHERE a.object = ANY ($1::text[]) ORDER BY a.id DESC LIMIT ${maxActs}`,
+    text: `SELECT id, at, actor, verb, object, reason, before, after FROM audit
+           WHERE object = ANY ($1::text[]) ORDER BY id DESC LIMIT ${maxActs}`,
     values: [objects],
   })
   return rows.map((row) => ({ ...row, at: isoAlways(row.at) })).reverse()

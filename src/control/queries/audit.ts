@@ -1,7 +1,7 @@
 import type { Database } from '../../journal/database.ts'
 import { isoAlways } from '../moment.ts'
 import type { DatabaseTime } from '../moment.ts'
-import type { AuditEntry, AuditPage, AuditQuery, AuditVerified, VerifyAuditQuery } from '../schema/audit.ts'
+import type { SealedEntry, AuditPage, AuditQuery, AuditVerified, VerifyAuditQuery } from '../schema/audit.ts'
 
 // On the primary key, or one of audit_by_actor, audit_by_verb, audit_by_object, audit_by_kind, each (…, id).
 const filters = {
@@ -18,7 +18,7 @@ export async function listAudit(database: Database, query: AuditQuery): Promise<
     const value = query[name as keyof typeof filters]
     return value === undefined ? [] : [`AND ${condition}$${values.push(value)}`]
   })
-  const rows = await database.query<Omit<AuditEntry, 'at'> & { at: DatabaseTime }>({
+  const rows = await database.query<Omit<SealedEntry, 'at'> & { at: DatabaseTime }>({
     text: `SELECT a.id, a.at, a.actor, a.verb, a.object, a.reason, a.before, a.after, c.number, encode(c.hash, 'hex') AS hash
            FROM audit a LEFT JOIN audit_chain c ON c.entry = a.id
            WHERE a.id < $1::bigint ${conditions.join(' ')} ORDER BY a.id DESC LIMIT $2::int`,

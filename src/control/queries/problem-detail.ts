@@ -5,7 +5,7 @@ import type { DatabaseTime } from '../moment.ts'
 import { shownAudit, shownRun } from '../redact.ts'
 import type { ProblemDetail } from '../schema/problem.ts'
 import type { RunRef } from '../schema/run.ts'
-import type { AuditEntry } from '../schema/audit.ts'
+import type { AuditEntry } from '../schema/overview.ts'
 import { findProblem } from './problems.ts'
 import { findRun } from './run-detail.ts'
 
@@ -93,12 +93,10 @@ async function historyOf(
   redaction: Redaction,
 ): Promise<AuditEntry[]> {
   const rows = await database.query<Omit<AuditEntry, 'at'> & { at: DatabaseTime }>({
-    text: `SELECT a.id, a.at, a.actor, a.verb, a.object, a.reason, a.before, a.after,
-                  c.number, encode(c.hash, 'hex') AS hash
+    text: `SELECT a.id, a.at, a.actor, a.verb, a.object, a.reason, a.before, a.after
            FROM (SELECT 'problem ' || $1::text AS object
                  UNION ALL (SELECT 'bulk act ' || b.id FROM bulk_acts b WHERE b.fp = $1 ORDER BY b.id DESC LIMIT 10)) o
-           JOIN audit a ON a.object = o.object
-           LEFT JOIN audit_chain c ON c.entry = a.id ORDER BY a.id DESC LIMIT 50`,
+           JOIN audit a ON a.object = o.object ORDER BY a.id DESC LIMIT 50`,
     values: [fingerprint],
   })
   return rows.map((row) => shownAudit({ ...row, at: isoAlways(row.at) }, redaction))

@@ -1,26 +1,19 @@
 import { z } from 'zod'
-import { Limit, Moment, named, pageOf, SeqText } from './common.ts'
+import { Limit, named, pageOf, SeqText } from './common.ts'
+import { AuditEntry } from './overview.ts'
 
-/** Who did what. */
-export const AuditEntry = named(
-  'AuditEntry',
-  'An act of a person or a token: who, what, when, why, before and after, and its place in the chain',
-  z.object({
-    id: z.number().int(),
-    at: Moment,
-    actor: z.string(),
-    verb: z.string(),
-    object: z.string(),
-    reason: z.string().nullable(),
-    before: z.unknown(),
-    after: z.unknown(),
+/** An entry with its place in the chain. */
+export const SealedEntry = named(
+  'SealedEntry',
+  'An entry of the audit trail with its place in the chain',
+  AuditEntry.extend({
     /** Its number in the chain; null: it does not stand in it, so it was not written by busbar. */
     number: z.number().int().nullable(),
     /** SHA-256 over the hash before it and what it says; hexadecimal. */
     hash: z.string().nullable(),
   }),
 )
-export type AuditEntry = z.infer<typeof AuditEntry>
+export type SealedEntry = z.infer<typeof SealedEntry>
 
 /** Which entries to list, newest first; all filters must match. */
 export const AuditQuery = z.object({
@@ -35,7 +28,7 @@ export const AuditQuery = z.object({
 })
 export type AuditQuery = z.output<typeof AuditQuery>
 
-export const AuditPage = named('AuditPage', 'One page of the audit trail, newest first', pageOf(AuditEntry))
+export const AuditPage = named('AuditPage', 'One page of the audit trail, newest first', pageOf(SealedEntry))
 export type AuditPage = z.infer<typeof AuditPage>
 
 /** From which number on to verify; `after` as an earlier answer has said in `next`. */

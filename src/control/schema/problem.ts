@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Limit, Moment, named, pageOf, Sentence, Seq } from './common.ts'
-import { AuditEntry } from './audit.ts'
+import { AuditEntry } from './overview.ts'
 import { Run, RunRef } from './run.ts'
 
 /** In a list, the runs of each problem are counted up to here; of a single problem up to 10,000. */

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { Limit, Moment, named, pageOf, RunStateSchema, runStateNames, Sentence, Seq } from './common.ts'
 import { EventDetail } from './event.ts'
-import { AuditEntry } from './audit.ts'
+import { AuditEntry } from './overview.ts'
 
 /** Names a run: one event handled by one flow; generation 0 unless it was replayed. */
 export const RunRef = named(
