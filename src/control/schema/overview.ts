@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Limit, Moment, named, pageOf, Sentence } from './common.ts'
+import { Moment, named, Sentence } from './common.ts'
 import { SystemStanding } from './system.ts'
 import { TransportStatus } from './transport.ts'
 
