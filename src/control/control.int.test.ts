@@ -97,10 +97,16 @@ describe('answers', () => {
     await rig.sql(
       `INSERT INTO flows (name, grp, ord, version, types, type_after, declaration, from_seq) VALUES ('gone', 'gone', 0, 1, '{}', '{}', '{"steps": []}', 0)`,
     )
+    await rig.sql(
+      `INSERT INTO alert_channels (name, hub, kind, address, tells) VALUES ('office', 'test', 'slack', 'x', '{new}')`,
+    )
     const { fingerprint } = (await rig.ask('listProblems')).items[0]!
     const [mended, dropped] = await someRejected(2)
     const planned = { flow: 'book', key: 'B', keys: 'same', reason: 'a test' } as const
     const { id } = await rig.ask('planReplay', planned)
+    await rig.sql('UPDATE runs SET state = 4, fp = $1 WHERE state = 1', [fingerprint])
+    const bulk = { verb: 'retry', problem: fingerprint } as const
+    const { id: act } = await rig.ask('planBulkAct', bulk)
     const inputs: { [Id in Exclude<RouteId, Elsewhere>]: Parameters<typeof rig.ask<Id>>[1] } = {
       status: {},
       search: { q: 'A' },
@@ -141,7 +147,15 @@ describe('answers', () => {
       removeFlow: { name: 'gone', reason: 'retired' },
       listProblems: {},
       getProblem: { fingerprint },
+      listProblemRuns: { fingerprint, state: 'parked' },
       changeProblem: { fingerprint, note: 'seen' },
+      planBulkAct: bulk,
+      listBulkActs: { problem: fingerprint },
+      getBulkAct: { id: act, outcome: 'left' },
+      startBulkAct: { id: act },
+      pauseBulkAct: { id: act },
+      resumeBulkAct: { id: act },
+      cancelBulkAct: { id: act, reason: 'enough' },
       readOutbox: { code: 'event.invalid', type: 'order.placed' },
       getRejected: { id: mended! },
       retryRejected: { id: mended!, data: '{"number":"A"}', reason: 'typing error' },
@@ -151,6 +165,9 @@ describe('answers', () => {
       listExpectations: {},
       listAwaited: { name: 'answered', state: 'open' },
       cancelAwaited: { name: 'answered', seq: parked, reason: 'by telephone' },
+      listAlertChannels: {},
+      listAlertDeliveries: { channel: 'office', before: 10 },
+      testAlertChannel: { name: 'office', reason: 'a new number' },
       listWorkers: {},
       stats: { minutes: 600 },
       listAudit: {},

@@ -1,6 +1,8 @@
 import { BusbarError } from '../errors.ts'
 import type { Redaction } from '../define/redaction.ts'
 import type { Database } from '../journal/database.ts'
+import { actOnBulk } from './acts/act-on-bulk.ts'
+import type { ActOnBulk } from './acts/act-on-bulk.ts'
 import { actOnReplay } from './acts/act-on-replay.ts'
 import type { ReplayAct } from './acts/act-on-replay.ts'
 import { actOnRun } from './acts/act-on-run.ts'
@@ -12,15 +14,19 @@ import { removeLink, setLink } from './acts/links.ts'
 import { changePause } from './acts/pause.ts'
 import { removeFlow } from './acts/remove-flow.ts'
 import { removeQueue } from './acts/remove-queue.ts'
+import { planBulk } from './acts/plan-bulk.ts'
 import { compareReplay, planReplay } from './acts/plan-replay.ts'
 import { retryRuns } from './acts/retry-runs.ts'
 import { publishTest } from './acts/publish-test.ts'
 import { asyncApiDocument } from './asyncapi.ts'
 import type { Declared } from './declared.ts'
 import { doorDocument } from './door-openapi.ts'
-import { listAudit } from './queries/audit.ts'
 import { readCatalog } from './queries/catalog.ts'
 import { listRefused } from './queries/refused.ts'
+import { testAlertChannel } from './acts/test-alert-channel.ts'
+import { listAlertChannels, listAlertDeliveries } from './queries/alerts.ts'
+import { listAudit } from './queries/audit.ts'
+import { findBulkDetail, listBulkActs } from './queries/bulk-acts.ts'
 import { findEvent, listEvents, seqOfEvent } from './queries/events.ts'
 import { listAwaited, listExpectations } from './queries/expectations.ts'
 import { listFlows } from './queries/flows.ts'
@@ -30,7 +36,9 @@ import { missingRun } from './queries/missing-run.ts'
 import { findRejected, readOutbox } from './queries/outbox.ts'
 import { findByExternalId, findObject } from './queries/object.ts'
 import { listObjects } from './queries/objects.ts'
-import { findProblem, listProblems } from './queries/problems.ts'
+import { findProblemDetail } from './queries/problem-detail.ts'
+import { listProblemRuns } from './queries/problem-runs.ts'
+import { listProblems } from './queries/problems.ts'
 import { findReplayDetail, listReplays } from './queries/replays.ts'
 import { findRun } from './queries/run-detail.ts'
 import { listRuns } from './queries/runs.ts'
@@ -148,10 +156,19 @@ export const handlers: Handlers = {
   listFlows: async ({ database }) => ({ items: await listFlows(database) }),
   removeFlow: ({ database, actor }, input) => removeFlow(database, { ...input, actor }),
   listProblems: ({ database }, query) => listProblems(database, query),
-  getProblem: async ({ database }, { fingerprint }) =>
-    there(await findProblem(database, fingerprint), `there is no problem ${fingerprint}`),
+  getProblem: async ({ database, redaction }, { fingerprint }) =>
+    there(await findProblemDetail(database, fingerprint, redaction), `there is no problem ${fingerprint}`),
+  listProblemRuns: ({ database }, query) => listProblemRuns(database, query),
   changeProblem: ({ database, actor }, { fingerprint, ...change }) =>
     changeProblem(database, { fingerprint, change, actor }),
+  planBulkAct: ({ database, actor, code }, body) => planBulk(database, body, { actor, code }),
+  listBulkActs: ({ database }, query) => listBulkActs(database, query),
+  getBulkAct: async ({ database }, { id, ...query }) =>
+    there(await findBulkDetail(database, id, query), `there is no bulk act ${id}`),
+  startBulkAct: (call, input) => bulk(call, input, 'start'),
+  pauseBulkAct: (call, input) => bulk(call, input, 'pause'),
+  resumeBulkAct: (call, input) => bulk(call, input, 'resume'),
+  cancelBulkAct: (call, input) => bulk(call, input, 'cancel'),
   readOutbox: ({ database, redaction }, query) => readOutbox(database, query, redaction),
   async getRejected({ database, redaction }, { id }) {
     const row = await findRejected(database, id)
@@ -169,6 +186,10 @@ export const handlers: Handlers = {
   listExpectations: async ({ database }) => ({ items: await listExpectations(database) }),
   listAwaited: ({ database }, { name, ...query }) => listAwaited(database, name, query),
   cancelAwaited: ({ database, actor }, input) => cancelExpected(database, { ...input, actor }),
+  listAlertChannels: async ({ database }) => ({ items: await listAlertChannels(database) }),
+  listAlertDeliveries: ({ database }, query) => listAlertDeliveries(database, query),
+  testAlertChannel: ({ database, actor }, { name, reason = null }) =>
+    testAlertChannel(database, { name, actor, reason }),
   listWorkers: async ({ database }) => ({ items: await listWorkers(database) }),
   stats: ({ database }, query) => readStats(database, query),
   async listAudit({ database, redaction }, query) {
@@ -183,6 +204,14 @@ function replay(
   verb: ReplayAct['verb'],
 ) {
   return actOnReplay(database, { id, verb, actor, reason })
+}
+
+function bulk(
+  { database, actor }: Call,
+  { id, reason = null }: { readonly id: number; readonly reason?: string | null | undefined },
+  verb: ActOnBulk['verb'],
+) {
+  return actOnBulk(database, { id, verb, actor, reason })
 }
 
 function there<T>(thing: T | undefined, missing: string): T {

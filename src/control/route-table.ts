@@ -1,8 +1,11 @@
 import { eventRoutes } from './event-routes.ts'
+import { bulkRoutes } from './bulk-routes.ts'
+import { problemRoutes } from './problem-routes.ts'
+import { alertRoutes } from './alert-routes.ts'
 import { act, defineRoute, read } from './route.ts'
 import { objectRoutes } from './object-routes.ts'
 import { runRoutes } from './run-routes.ts'
-import { NamePath, ProblemChange, ProblemPath, RemovedFlow, Because, SkipBody } from './schema/act.ts'
+import { NamePath, RemovedFlow, Because, SkipBody } from './schema/act.ts'
 import {
   AwaitedPage,
   AwaitedPath,
@@ -12,17 +15,7 @@ import {
   ExpectationList,
   ExpectationPath,
 } from './schema/expectation.ts'
-import {
-  AuditPage,
-  AuditQuery,
-  FlowList,
-  Problem,
-  ProblemPage,
-  ProblemsQuery,
-  Stats,
-  StatsQuery,
-  Status,
-} from './schema/overview.ts'
+import { AuditPage, AuditQuery, FlowList, Stats, StatsQuery, Status } from './schema/overview.ts'
 import {
   Outbox,
   OutboxQuery,
@@ -230,31 +223,8 @@ export const routes = {
     body: SkipBody,
     answer: RemovedFlow,
   }),
-  listProblems: defineRoute({
-    ...read,
-    path: '/problems',
-    tag: 'problems',
-    summary: 'Unfinished runs by cause, last seen first',
-    query: ProblemsQuery,
-    answer: ProblemPage,
-  }),
-  getProblem: defineRoute({
-    ...read,
-    path: '/problems/{fingerprint}',
-    tag: 'problems',
-    summary: 'A problem, with its open runs counted',
-    params: ProblemPath,
-    answer: Problem,
-  }),
-  changeProblem: defineRoute({
-    ...act,
-    path: '/problems/{fingerprint}',
-    tag: 'problems',
-    summary: 'Acknowledge, ignore or reopen a problem, say who looks after it, leave a note',
-    params: ProblemPath,
-    body: ProblemChange,
-    answer: Problem,
-  }),
+  ...problemRoutes,
+  ...bulkRoutes,
   readOutbox: defineRoute({
     ...read,
     path: '/outbox',
@@ -339,6 +309,7 @@ export const routes = {
     body: CancelBody,
     answer: Cancelled,
   }),
+  ...alertRoutes,
   listWorkers: defineRoute({
     ...read,
     path: '/workers',

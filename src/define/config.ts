@@ -1,4 +1,6 @@
 import { BusbarError } from '../errors.ts'
+import type { AlertsConfig, AlertsSettings } from './alerts.ts'
+import { alertsSettings } from './alerts.ts'
 import type { ConsumerSource } from './consumer-source.ts'
 import type { AnyContract } from './event.ts'
 import type { Expectation } from './expectation.ts'
@@ -40,6 +42,8 @@ export interface ConfigOptions {
   readonly http?: HttpConfig
   /** Moves events that applications publish inside their own transactions into the log; default true. */
   readonly outbox?: boolean | OutboxConfig
+  /** Who is told of problems, and how; default nobody. */
+  readonly alerts?: AlertsConfig
   /**
    * What is never shown, beside the built-in names and what contracts mark: names of headers and fields wherever they
    * are (`taxId`), and paths into the data of any event (`customer.iban`, `lines[].card`).
@@ -63,6 +67,7 @@ export interface Config {
   readonly http: HttpSettings
   /** Undefined: this hub moves no rows of the outbox. */
   readonly outbox: OutboxSettings | undefined
+  readonly alerts: AlertsSettings
   readonly redact: readonly string[]
   /** What must not be shown, and how to keep it from being shown. */
   readonly redaction: Redaction
@@ -92,6 +97,7 @@ export function defineConfig(options: ConfigOptions): Config {
     allowUnknownTypes: options.allowUnknownTypes ?? false,
     http: httpSettings(options.http),
     outbox: outboxSettings(options.outbox),
+    alerts: alertsSettings(options.alerts),
     redact,
     redaction: redactionOf({ contracts, redact }),
     roles: roleNamesOf('roles', options.roles ?? 'all'),

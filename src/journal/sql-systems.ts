@@ -76,16 +76,7 @@ export function sqlSystems(database: Database): SystemsJournal & StatsJournal {
                  count = t.count + excluded.count, total_ms = t.total_ms + excluded.total_ms, max_ms = greatest(t.max_ms, excluded.max_ms)`,
         values: [worker, JSON.stringify(rows)],
       })
-      await database.query({
-        name: 'resolve-problems',
-        // SKIP LOCKED: it must not wait behind a flush while holding a problem that the flush wants next.
-        text: `UPDATE problems p SET state = 'resolved'
-               FROM (SELECT p.fp FROM problems p -- one with a colon (system:…, expected:…) is ended by what opened it
-                     WHERE p.state IN ('open', 'acknowledged') AND p.fp NOT LIKE '%:%' AND p.last_seen < clock_timestamp() - interval '2 s'
-                       AND NOT EXISTS (SELECT FROM runs r WHERE r.fp = p.fp AND r.state < 10)
-                     FOR UPDATE OF p SKIP LOCKED) past
-               WHERE p.fp = past.fp`,
-      })
+      await database.query({ name: 'settle-problems', text: 'SELECT settle_problems()' })
     },
   }
 }

@@ -5,36 +5,6 @@ import { TransportStatus } from './transport.ts'
 
 const Count = z.number().int().nonnegative()
 
-/** Unfinished runs grouped by cause. */
-export const Problem = named(
-  'Problem',
-  'Unfinished runs grouped by cause: system, error code, message without what differs from run to run',
-  z.object({
-    fingerprint: z.string(),
-    system: z.string(),
-    code: z.string(),
-    title: z.string(),
-    state: z.enum(['open', 'acknowledged', 'resolved', 'ignored']),
-    firstSeen: Moment,
-    lastSeen: Moment,
-    owner: z.string().nullable(),
-    note: z.string().nullable(),
-    /** Open runs of this cause, counted up to 10,000: all, and those that need a person. */
-    open: Count,
-    parked: Count,
-  }),
-)
-export type Problem = z.infer<typeof Problem>
-
-export const ProblemsQuery = z.object({
-  state: z.enum(['open', 'acknowledged', 'resolved', 'ignored', 'unresolved']).default('unresolved'),
-  cursor: z.string().max(400).optional(),
-  limit: Limit,
-})
-export type ProblemsQuery = z.output<typeof ProblemsQuery>
-export const ProblemPage = named('ProblemPage', 'One page of problems, last seen first', pageOf(Problem))
-export type ProblemPage = z.infer<typeof ProblemPage>
-
 /** How far a flow is behind the log. */
 export const FlowStatus = named(
   'FlowStatus',
