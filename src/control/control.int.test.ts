@@ -67,7 +67,7 @@ async function anExpectation(seq: number): Promise<void> {
   )
 }
 
-/** They need runs of several steps: see steps.int.test.ts; a broker: see test/rabbitmq/queues.int.test.ts; or a hub: see test/scenario/events-and-catalog.int.test.ts. */
+/** They need runs of several steps: see steps.int.test.ts; a broker: see test/rabbitmq/queues.int.test.ts; a live worker: see systems.int.test.ts; a hub: see test/scenario/events-and-catalog.int.test.ts. */
 const elsewhere = [
   ...([
     'compensateRun',
@@ -80,6 +80,7 @@ const elsewhere = [
   ] as const),
   'removeQueue',
   'publishTest',
+  ...(['testSystem', 'endMaintenance'] as const),
 ] as const
 type Elsewhere = (typeof elsewhere)[number]
 
@@ -109,6 +110,8 @@ describe('answers', () => {
     const { id: act } = await rig.ask('planBulkAct', bulk)
     const inputs: { [Id in Exclude<RouteId, Elsewhere>]: Parameters<typeof rig.ask<Id>>[1] } = {
       status: {},
+      now: { hours: 1 },
+      map: { minutes: 60 },
       search: { q: 'A' },
       listObjects: { state: 'open' },
       findObject: { system: 'crm', external: '4711' },
@@ -140,6 +143,8 @@ describe('answers', () => {
       getSystem: { name: 'erp' },
       pauseSystem: { name: 'erp', reason: 'year end' },
       resumeSystem: { name: 'erp' },
+      systemHistory: { name: 'erp', hours: 2 },
+      setMaintenance: { name: 'erp', until: new Date(Date.now() + 3_600_000).toISOString() },
       listGroups: {},
       pauseGroup: { name: 'book' },
       resumeGroup: { name: 'book' },

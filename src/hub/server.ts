@@ -79,6 +79,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     registerControl(app, {
       database: () => parts.database,
       code: flowCode(config),
+      nounOf: (type) => config.contracts.get(type)?.noun,
       redaction: config.redaction,
       declared: declaredBy(config, (event) => appender.append(event)),
       transport: parts.transport,
