@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { BusbarError } from '../errors.ts'
 import { addAuditCommands } from './commands/audit.ts'
+import { addCatalogCommand } from './commands/catalog.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { addEventCommands } from './commands/events.ts'
 import { addExpectationCommands } from './commands/expectations.ts'
@@ -70,6 +71,7 @@ export function createProgram(terminal: Terminal): Command {
     addSystemCommands,
     addWorkerCommands,
     addEventCommands,
+    addCatalogCommand,
     addRunCommands,
     addStepCommands,
     addOutboxCommands,

@@ -68,7 +68,7 @@ async function anExpectation(seq: number): Promise<void> {
   )
 }
 
-/** They need runs of several steps: see steps.int.test.ts; a broker: see test/rabbitmq/queues.int.test.ts; a live worker: see systems.int.test.ts; or people: see access.int.test.ts. */
+/** They need runs of several steps: see steps.int.test.ts; a broker: see test/rabbitmq/queues.int.test.ts; a live worker: see systems.int.test.ts; a hub: see test/scenario/events-and-catalog.int.test.ts; or people: see access.int.test.ts. */
 const elsewhere = [
   ...(Object.keys(accessRoutes) as (keyof typeof accessRoutes)[]),
   ...([
@@ -81,6 +81,7 @@ const elsewhere = [
     'refuseStep',
   ] as const),
   'removeQueue',
+  'publishTest',
   ...(['testSystem', 'endMaintenance'] as const),
 ] as const
 type Elsewhere = (typeof elsewhere)[number]
@@ -119,7 +120,11 @@ describe('answers', () => {
       getObject: { key: 'A' },
       listEvents: { type: 'order.placed' },
       findEvent: { source: 'urn:test:shop', id: 'A-1' },
+      listRefused: { door: 'events', code: 'event.invalid' },
       getEvent: { seq: parked },
+      readCatalog: {},
+      asyncApi: {},
+      doorOpenApi: {},
       listRuns: { state: 'open', system: 'erp', flow: 'book', from: '2020-01-01T00:00:00Z' },
       getRun: { flow: 'book', seq: done },
       retryRun: { flow: 'book', seq: parked, mayDouble: false },

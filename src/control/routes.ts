@@ -10,10 +10,12 @@ import { admit, giveToken, ownUrl, takeToken } from '../access/gate.ts'
 import type { AccessSettings } from '../define/access-config.ts'
 import { accessSettings } from '../define/access-config.ts'
 import type { Authenticate } from '../ingress/principal.ts'
+import { EventRefused } from '../ingress/faults.ts'
 import { sendProblem } from '../ingress/problem.ts'
 import type { Database } from '../journal/database.ts'
 import { checkInput } from './check-input.ts'
 import { parseExactly } from './exact-json.ts'
+import type { Declared } from './declared.ts'
 import { handlers } from './handlers.ts'
 import type { FlowCode } from './flow-code.ts'
 import type { AccessDoor } from './access-handlers.ts'
@@ -45,6 +47,8 @@ export interface ControlDeps {
   readonly nounOf?: NounOf
   /** What must not be shown; default: the names that are secret everywhere. */
   readonly redaction?: Redaction
+  /** What the configuration of this process declares; absent: it has none. */
+  readonly declared?: Declared
   /** Called with what failed and was not meant to; the caller of the API is told nothing of it. */
   readonly onError?: (error: unknown) => void
 }
@@ -124,9 +128,10 @@ function serve(
       assert(caller, 'a request reaches its handler through the gate')
       const database = deps.database()
       await checkWithinSystems(database, { caller, id, scope: route.scope, input })
-      const { code, transport = log(), nounOf = () => undefined, redaction = onlyNames } = deps
+      const { code, transport = log(), nounOf = () => undefined, redaction = onlyNames, declared } = deps
       const door = doorOf({ request, reply }, settings, deps.authenticate !== undefined)
-      const call = { database, actor: caller.id, caller, door, code, transport, nounOf, redaction }
+      const own = { code, transport, nounOf, redaction, declared }
+      const call = { database, actor: caller.id, caller, door, ...own }
       return json(reply, JSON.stringify(await handler(call, input)))
     },
   })
@@ -188,7 +193,7 @@ function refuse(deps: ControlDeps, reply: FastifyReply, error: FastifyError): Fa
 /** What the server and the database refuse, in the API's own words. */
 function expected(error: FastifyError): unknown {
   if (error instanceof BusbarError)
-    return error.code === 'event.invalid'
+    return error.code === 'event.invalid' && !(error instanceof EventRefused)
       ? new BusbarError('request.invalid', 'the database refuses a value of the request', { cause: error })
       : error
   if (error.statusCode === 413) return new BusbarError('event.too-large', 'the request body is too large')
