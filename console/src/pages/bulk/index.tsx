@@ -1,6 +1,5 @@
 import { Link, useParams } from '@tanstack/react-router'
 import { ChevronRight, Pause, Play, X } from 'lucide-react'
-import { useEffect } from 'react'
 import type { Answer } from '../../api.ts'
 import { Asked, useAct, useAsk } from '../../parts/ask.tsx'
 import { Card, Facts } from '../../parts/card.tsx'
@@ -18,8 +17,6 @@ import './bulk.css'
 export type Bulk = Answer<'getBulkAct'>
 
 const nouns = { retry: 'Retry', skip: 'Skip', compensate: 'Compensation' } as const
-/** While it runs it changes by itself several times a second. */
-const everyMs = 1_000
 
 export function Page() {
   const { id }: { readonly id?: string } = useParams({ strict: false })
@@ -31,13 +28,6 @@ export function Page() {
     ...(after !== undefined && { after: Number(after) }),
     order: outcome === 'left' ? 'log' : 'latest',
   })
-  const { refetch, data } = query
-  const moves = data !== undefined && (data.state === 'running' || data.counts.underWay > 0)
-  useEffect(() => {
-    if (!moves) return
-    const timer = setInterval(() => void refetch(), everyMs)
-    return () => clearInterval(timer)
-  }, [moves, refetch])
   return <Asked query={query}>{(act) => <Shown act={act} />}</Asked>
 }
 

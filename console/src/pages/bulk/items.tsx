@@ -80,9 +80,7 @@ function Kinds({ act: { verb, total, counts } }: { readonly act: Bulk }) {
           <Link
             key={name}
             to="."
-            search={
-              ((before: Record<string, unknown>) => ({ ...before, outcome: word, after: undefined }))
-            }
+            search={(before: Record<string, unknown>) => ({ ...before, outcome: word, after: undefined })}
             replace
             {...(word === outcome && { 'aria-current': true as const })}
             activeProps={{}}
