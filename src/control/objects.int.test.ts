@@ -253,6 +253,7 @@ describe('a run', () => {
       refused: null,
     })
     expect(edited.keys.before).not.toBe(edited.keys.now)
+    expect(edited.request).toContain(`idempotency-key: ${edited.keys.now}`)
     expect(edited.happens.map(words)).toEqual([
       'invoice is sent to accounting under a new idempotency key',
       'then shipment',

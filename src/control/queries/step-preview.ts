@@ -92,7 +92,7 @@ export async function previewStep(
       step,
       keyNo,
     }) ?? null
-  const shown = await known?.preview([runOf(row, { step, input: edited ? JSON.stringify(data) : row.input })])
+  const shown = await known?.preview([runOf(row, { step, input: edited ? JSON.stringify(data) : row.input, keyNo: edited ? row.key_no + 1 : row.key_no })])
   const record = await recordOf(database, run)
   return {
     run,
@@ -115,7 +115,7 @@ function unknownStep(run: RunRef, step: string, declared: readonly { readonly na
 
 function runOf(
   row: Row,
-  { step, input }: { readonly step: string; readonly input: string | null },
+  { step, input, keyNo }: { readonly step: string; readonly input: string | null; readonly keyNo: number },
 ): RunToPreview {
   const { seq, source, id, type, key, khash, data, ext } = row
   const given = Object.entries(row.results ?? {}).map(([name, result]): [string, unknown] => [
@@ -127,6 +127,7 @@ function runOf(
     keyGen: row.key_gen,
     results: new Map(given),
     only: step,
+    keyNo,
     ...(input !== null && { edits: new Map([[step, input]]) }),
   }
 }
