@@ -21,7 +21,7 @@ import './object.css'
 
 /** One business object: where it is stuck and why, and all that happened to it. */
 export function Page() {
-  const { key } = useParams({ strict: false })
+  const { key }: { readonly key?: string } = useParams({ strict: false })
   return key === undefined ? null : <Told name={key} key={key} />
 }
 
@@ -143,7 +143,7 @@ function Missing({ name, error }: { readonly name: string; readonly error: Error
         sign="ask"
         title={unknown ? `Nothing is known of ${name}` : 'This cannot be shown now'}
         act={
-          <Link to="/objects" search={{ q: name } as never} className="btn primary">
+          <Link to="/objects" search={{ q: name }} className="btn primary">
             Look for what begins so
           </Link>
         }
