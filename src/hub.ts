@@ -9,6 +9,7 @@ import type { Role, RoleName } from './define/roles.ts'
 import type { TransportConnection } from './define/transport.ts'
 import { roleNamesOf, rolesOf } from './define/roles.ts'
 import { BusbarError } from './errors.ts'
+import { openAlerts } from './hub/alerts.ts'
 import { openHome } from './hub/home.ts'
 import type { Home } from './hub/home.ts'
 import { journalFigures } from './hub/figures.ts'
@@ -245,6 +246,10 @@ class RunningHub implements Hub {
     if (this.#roles.has('ingress')) {
       const sources = openSources({ appender, metrics, config: this.#config, log: this.#log })
       this.#opened.add(() => sources.close())
+    }
+    if (this.#roles.has('worker') || this.#roles.has('console')) {
+      const alerts = await openAlerts({ home, config: this.#config, log: this.#log })
+      this.#opened.add(async () => alerts?.close())
     }
     const carrying = transport ? { kind, address, connection: transport.connection } : { kind, address }
     await this.#serve({ session, appender, metrics, control, transport: carrying })

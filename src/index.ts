@@ -52,6 +52,16 @@ export type {
   SourceMessage,
   SourcePort,
 } from './define/consumer-source.ts'
+export { emailChannel, slackChannel, webhookChannel } from './define/alerts.ts'
+export type {
+  AlertChannel,
+  AlertKind,
+  AlertsConfig,
+  EmailChannel,
+  SlackChannel,
+  SmtpSettings,
+  WebhookChannel,
+} from './define/alerts.ts'
 export { defineConfig } from './define/config.ts'
 export type { Config, ConfigOptions } from './define/config.ts'
 export type { HttpConfig } from './define/http-config.ts'

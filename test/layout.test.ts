@@ -17,6 +17,7 @@ const allowed: Record<string, readonly string[]> = {
   rabbitmq: ['define', 'systems'],
   ingress: ['define', 'journal', 'engine'],
   control: ['define', 'journal', 'ingress', 'telemetry'],
+  alerts: ['define', 'journal', 'control'],
   testing: ['define', 'journal', 'engine', 'ingress', 'systems'],
 }
 

@@ -3,6 +3,7 @@ import { BusbarError } from '../errors.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { addEventCommands } from './commands/events.ts'
 import { addExpectationCommands } from './commands/expectations.ts'
+import { addAlertCommands } from './commands/alerts.ts'
 import { addFlowCommands } from './commands/flows.ts'
 import { addGroupCommands } from './commands/groups.ts'
 import { addInitCommand } from './commands/init.ts'
@@ -69,6 +70,7 @@ export function createProgram(terminal: Terminal): Command {
     addStepCommands,
     addOutboxCommands,
     addLinkCommands,
+    addAlertCommands,
     addFlowCommands,
     addGroupCommands,
     addQueueCommands,

@@ -96,6 +96,9 @@ describe('answers', () => {
     await rig.sql(
       `INSERT INTO flows (name, grp, ord, version, types, type_after, declaration, from_seq) VALUES ('gone', 'gone', 0, 1, '{}', '{}', '{"steps": []}', 0)`,
     )
+    await rig.sql(
+      `INSERT INTO alert_channels (name, hub, kind, address, tells) VALUES ('office', 'test', 'slack', 'x', '{new}')`,
+    )
     const { fingerprint } = (await rig.ask('listProblems')).items[0]!
     const [mended, dropped] = await someRejected(2)
     const planned = { flow: 'book', key: 'B', keys: 'same', reason: 'a test' } as const
@@ -146,6 +149,9 @@ describe('answers', () => {
       listExpectations: {},
       listAwaited: { name: 'answered', state: 'open' },
       cancelAwaited: { name: 'answered', seq: parked, reason: 'by telephone' },
+      listAlertChannels: {},
+      listAlertDeliveries: { channel: 'office', before: 10 },
+      testAlertChannel: { name: 'office', reason: 'a new number' },
       listWorkers: {},
       stats: { minutes: 600 },
       listAudit: {},

@@ -1,4 +1,5 @@
 import { BusbarError } from '../errors.ts'
+import type { Redaction } from '../define/redaction.ts'
 import type { Database } from '../journal/database.ts'
 import { actOnReplay } from './acts/act-on-replay.ts'
 import type { ReplayAct } from './acts/act-on-replay.ts'
@@ -13,6 +14,8 @@ import { removeFlow } from './acts/remove-flow.ts'
 import { removeQueue } from './acts/remove-queue.ts'
 import { compareReplay, planReplay } from './acts/plan-replay.ts'
 import { retryRuns } from './acts/retry-runs.ts'
+import { testAlertChannel } from './acts/test-alert-channel.ts'
+import { listAlertChannels, listAlertDeliveries } from './queries/alerts.ts'
 import { listAudit } from './queries/audit.ts'
 import { findEvent, listEvents, seqOfEvent } from './queries/events.ts'
 import { listAwaited, listExpectations } from './queries/expectations.ts'
@@ -36,6 +39,7 @@ import { readTransport } from './queries/transport.ts'
 import type { TransportInUse } from './queries/transport.ts'
 import { listWorkers } from './queries/workers.ts'
 import type { FlowCode } from './flow-code.ts'
+import { shownAudit, shownEvent, shownRun, shownText } from './redact.ts'
 import type { CheckedInput, RouteAnswer } from './route.ts'
 import type { RouteId, Routes } from './route-table.ts'
 
@@ -47,6 +51,8 @@ export interface Call {
   /** Absent: this process has no flows. */
   readonly code?: FlowCode | undefined
   readonly transport: TransportInUse
+  /** What must not be shown: see `redact.ts`. */
+  readonly redaction: Redaction
 }
 
 /** Does an operation; throws `BusbarError`. */
@@ -62,18 +68,21 @@ export const handlers: Handlers = {
   findObject: ({ database }, query) => findByExternalId(database, query),
   getObject: ({ database }, query) => findObject(database, query),
   listEvents: ({ database }, query) => listEvents(database, query),
-  async findEvent({ database }, identity) {
+  async findEvent({ database, redaction }, identity) {
     const seq = await seqOfEvent(database, identity)
     const event = seq === undefined ? undefined : await findEvent(database, seq)
-    return there(event, `there is no event ${identity.id} of source ${identity.source}`)
+    return shownEvent(
+      there(event, `there is no event ${identity.id} of source ${identity.source}`),
+      redaction,
+    )
   },
-  getEvent: async ({ database }, { seq }) =>
-    there(await findEvent(database, seq), `there is no event ${seq}`),
+  getEvent: async ({ database, redaction }, { seq }) =>
+    shownEvent(there(await findEvent(database, seq), `there is no event ${seq}`), redaction),
   listRuns: ({ database }, query) => listRuns(database, query),
-  async getRun({ database, code }, ref) {
+  async getRun({ database, code, redaction }, ref) {
     const run = await findRun(database, ref, code)
     if (!run) throw await missingRun(database, ref)
-    return run
+    return shownRun(run, redaction)
   },
   retryRun: ({ database, actor }, { reason = null, mayDouble, ...run }) =>
     actOnRun(database, { verb: 'retry', run, actor, reason, mayDouble }),
@@ -81,16 +90,16 @@ export const handlers: Handlers = {
     actOnRun(database, { verb: 'skip', run, actor, reason }),
   compensateRun: ({ database, actor }, { reason, ...run }) =>
     actOnRun(database, { verb: 'compensate', run, actor, reason }),
-  previewStep: ({ database, code }, { data, step, ...run }) =>
-    previewStep(database, { run, step, data, code }),
-  editStep: ({ database, actor }, { data, reason = null, step, ...run }) =>
-    actOnStep(database, { act: 'edit', run, step, data, actor, reason }),
-  supplyResult: ({ database, actor }, { result, reason, step, ...run }) =>
-    actOnStep(database, { act: 'result', run, step, data: result, actor, reason }),
-  skipStep: ({ database, actor }, { reason, step, ...run }) =>
-    actOnStep(database, { act: 'skip', run, step, actor, reason }),
-  approveStep: ({ database, actor }, { note, step, ...run }) =>
-    actOnStep(database, {
+  previewStep: ({ database, code, redaction }, { data, step, ...run }) =>
+    previewStep(database, redaction, { run, step, data, code }),
+  editStep: ({ database, actor, redaction }, { data, reason = null, step, ...run }) =>
+    actOnStep(database, redaction, { act: 'edit', run, step, data, actor, reason }),
+  supplyResult: ({ database, actor, redaction }, { result, reason, step, ...run }) =>
+    actOnStep(database, redaction, { act: 'result', run, step, data: result, actor, reason }),
+  skipStep: ({ database, actor, redaction }, { reason, step, ...run }) =>
+    actOnStep(database, redaction, { act: 'skip', run, step, actor, reason }),
+  approveStep: ({ database, actor, redaction }, { note, step, ...run }) =>
+    actOnStep(database, redaction, {
       act: 'approve',
       run,
       step,
@@ -98,17 +107,19 @@ export const handlers: Handlers = {
       actor,
       reason: note ?? null,
     }),
-  refuseStep: ({ database, actor }, { reason, step, ...run }) =>
-    actOnStep(database, { act: 'refuse', run, step, actor, reason }),
+  refuseStep: ({ database, actor, redaction }, { reason, step, ...run }) =>
+    actOnStep(database, redaction, { act: 'refuse', run, step, actor, reason }),
   retryRuns: ({ database, actor }, body) => retryRuns(database, body, actor),
   listLinks: ({ database }, query) => listLinks(database, query),
   setLink: ({ database, actor }, body) => setLink(database, body, actor),
   removeLink: ({ database, actor }, body) => removeLink(database, body, actor),
-  planReplay: ({ database, actor, code }, body) => planReplay(database, body, { actor, code }),
+  planReplay: ({ database, actor, code, redaction }, body) =>
+    planReplay(database, body, { actor, code, redaction }),
   listReplays: ({ database }, query) => listReplays(database, query),
   getReplay: async ({ database }, { id, ...query }) =>
     there(await findReplayDetail(database, id, query), `there is no replay ${id}`),
-  compareReplay: ({ database, code }, input) => compareReplay(database, input, code),
+  compareReplay: ({ database, code, redaction }, input) =>
+    compareReplay(database, input, { code, redaction }),
   startReplay: (call, input) => replay(call, input, 'start'),
   pauseReplay: (call, input) => replay(call, input, 'pause'),
   resumeReplay: (call, input) => replay(call, input, 'resume'),
@@ -128,16 +139,16 @@ export const handlers: Handlers = {
     there(await findProblem(database, fingerprint), `there is no problem ${fingerprint}`),
   changeProblem: ({ database, actor }, { fingerprint, ...change }) =>
     changeProblem(database, { fingerprint, change, actor }),
-  readOutbox: ({ database }, query) => readOutbox(database, query),
-  async getRejected({ database }, { id }) {
+  readOutbox: ({ database, redaction }, query) => readOutbox(database, query, redaction),
+  async getRejected({ database, redaction }, { id }) {
     const row = await findRejected(database, id)
     if (!row) throw missingRejected(id)
-    return row
+    return { ...row, data: shownText(redaction, row.type, row.data) }
   },
-  retryRejected: ({ database, actor }, { id, data, reason = null }) =>
-    actOnRejected(database, { verb: 'retry', id, data, actor, reason }),
-  discardRejected: ({ database, actor }, { id, reason }) =>
-    actOnRejected(database, { verb: 'discard', id, actor, reason }),
+  retryRejected: ({ database, actor, redaction }, { id, data, reason = null }) =>
+    actOnRejected(database, redaction, { verb: 'retry', id, data, actor, reason }),
+  discardRejected: ({ database, actor, redaction }, { id, reason }) =>
+    actOnRejected(database, redaction, { verb: 'discard', id, actor, reason }),
   retryManyRejected: ({ database, actor }, body) => retryManyRejected(database, body, actor),
   readTransport: ({ database, transport }) => readTransport(database, transport),
   removeQueue: ({ database, actor, transport }, input) =>
@@ -145,9 +156,16 @@ export const handlers: Handlers = {
   listExpectations: async ({ database }) => ({ items: await listExpectations(database) }),
   listAwaited: ({ database }, { name, ...query }) => listAwaited(database, name, query),
   cancelAwaited: ({ database, actor }, input) => cancelExpected(database, { ...input, actor }),
+  listAlertChannels: async ({ database }) => ({ items: await listAlertChannels(database) }),
+  listAlertDeliveries: ({ database }, query) => listAlertDeliveries(database, query),
+  testAlertChannel: ({ database, actor }, { name, reason = null }) =>
+    testAlertChannel(database, { name, actor, reason }),
   listWorkers: async ({ database }) => ({ items: await listWorkers(database) }),
   stats: ({ database }, query) => readStats(database, query),
-  listAudit: ({ database }, query) => listAudit(database, query),
+  async listAudit({ database, redaction }, query) {
+    const { items, next } = await listAudit(database, query)
+    return { items: items.map((entry) => shownAudit(entry, redaction)), next }
+  },
 }
 
 function replay(

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { alertRoutes } from './alert-routes.ts'
 import { act, defineRoute, read } from './route.ts'
 import { objectRoutes } from './object-routes.ts'
 import { runRoutes } from './run-routes.ts'
@@ -364,6 +365,7 @@ export const routes = {
     body: CancelBody,
     answer: Cancelled,
   }),
+  ...alertRoutes,
   listWorkers: defineRoute({
     ...read,
     path: '/workers',

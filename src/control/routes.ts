@@ -1,4 +1,7 @@
 import type { FastifyBodyParser, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Redaction } from '../define/redaction.ts'
+import { redactionOf } from '../define/redaction.ts'
+import { withoutSecrets } from '../define/secrets.ts'
 import { log } from '../define/transport.ts'
 import { BusbarError } from '../errors.ts'
 import type { Authenticate, Principal } from '../ingress/principal.ts'
@@ -25,6 +28,8 @@ export interface ControlDeps {
   readonly code?: FlowCode
   /** Default: the log itself. */
   readonly transport?: TransportInUse
+  /** What must not be shown; default: the names that are secret everywhere. */
+  readonly redaction?: Redaction
   /** Called with what failed and was not meant to; the caller of the API is told nothing of it. */
   readonly onError?: (error: unknown) => void
 }
@@ -36,6 +41,7 @@ type Handler = (call: Call, input: Record<string, unknown>) => Promise<unknown>
 
 /** Far above what an act may bring, 64 KiB: what is a little too much is told so in the act's own words. */
 const maxBodyBytes = 256 * 1024
+const onlyNames = redactionOf({ contracts: new Map(), redact: [] })
 const local: Principal = { id: 'local', scopes: ['publish', 'read', 'operate'] }
 
 /**
@@ -83,8 +89,8 @@ function serve(
       const { params, query, body } = request
       const input = checkInput(route, { params, query, body: route.method === 'POST' ? body : undefined })
       const actor = principals.get(request)?.id ?? local.id
-      const { code, transport = log() } = deps
-      const call = { database: deps.database(), actor, code, transport }
+      const { code, transport = log(), redaction = onlyNames } = deps
+      const call = { database: deps.database(), actor, code, transport, redaction }
       return json(reply, JSON.stringify(await handler(call, input)))
     },
   })
@@ -108,7 +114,7 @@ function bodyParser(api: FastifyInstance): FastifyBodyParser<string> {
 
 /** Written here: numbers with more digits than a double holds pass through as they came. */
 function json(reply: FastifyReply, text: string): FastifyReply {
-  return reply.type('application/json').header('cache-control', 'no-store').send(text)
+  return reply.type('application/json').header('cache-control', 'no-store').send(withoutSecrets(text))
 }
 
 function checkContentType({ headers }: FastifyRequest): void {

@@ -1,4 +1,6 @@
 import { BusbarError } from '../errors.ts'
+import type { AlertsConfig, AlertsSettings } from './alerts.ts'
+import { alertsSettings } from './alerts.ts'
 import type { ConsumerSource } from './consumer-source.ts'
 import type { AnyContract } from './event.ts'
 import type { Expectation } from './expectation.ts'
@@ -12,6 +14,8 @@ import { checkName } from './name.ts'
 import type { OutboxConfig, OutboxSettings } from './outbox-config.ts'
 import { outboxSettings } from './outbox-config.ts'
 import { sameOrdering } from './ordering.ts'
+import type { Redaction } from './redaction.ts'
+import { redactionOf } from './redaction.ts'
 import type { RoleName } from './roles.ts'
 import { roleNamesOf } from './roles.ts'
 import type { WebhookSource } from './source.ts'
@@ -38,7 +42,12 @@ export interface ConfigOptions {
   readonly http?: HttpConfig
   /** Moves events that applications publish inside their own transactions into the log; default true. */
   readonly outbox?: boolean | OutboxConfig
-  /** Header and field names whose values never enter the record, beside the built-in list. */
+  /** Who is told of problems, and how; default nobody. */
+  readonly alerts?: AlertsConfig
+  /**
+   * What is never shown, beside the built-in names and what contracts mark: names of headers and fields wherever they
+   * are (`taxId`), and paths into the data of any event (`customer.iban`, `lines[].card`).
+   */
   readonly redact?: readonly string[]
   /** What a process with this configuration does, unless it is told otherwise when it starts; default `'all'`. */
   readonly roles?: RoleName | readonly RoleName[]
@@ -58,7 +67,10 @@ export interface Config {
   readonly http: HttpSettings
   /** Undefined: this hub moves no rows of the outbox. */
   readonly outbox: OutboxSettings | undefined
+  readonly alerts: AlertsSettings
   readonly redact: readonly string[]
+  /** What must not be shown, and how to keep it from being shown. */
+  readonly redaction: Redaction
   readonly roles: readonly RoleName[]
 }
 
@@ -71,6 +83,8 @@ export function defineConfig(options: ConfigOptions): Config {
   const name = options.name ?? 'busbar'
   checkName('hub name', name)
   checkDeclarations(options)
+  const contracts = contractsOf(options)
+  const redact = options.redact ?? []
   return {
     name,
     journal: options.journal ?? embedded(),
@@ -78,12 +92,14 @@ export function defineConfig(options: ConfigOptions): Config {
     flows: uniqueFlows(options.flows),
     sources: uniqueByName('sources', options.sources ?? []),
     expectations: uniqueByName('expectations', options.expectations ?? []),
-    contracts: contractsOf(options),
+    contracts,
     systems: systemsOf(options.flows),
     allowUnknownTypes: options.allowUnknownTypes ?? false,
     http: httpSettings(options.http),
     outbox: outboxSettings(options.outbox),
-    redact: options.redact ?? [],
+    alerts: alertsSettings(options.alerts),
+    redact,
+    redaction: redactionOf({ contracts, redact }),
     roles: roleNamesOf('roles', options.roles ?? 'all'),
   }
 }

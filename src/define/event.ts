@@ -2,7 +2,10 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { BusbarError } from '../errors.ts'
 import type { EchoDeclaration, EchoOptions } from './echo.ts'
 import { echoDeclaration } from './echo.ts'
+import type { FieldPath } from './marked-fields.ts'
+import { parseFieldPath } from './marked-fields.ts'
 import { checkName } from './name.ts'
+import { jsonSchemaOf, sensitivePaths } from './sensitive-schema.ts'
 
 /**
  * The declaration of an event type: its schema, its key, its version. What `defineEvent` returns; `In` is what a
@@ -18,6 +21,8 @@ export interface EventContract<Type extends string = string, In = unknown, Out =
   readonly version: string
   /** How an echo of our own write is recognised among these events. */
   readonly echo?: EchoDeclaration<Out>
+  /** Fields of the data that are never shown; from `redact`, and from `sensitive: true` in the schema. */
+  readonly marked: readonly FieldPath[]
 }
 
 /** An event as a flow sees it: the CloudEvents 1.0 attributes, and data that has passed the contract. */
@@ -50,7 +55,9 @@ export type EventOf<C> =
 /**
  * Declares an event type. The schema is any Standard Schema (zod, valibot, arktype); events that do not pass it are
  * refused at the door with a pointer to each fault. `key` names the business object whose order is to be kept; without
- * it the CloudEvents `partitionkey`, then the `subject`, is the key.
+ * it the CloudEvents `partitionkey`, then the `subject`, is the key. Fields that `redact` names, and those whose schema
+ * says `sensitive: true` (`z.string().meta({ sensitive: true })`, of any library with Standard JSON Schema), are sent to
+ * systems but never shown: not in logs, console, API, exports or error texts.
  *
  * @example
  * export const orderPlaced = defineEvent({
@@ -66,6 +73,8 @@ export function defineEvent<const Type extends string, S extends StandardSchemaV
   readonly version?: string
   /** Which object of which system the event speaks of, so that the echo of our own write starts no run; default: every event does. */
   readonly echo?: EchoOptions<StandardSchemaV1.InferOutput<S>>
+  /** Fields that are never shown, by path: `customer.iban`, `lines[].card`, `payments.*.token`. */
+  readonly redact?: readonly string[]
 }): EventContract<Type, StandardSchemaV1.InferInput<S>, StandardSchemaV1.InferOutput<S>> {
   checkName('event type', spec.type, 255)
   if (typeof spec.schema?.['~standard']?.validate !== 'function')
@@ -80,5 +89,9 @@ export function defineEvent<const Type extends string, S extends StandardSchemaV
     key: spec.key ?? (() => undefined),
     version: spec.version ?? '1',
     ...(spec.echo && { echo: echoDeclaration(spec.type, spec.echo) }),
+    marked: [
+      ...(spec.redact ?? []).map((path) => parseFieldPath(`event "${spec.type}": redact`, path)),
+      ...sensitivePaths(jsonSchemaOf(spec.schema)),
+    ],
   }
 }

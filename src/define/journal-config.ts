@@ -1,5 +1,6 @@
 import { BusbarError } from '../errors.ts'
 import { inRange } from './range.ts'
+import { keepSecretOfUrl } from './secrets.ts'
 
 /** Where events and runs are kept. */
 export type JournalConfig =
@@ -25,6 +26,7 @@ export function postgres(options: { url: string; schema?: string; maxConnections
       'config.invalid',
       `postgres() needs a url such as postgres://user@host/database${url ? '' : ', and was given none'}`,
     )
+  keepSecretOfUrl(url)
   if (schema === '' || Buffer.byteLength(schema) > maxSchemaBytes)
     throw new BusbarError('config.invalid', `the schema of postgres() has 1 to ${maxSchemaBytes} bytes`)
   return {

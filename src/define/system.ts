@@ -95,8 +95,10 @@ export interface AttemptContext {
   checkLease(): void
   /** To be told as soon as the request may have reached the target: from then on a missing answer is an unknown outcome. */
   sent(): void
-  /** Records an exchange for the attempt's record. */
+  /** Records an exchange for the attempt's record; texts that it cuts must have gone through `conceal` before. */
   record(exchange: Exchange): void
+  /** Takes the values of the event's fields that must not be shown, and credentials, out of a text. */
+  readonly conceal: (text: string) => string
 }
 
 /** A live connection to a system. `Call` is what steps are given to talk to it. */
@@ -145,7 +147,7 @@ export type Transport = (
 export interface ConnectOptions {
   /** Set by the testing kit: a connector over HTTP uses it and opens no connection. */
   readonly transport?: Transport
-  /** Header and field names whose values must not enter the record, from the configuration. */
+  /** Names of headers and fields, and paths to fields, whose values must not enter the record, from the configuration. */
   readonly redact: readonly string[]
   /** Requests are only shown: there is a transport that sends none, and where credentials would have to be fetched they are left out. */
   readonly preview?: boolean

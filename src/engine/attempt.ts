@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import type { Conceal } from '../define/conceal.ts'
 import type { Ids } from '../define/link.ts'
 import type { BusEvent } from '../define/event.ts'
 import type { Written } from '../define/echo.ts'
@@ -6,10 +7,12 @@ import type { StepInput } from '../define/step.ts'
 import type { AttemptContext, Exchange } from '../define/system.ts'
 import { CallError } from '../errors.ts'
 import type { Clock, Random } from './clock.ts'
+import { concealed } from './conceal-run.ts'
 import type { AnnouncedWrite, Writes } from './echo-writes.ts'
 import type { Outcome } from './outcome.ts'
 import { failedOutcome } from './outcome.ts'
-import type { CallRun, Run, StepRun } from './run.ts'
+import type { CallRun, Run } from './run.ts'
+import { resultsOf } from './run.ts'
 import { seenEvent } from './seen-event.ts'
 import type { Linked } from './step-links.ts'
 import { linksOf } from './step-links.ts'
@@ -98,6 +101,7 @@ class Phases {
   readonly #abort = new AbortController()
   readonly #deadline: Promise<never>
   readonly #cancelDeadline: () => void
+  readonly #conceal: Conceal
   #tokenVoidAt: number
   #timedOut = false
   #sent = 0
@@ -106,6 +110,7 @@ class Phases {
   constructor(stepRun: CallRun, deps: AttemptDeps) {
     const { step } = stepRun
     this.#stepRun = stepRun
+    this.#conceal = concealed(stepRun)
     this.#deps = deps
     this.#key = idempotencyKey(deps.hub, stepRun)
     this.#traceparent = traceparent(stepRun.run, this.#key, deps.random)
@@ -144,7 +149,12 @@ class Phases {
       const ended = await this.#forward(seen)
       return step.definition.links ? await this.#linked(seen, ended) : ended
     } catch (error) {
-      const outcome = failedOutcome(error, { sent: this.#sent, timedOut: this.#timedOut, readOnly: false })
+      const outcome = failedOutcome(error, {
+        sent: this.#sent,
+        timedOut: this.#timedOut,
+        readOnly: false,
+        conceal: this.#conceal,
+      })
       this.#record(compensating ? 'undo' : 'send', outcome, this.#deps.clock.now(), 0)
       return { outcome, value: undefined }
     } finally {
@@ -265,6 +275,7 @@ class Phases {
         sent: this.#sent,
         timedOut: this.#timedOut,
         readOnly: kind === 'find' || kind === 'verify',
+        conceal: this.#conceal,
       })
     }
     this.#record(kind, outcome, at, clock.monotonic() - startedAt, kind === 'find' && value === undefined)
@@ -331,6 +342,7 @@ class Phases {
       record: (exchange) => {
         this.#exchange = exchange
       },
+      conceal: this.#conceal,
     }
   }
 }
@@ -338,23 +350,13 @@ class Phases {
 /** The deadline has passed before anything was sent. */
 const notSent = failedOutcome(
   new CallError({ class: 'unavailable', message: 'timed out; nothing had been sent' }),
-  { sent: 0, timedOut: false, readOnly: false },
+  { sent: 0, timedOut: false, readOnly: false, conceal: (text) => text },
 )
 
 interface Ended {
   readonly outcome: Outcome
   readonly value: unknown
   readonly linked?: Linked
-}
-
-/** A run of one step has none to show; most runs are, so this costs them nothing. */
-const noResults = Object.freeze({})
-
-/** The results that a step can see, by name; those of steps that were skipped are missing. */
-export function resultsOf({ run }: StepRun): never {
-  if (run.flow.single) return noResults as never
-  const done = run.steps.filter(({ phase }) => phase === 'done')
-  return Object.fromEntries(done.map(({ step, result }) => [step.definition.name, result])) as never
 }
 
 /** W3C Trace Context: the event's own trace goes on; without one, the trace id follows from the idempotency key, so that all tries share it. */

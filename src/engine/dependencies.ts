@@ -1,11 +1,12 @@
 import type { IdReference } from '../define/link.ts'
 import { idReference } from '../define/link.ts'
-import { resultsOf } from './attempt.ts'
 import type { Clock } from './clock.ts'
 import type { IdLookup } from './id-lookup.ts'
+import { concealed } from './conceal-run.ts'
 import { failedOutcome } from './outcome.ts'
 import { change, hold, isHeld } from './pauses.ts'
 import type { CallRun, Run, StepRun } from './run.ts'
+import { resultsOf } from './run.ts'
 import { seenEvent } from './seen-event.ts'
 import { linksOf } from './step-links.ts'
 
@@ -61,7 +62,12 @@ export class Dependencies {
       (error: unknown) => {
         if (!isHeld(stepRun)) return
         stepRun.place = 'idle'
-        const outcome = failedOutcome(error, { sent: 0, timedOut: false, readOnly: true })
+        const outcome = failedOutcome(error, {
+          sent: 0,
+          timedOut: false,
+          readOnly: true,
+          conceal: concealed(stepRun),
+        })
         const message = `its "dependsOn" failed: ${outcome.kind === 'failed' ? outcome.message : ''}`
         stepRun.trouble = { code: 'step.depends-failed', message, reason: null }
         failed(stepRun)
@@ -127,7 +133,7 @@ async function linkOne(
   stepRun.given = linked && 'links' in linked ? linked.links : undefined
   stepRun.changed = true
   if (!linked || 'links' in linked) return
-  stepRun.trouble = { code: 'step.links-invalid', message: linked.fault, reason: null }
+  stepRun.trouble = { code: 'step.links-invalid', message: concealed(stepRun)(linked.fault), reason: null }
   stepRun.maybeAt = now()
   failed(stepRun)
 }

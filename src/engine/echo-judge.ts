@@ -1,4 +1,5 @@
 import type { AnyContract } from '../define/event.ts'
+import type { Redaction } from '../define/redaction.ts'
 import { BusbarError, CallError } from '../errors.ts'
 import type { StoredEvent } from '../journal/port.ts'
 import type { EchoDecision, EchoFacts, EchoJournal, OutstandingWrite } from '../journal/port-echoes.ts'
@@ -73,7 +74,7 @@ export class EchoJudge {
     if (this.#deps.contracts.size === 0) return
     const fresh = new Map<number, Case>()
     for (const event of events) {
-      const found = await this.#caseOf(event)
+      const found = await this.#caseOf(event, runs[0]?.flow.redaction)
       if (found) fresh.set(event.seq, found)
     }
     if (fresh.size === 0) return
@@ -120,7 +121,7 @@ export class EchoJudge {
     this.#pollAgain()
   }
 
-  async #caseOf(event: StoredEvent): Promise<Case | undefined> {
+  async #caseOf(event: StoredEvent, redaction: Redaction | undefined): Promise<Case | undefined> {
     const contract = this.#deps.contracts.get(event.type)
     if (!contract?.echo) return undefined
     const { echo } = contract
@@ -141,7 +142,7 @@ export class EchoJudge {
       return { ...inbound, system: echo.system, object, runs: new Set() }
     } catch (error) {
       // One that its contract no longer accepts fails as a run and says so there.
-      if (!(error instanceof CallError)) this.#deps.onError(declarationFault(event, error))
+      if (!(error instanceof CallError)) this.#deps.onError(declarationFault(event, error, redaction))
       return undefined
     }
   }
@@ -257,13 +258,15 @@ export function maySkip({ flow, compensating, steps }: Run): boolean {
   )
 }
 
-function declarationFault({ type, seq }: StoredEvent, cause: unknown): BusbarError {
+function declarationFault(
+  { type, seq, data }: StoredEvent,
+  cause: unknown,
+  redaction: Redaction | undefined,
+): BusbarError {
+  const why = redaction ? redaction.conceal(type, JSON.parse(data))(String(cause)) : ''
   return new BusbarError(
     'config.invalid',
-    `event "${type}": its "echo" fails on event ${seq}, which runs as any other: ${String(cause)}`,
-    {
-      cause,
-    },
+    `event "${type}": its "echo" fails on event ${seq}, which runs as any other: ${why}`,
   )
 }
 

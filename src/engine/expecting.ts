@@ -8,6 +8,10 @@ import { dueAt } from './due-at.ts'
 export interface Unread {
   readonly expectation: string
   readonly seq: number
+  readonly type: string
+  /** JSON text; empty where nobody has read it. */
+  readonly data: string
+  /** May hold what must not be shown of the data. */
   readonly why: string
 }
 
@@ -69,6 +73,8 @@ export async function expecting(
       unread.push({
         expectation: name,
         seq: event.seq,
+        type: event.type,
+        data: event.data,
         why: error instanceof Error ? error.message : String(error),
       })
     }

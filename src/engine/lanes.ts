@@ -3,6 +3,7 @@ import { runState } from '../journal/port.ts'
 import type { AttemptReport } from './attempt.ts'
 import type { AttemptsDeps } from './attempts.ts'
 import { Attempts } from './attempts.ts'
+import { concealed } from './conceal-run.ts'
 import type { Committed, Flusher } from './flusher.ts'
 import type { SystemGate } from './gate.ts'
 import type { IdLookup } from './id-lookup.ts'
@@ -271,7 +272,12 @@ export class Lanes {
   #succeeded(lane: Lane, stepRun: CallRun, { outcome: { status }, ms, linked }: AttemptReport): void {
     if (linked && 'fault' in linked) {
       stepRun.maybeAt = this.#deps.clock.now()
-      return this.#park(lane, stepRun, { code: 'step.links-invalid', message: linked.fault, ms, status })
+      return this.#park(lane, stepRun, {
+        code: 'step.links-invalid',
+        message: concealed(stepRun)(linked.fault),
+        ms,
+        status,
+      })
     }
     if (linked) this.#deps.flusher.links(linkRows(stepRun, linked.links))
     this.#end(lane, { state: runState.succeeded, ms, status }, stepRun)

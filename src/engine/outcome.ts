@@ -1,3 +1,4 @@
+import type { Conceal } from '../define/conceal.ts'
 import { CallError, RetryableError } from '../errors.ts'
 import type { ErrorClass } from '../errors.ts'
 
@@ -37,6 +38,8 @@ export interface Sendings {
   readonly timedOut: boolean
   /** Looking (`find`) changes nothing, so its failure leaves no doubt of its own. */
   readonly readOnly: boolean
+  /** Takes what must not be shown out of messages. */
+  readonly conceal: Conceal
 }
 
 /** Turns whatever a step threw into an outcome. An unknown throw is transient: the user's code may be mended meanwhile. */
@@ -47,7 +50,7 @@ export function failedOutcome(error: unknown, sendings: Sendings): Outcome {
     kind: 'failed',
     class: 'transient',
     code: 'step.failed',
-    message: storable(failure instanceof Error ? `${failure.name}: ${failure.message}` : String(failure)),
+    message: storable(sendings.conceal(wordsOf(failure))),
     status: 0,
     retryAfterMs: undefined,
     maybe: sendings.sent > 0 && !sendings.readOnly,
@@ -63,8 +66,8 @@ function callOutcome(error: CallError, sendings: Sendings): Outcome {
   return {
     kind: 'failed',
     class: errorClass,
-    code: error.vendorCode ?? error.code,
-    message: storable(error.message),
+    code: error.vendorCode === undefined ? error.code : sendings.conceal(error.vendorCode),
+    message: storable(sendings.conceal(error.message)),
     status: error.status ?? 0,
     retryAfterMs: error.retryAfterMs,
     maybe: !sendings.readOnly && !innocent,
@@ -80,6 +83,10 @@ function timeoutOf(error: unknown, { sent }: Sendings): unknown {
     message: sent > 0 ? 'no answer within the timeout' : 'timed out; nothing that changes data had been sent',
     cause: error,
   })
+}
+
+function wordsOf(failure: unknown): string {
+  return failure instanceof Error ? `${failure.name}: ${failure.message}` : String(failure)
 }
 
 /** Text from elsewhere as PostgreSQL can store it: well-formed, without NUL, bounded. */

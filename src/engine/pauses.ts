@@ -1,10 +1,11 @@
 import type { EventLog } from '../journal/port.ts'
-import { resultsOf } from './attempt.ts'
 import { busEvent } from './bus-event.ts'
 import type { Clock } from './clock.ts'
 import { sleep } from './clock.ts'
+import { concealed } from './conceal-run.ts'
 import { failedOutcome } from './outcome.ts'
 import type { StepRun } from './run.ts'
+import { resultsOf } from './run.ts'
 import { seenEvent } from './seen-event.ts'
 import { storableResult } from './step-result.ts'
 
@@ -56,7 +57,12 @@ export class Pauses {
       (error: unknown) => {
         if (!isHeld(stepRun)) return
         stepRun.place = 'idle'
-        const outcome = failedOutcome(error, { sent: 0, timedOut: false, readOnly: true })
+        const outcome = failedOutcome(error, {
+          sent: 0,
+          timedOut: false,
+          readOnly: true,
+          conceal: concealed(stepRun),
+        })
         const message = outcome.kind === 'failed' ? outcome.message : ''
         stepRun.trouble = {
           code: 'step.when-failed',

@@ -1,4 +1,6 @@
+import type { Conceal } from '../define/conceal.ts'
 import type { Flow } from '../define/flow.ts'
+import { redactionOf } from '../define/redaction.ts'
 import type { BusEvent } from '../define/event.ts'
 import type { CallStep } from '../define/step.ts'
 import type { AttemptContext, Connector, System, Transport } from '../define/system.ts'
@@ -57,6 +59,8 @@ export async function previewRuns(
   runs: readonly PreviewedRun[],
   deps: PreviewDeps,
 ): Promise<readonly (readonly Preview[])[]> {
+  const contracts = new Map(flow.events.map((contract) => [contract.type, contract]))
+  const redaction = redactionOf({ contracts, redact: deps.redact })
   const connectors = new Map<System, Connector<unknown>>()
   const connectorOf = (system: System) => {
     const known =
@@ -66,7 +70,14 @@ export async function previewRuns(
   }
   try {
     const previews: (readonly Preview[])[] = []
-    for (const run of runs) previews.push(await previewRun(flow, run, { ...deps, connectorOf }))
+    for (const run of runs) {
+      const seen = [run.event.data, ...(run.edits?.values() ?? [])]
+      const conceals = seen.map((data) =>
+        redaction.conceal(run.event.type, JSON.parse(data), Object.fromEntries(run.results)),
+      )
+      const conceal = (text: string) => conceals.reduce((left, each) => each(left), text)
+      previews.push(await previewRun(flow, run, { ...deps, connectorOf, conceal }))
+    }
     return previews
   } finally {
     await Promise.all([...connectors.values()].map((connector) => connector.close()))
@@ -74,6 +85,7 @@ export async function previewRuns(
 }
 
 interface RunDeps extends PreviewDeps {
+  readonly conceal: Conceal
   readonly connectorOf: (system: System) => Connector<unknown>
 }
 
@@ -87,7 +99,7 @@ async function previewRun(flow: Flow, run: PreviewedRun, deps: RunDeps): Promise
     if (!contract) throw new CallError({ class: 'invalid', message: `no contract for "${run.event.type}"` })
     event = await busEvent(run.event, contract)
   } catch (error) {
-    return calls.map((step) => hidden(step, wordsOf(error)))
+    return calls.map((step) => hidden(step, deps.conceal(wordsOf(error))))
   }
   const previews: Preview[] = []
   for (const step of calls) {
@@ -96,7 +108,7 @@ async function previewRun(flow: Flow, run: PreviewedRun, deps: RunDeps): Promise
       const seen = edit === undefined ? event : { ...event, data: await editedData(edit, contract) }
       previews.push(await previewStep(step, { flow, run, event: seen, deps }))
     } catch (error) {
-      previews.push(hidden(step, wordsOf(error)))
+      previews.push(hidden(step, deps.conceal(wordsOf(error))))
     }
   }
   return previews
@@ -125,7 +137,7 @@ async function previewStep(step: CallStep, parts: StepParts): Promise<Preview> {
       return hidden(step, `the connector of ${step.system.name} cannot be kept from sending`)
     return await firstRequest(step, { ...parts, results: facts.results })
   } catch (error) {
-    return hidden(step, wordsOf(error))
+    return hidden(step, parts.deps.conceal(wordsOf(error)))
   }
 }
 
@@ -149,7 +161,8 @@ async function firstRequest(
     beforeRequest: async () => abort.signal.throwIfAborted(),
     checkLease: () => undefined,
     sent: () => undefined,
-    record: (exchange) => void (request ??= exchange.request),
+    record: (exchange) => void (request ??= deps.conceal(exchange.request)),
+    conceal: deps.conceal,
   }
   const call = deps.connectorOf(step.system).open(context)
   const input = { event, results, call, idempotencyKey: key, attempt: 1, signal: abort.signal }
@@ -157,7 +170,7 @@ async function firstRequest(
   abort.abort()
   if (request !== undefined)
     return { step: step.name, system: step.system.name, request, skipped: false, why: undefined }
-  return hidden(step, fault ?? 'it sends nothing')
+  return hidden(step, deps.conceal(fault ?? 'it sends nothing'))
 }
 
 /** Why the work did not end well, in words; undefined when it did. */

@@ -3,6 +3,7 @@ import { runState } from '../journal/port.ts'
 import type { AttemptReport } from './attempt.ts'
 import type { EngineObserver } from './attempts.ts'
 import type { Clock } from './clock.ts'
+import { concealed } from './conceal-run.ts'
 import { Dependencies, linkByHand, mustLook } from './dependencies.ts'
 import type { Hold } from './doubt.ts'
 import type { Flusher } from './flusher.ts'
@@ -264,7 +265,7 @@ export class Processes {
 
   /** Its effect has happened, but what it gave cannot be kept. */
   #unstorable(stepRun: CallRun, code: string, message: string): void {
-    stepRun.trouble = { code, message, reason: null }
+    stepRun.trouble = { code, message: concealed(stepRun)(message), reason: null }
     stepRun.maybeAt = this.#deps.clock.now()
     this.#failed(stepRun)
   }

@@ -1,4 +1,5 @@
 import type { Flow } from '../define/flow.ts'
+import type { Redaction } from '../define/redaction.ts'
 import type { Connector, System } from '../define/system.ts'
 import type { StepDefinition } from '../define/step.ts'
 import type { Journal, RegisteredFlow, RegisteredStep } from '../journal/port.ts'
@@ -49,7 +50,13 @@ function signalsOf({ steps }: Flow): string[] {
 export function flowRuntimes(
   flows: readonly Flow[],
   registered: readonly RegisteredFlow[],
-  wires: (system: System) => { gate: SystemGate; connector: Connector<unknown> },
+  {
+    redaction,
+    wires,
+  }: {
+    readonly redaction: Redaction
+    readonly wires: (system: System) => { gate: SystemGate; connector: Connector<unknown> }
+  },
 ): FlowRuntime[] {
   return registered.map(({ id, name, version, group, ord, types }) => {
     const flow = flows.find((candidate) => candidate.name === name) as Flow
@@ -73,6 +80,7 @@ export function flowRuntimes(
       onParked: flow.onParked,
       onFailure: flow.onFailure,
       echoes: flow.echoes,
+      redaction,
       capture: flow.capture,
       contracts: new Map(flow.events.map((event) => [event.type, event])),
       signals: signalsOf(flow),

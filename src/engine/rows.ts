@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import type { AttemptRow, Awaits, ProblemRow, RunRow, RunState, StepRow } from '../journal/port.ts'
 import { runState, stepState } from '../journal/port.ts'
 import type { AttemptRecord } from './attempt.ts'
+import { concealed } from './conceal-run.ts'
 import { storable } from './outcome.ts'
 import type { Run, StepRun } from './run.ts'
 
@@ -111,6 +112,7 @@ function resultText({ result, storedResult }: StepRun): string {
 export function attemptRow(stepRun: StepRun, record: AttemptRecord): AttemptRow {
   const { run, step } = stepRun
   const { exchange } = record
+  const conceal = concealed(stepRun)
   return {
     flow: run.flow.id,
     seq: run.event.seq,
@@ -124,8 +126,8 @@ export function attemptRow(stepRun: StepRun, record: AttemptRecord): AttemptRow 
     status: record.status || null,
     code: record.code,
     message: record.message,
-    request: exchange ? storable(exchange.request, 4_096) : null,
-    response: exchange?.response === undefined ? null : storable(exchange.response, 4_096),
+    request: exchange ? storable(conceal(exchange.request), 4_096) : null,
+    response: exchange?.response === undefined ? null : storable(conceal(exchange.response), 4_096),
   }
 }
 

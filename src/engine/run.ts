@@ -3,6 +3,7 @@ import type { Flow } from '../define/flow.ts'
 import type { SequenceRules } from '../define/ordering.ts'
 import type { CallStep, StepDefinition } from '../define/step.ts'
 import type { GivenLink, IdReference } from '../define/link.ts'
+import type { Redaction } from '../define/redaction.ts'
 import type { Connector } from '../define/system.ts'
 import type { KnownStep, StoredEvent } from '../journal/port.ts'
 import type { Cancel } from './clock.ts'
@@ -56,6 +57,7 @@ export interface FlowRuntime {
   readonly gate: SystemGate | undefined
   readonly onFailure: Flow['onFailure']
   readonly echoes: Flow['echoes']
+  readonly redaction: Redaction
   /** Types of events that its runs may wait for. */
   readonly signals: readonly string[]
   /** This deployment does not have it, but its lane group. */
@@ -228,4 +230,14 @@ function newStepRun(run: Run, step: StepRuntime, known: Counters | undefined): S
 /** Runs with one key in one lane group follow each other; without order each run is a lane of its own. */
 export function laneKey(flow: FlowRuntime, event: StoredEvent): string {
   return flow.ordered && event.key !== null ? event.key : `#${flow.id}:${event.seq}`
+}
+
+/** A run of one step has none to show; most runs are, so this costs them nothing. */
+const noResults = Object.freeze({})
+
+/** The results that a step can see, by name; those of steps that were skipped are missing. */
+export function resultsOf({ run }: StepRun): never {
+  if (run.flow.single) return noResults as never
+  const done = run.steps.filter(({ phase }) => phase === 'done')
+  return Object.fromEntries(done.map(({ step, result }) => [step.definition.name, result])) as never
 }

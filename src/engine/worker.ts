@@ -1,5 +1,7 @@
 import type { Flow } from '../define/flow.ts'
-import { callsOf } from '../define/flow-builder.ts'
+import { callsOf, eventsOf } from '../define/flow-builder.ts'
+import type { Redaction } from '../define/redaction.ts'
+import { redactionOf } from '../define/redaction.ts'
 import type { Connector, System } from '../define/system.ts'
 import type { TransportConnection } from '../define/transport.ts'
 import type { VersionsJournal } from '../journal/port-versions.ts'
@@ -116,11 +118,21 @@ export class Worker {
 
   async #register(): Promise<readonly FlowRuntime[]> {
     const { journal, flows } = this.#deps
-    const runtimes = flowRuntimes(flows, await journal.registerFlows(registrations(flows)), (flow) =>
-      this.#wires(flow),
-    )
+    const registered = await journal.registerFlows(registrations(flows))
+    const runtimes = flowRuntimes(flows, registered, {
+      redaction: this.#redaction(),
+      wires: (system) => this.#wires(system),
+    })
     this.#ownership.flows = runtimes
     return runtimes
+  }
+
+  #redaction(): Redaction {
+    const { flows, redact = [] } = this.#deps
+    return redactionOf({
+      contracts: new Map(flows.flatMap(eventsOf).map((event) => [event.type, event])),
+      redact,
+    })
   }
 
   /** Its flows are in force again, in the place of a deployment that has gone. */

@@ -74,6 +74,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     registerControl(app, {
       database: () => parts.database,
       code: flowCode(config),
+      redaction: config.redaction,
       transport: parts.transport,
       ...(authenticate && { authenticate }),
       onError: (error) => log.error({ err: error }, 'the control API failed'),

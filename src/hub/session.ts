@@ -1,4 +1,5 @@
 import type { Config } from '../define/config.ts'
+import type { Redaction } from '../define/redaction.ts'
 import type { TransportConnection } from '../define/transport.ts'
 import { systemClock } from '../engine/clock.ts'
 import type { EngineObserver } from '../engine/attempts.ts'
@@ -142,7 +143,7 @@ export class Session {
       journal,
       clock: systemClock,
       onError,
-      onUnread: (unread) => tellUnread(log, unread),
+      onUnread: (unread) => tellUnread(log, unread, config.redaction),
       onOutdated: (expectation) =>
         log.warn(
           { expectation },
@@ -231,12 +232,13 @@ function tellStandings(log: Log, { flows }: Config, standings: readonly FlowStan
 }
 
 /** One line for each expectation: a stretch of the log may hold a thousand such events. */
-function tellUnread(log: Log, unread: readonly Unread[]): void {
+function tellUnread(log: Log, unread: readonly Unread[], redaction: Redaction): void {
   for (const [expectation, own] of Map.groupBy(unread, (each) => each.expectation)) {
     const [first] = own
+    const why = first && redaction.conceal(first.type, JSON.parse(first.data || 'null'))(first.why)
     log.warn(
-      { expectation, events: own.length, seq: first?.seq, why: first?.why },
-      `${expectation}: ${own.length} event(s) could not be read for it, the first of them ${first?.seq}: ${first?.why}`,
+      { expectation, events: own.length, seq: first?.seq, why },
+      `${expectation}: ${own.length} event(s) could not be read for it, the first of them ${first?.seq}: ${why}`,
     )
   }
 }

@@ -1,6 +1,6 @@
 import type { EventInput } from './event-input.ts'
 import type { Fault } from './faults.ts'
-import { EventRefused, maxFaults, pointerPart } from './faults.ts'
+import { EventRefused, maxFaults, pointerPart, noJson } from './faults.ts'
 import type { Span } from './json.ts'
 import { decodeUtf8, scanJson } from './json.ts'
 
@@ -43,10 +43,7 @@ export function parseBody(
   try {
     value = JSON.parse(text)
   } catch (error) {
-    throw new EventRefused(
-      'request.malformed',
-      `the body is not JSON: ${error instanceof Error ? error.message.slice(0, 120) : ''}`,
-    )
+    throw new EventRefused('request.malformed', `the body is not JSON: ${noJson(error)}`)
   }
   return { text, value, ...scanJson(text, maxDepth, under) }
 }

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { defineEvent } from '../define/event.ts'
 import type { AnyContract } from '../define/event.ts'
+import { redactionOf } from '../define/redaction.ts'
 import { hashKey } from '../journal/hash-key.ts'
 import type { NewEvent } from '../journal/port.ts'
 import type { EventInput } from './event-input.ts'
@@ -23,7 +24,11 @@ function accept(input: Partial<EventInput>, at?: string): NewEvent | Promise<New
   const contracts = new Map<string, AnyContract>(
     [orderPlaced, keyless, slow].map((each) => [each.type, each]),
   )
-  return acceptEvent({ data: JSON.stringify(value), ...whole }, { contracts, allowUnknownTypes: false }, at)
+  return acceptEvent(
+    { data: JSON.stringify(value), ...whole },
+    { contracts, allowUnknownTypes: false, redaction: redactionOf({ contracts, redact: [] }) },
+    at,
+  )
 }
 
 const accepted = (input: Partial<EventInput>) => accept(input) as NewEvent
@@ -204,7 +209,12 @@ describe('contracts', () => {
       pointers: ['/1/type'],
     })
     const input = { id: 'o-1', source: 'urn:shop', type: 'nobody.knows', extensions: {}, data: '1', value: 1 }
-    const event = acceptEvent(input, { contracts: new Map<string, AnyContract>(), allowUnknownTypes: true })
+    const contracts = new Map<string, AnyContract>()
+    const event = acceptEvent(input, {
+      contracts,
+      allowUnknownTypes: true,
+      redaction: redactionOf({ contracts, redact: [] }),
+    })
     expect(event).toMatchObject({ type: 'nobody.knows', key: null, data: '1' })
   })
 

@@ -1,8 +1,9 @@
 import type { AnyContract } from '../define/event.ts'
 import { hashKey } from '../journal/hash-key.ts'
 import type { NewEvent } from '../journal/port.ts'
+import type { Redaction } from '../define/redaction.ts'
 import type { Fault } from './faults.ts'
-import { EventRefused, maxFaults, pointerPart } from './faults.ts'
+import { EventRefused, maxFaults, pointerPart, withoutValues } from './faults.ts'
 
 /** An event as it came in, its envelope read but not checked. */
 export interface EventInput {
@@ -27,6 +28,8 @@ export interface EventInput {
 export interface Acceptance {
   readonly contracts: ReadonlyMap<string, AnyContract>
   readonly allowUnknownTypes: boolean
+  /** Keeps what must not be shown out of faults. */
+  readonly redaction: Redaction
 }
 
 const maxNameBytes = 255
@@ -44,6 +47,22 @@ export function acceptEvent(
   acceptance: Acceptance,
   at = '',
 ): NewEvent | Promise<NewEvent> {
+  const refuse = (error: unknown): never => {
+    const { type, value } = input
+    throw withoutValues(
+      error,
+      acceptance.redaction.conceal(typeof type === 'string' ? type : undefined, value),
+    )
+  }
+  try {
+    const accepted = judgeEvent(input, acceptance, at)
+    return accepted instanceof Promise ? accepted.catch(refuse) : accepted
+  } catch (error) {
+    return refuse(error)
+  }
+}
+
+function judgeEvent(input: EventInput, acceptance: Acceptance, at: string): NewEvent | Promise<NewEvent> {
   const faults: Fault[] = [...(input.faults ?? [])]
   const id = name('id', input.id, faults, at)
   const source = name('source', input.source, faults, at)

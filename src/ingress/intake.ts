@@ -84,7 +84,8 @@ function mappedEvent(
     id = mapped && (mapped.id ?? reading.id(value))
   } catch (error) {
     if (error instanceof BusbarError) throw error
-    const why = error instanceof Error ? error.message.slice(0, 200) : 'unknown'
+    const said = error instanceof Error ? error.message : 'unknown'
+    const why = config.redaction.conceal(undefined, value)(said).slice(0, 200)
     throw new EventRefused('event.invalid', `the source cannot map this message: ${why}`)
   }
   if (!mapped) return undefined

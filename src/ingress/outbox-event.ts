@@ -5,7 +5,7 @@ import type { NewEvent } from '../journal/port.ts'
 import type { AcceptedRow, OutboxRow, RejectedRow } from '../journal/port-outbox.ts'
 import type { EventInput } from './event-input.ts'
 import { acceptEvent } from './event-input.ts'
-import { EventRefused } from './faults.ts'
+import { EventRefused, noJson } from './faults.ts'
 import { scanJson } from './json.ts'
 
 /** How long an asynchronous schema may take for one row, in milliseconds. */
@@ -68,7 +68,7 @@ function parsed(data: string): unknown {
     return JSON.parse(data)
   } catch (error) {
     throw new EventRefused('event.invalid', 'the data is not JSON', [
-      { pointer: '/data', message: error instanceof Error ? error.message.slice(0, 100) : 'unknown' },
+      { pointer: '/data', message: noJson(error) },
     ])
   }
 }

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { withoutSecrets } from '../define/secrets.ts'
 import type { ErrorCode } from '../errors.ts'
 import { BusbarError } from '../errors.ts'
 
@@ -77,7 +78,10 @@ export function sendProblem(reply: FastifyReply, error: unknown): FastifyReply {
   const document = toProblem(error)
   if (document.status === 429 || document.status === 503) reply.header('retry-after', '1')
   if (document.status === 401) reply.header('www-authenticate', 'Bearer')
-  return reply.code(document.status).type(problemMedia).send(JSON.stringify(document))
+  return reply
+    .code(document.status)
+    .type(problemMedia)
+    .send(withoutSecrets(JSON.stringify(document)))
 }
 
 /**
@@ -156,7 +160,7 @@ function patternOf(url: string): RegExp {
 function refuseConnection(error: Error & { readonly code?: string }, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return
   const document = toProblem(connectionError(error))
-  const body = JSON.stringify(document)
+  const body = withoutSecrets(JSON.stringify(document))
   if (socket.writable)
     socket.write(
       [

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { EventContract } from '../define/event.ts'
 import { httpSettings } from '../define/http-config.ts'
+import { redactionOf } from '../define/redaction.ts'
 import { acceptEvent } from './event-input.ts'
 import { jsonOf } from './json-of.ts'
 import type { PublishOptions } from './publish.ts'
@@ -55,9 +56,10 @@ export async function publishInTransaction<Type extends string, In, Out>(
   const source = options.source ?? defaultSource
   const { subject, time }: PublishOptions = options
   const extensions: Readonly<Record<string, string>> = options.extensions ?? {}
+  const contracts = new Map([[contract.type, contract]])
   const event = await acceptEvent(
     { id, source, type: contract.type, subject, time, extensions, data: text, value },
-    { contracts: new Map([[contract.type, contract]]), allowUnknownTypes: false },
+    { contracts, allowUnknownTypes: false, redaction: redactionOf({ contracts, redact: [] }) },
   )
   const { partitionkey: _, ...others } = extensions // it is the key by now
   const attributes = {

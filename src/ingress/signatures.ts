@@ -1,6 +1,7 @@
 import { createHmac, hash, timingSafeEqual } from 'node:crypto'
 import { durationMs } from '../define/duration.ts'
 import type { Duration } from '../define/duration.ts'
+import { keepSecret } from '../define/secrets.ts'
 import type { SignatureScheme, Verification } from '../define/source.ts'
 import { BusbarError } from '../errors.ts'
 
@@ -15,6 +16,7 @@ const refused = (why: string): Verification => ({ ok: false, refused: why })
 function checkSecrets(scheme: string, { secrets }: Secrets): void {
   if (secrets.length === 0 || secrets.some((secret) => !secret))
     throw new BusbarError('config.invalid', `${scheme} needs at least one secret, and none may be empty`)
+  for (const secret of secrets) keepSecret(secret)
 }
 
 /** Constant time, whatever the lengths: both sides are hashed first. */
@@ -54,6 +56,7 @@ export function standardWebhooks(options: Secrets & { readonly tolerance?: Durat
   const keys = options.secrets.map((secret) =>
     secret.startsWith('whsec_') ? Buffer.from(secret.slice(6), 'base64') : Buffer.from(secret),
   )
+  for (const secret of options.secrets) keepSecret(secret)
   checkSecrets('standardWebhooks', { secrets: keys.map((key) => key.toString('hex')) })
   return {
     name: 'standard-webhooks',

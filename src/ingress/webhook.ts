@@ -1,4 +1,5 @@
 import type { Config } from '../define/config.ts'
+import type { Redaction } from '../define/redaction.ts'
 import type { MappedEvent, WebhookRequest, WebhookSource } from '../define/source.ts'
 import { BusbarError } from '../errors.ts'
 import type { NewEvent } from '../journal/port.ts'
@@ -44,7 +45,7 @@ export async function acceptWebhook(
     throw new EventRefused('event.invalid', 'the body must be a JSON object or array', [
       { pointer: '', message: 'must be an object or an array' },
     ])
-  const { mapped, id } = mapOf(source, { headers, raw, body })
+  const { mapped, id } = mapOf(source, { headers, raw, body }, config.redaction)
   if (!mapped) return undefined
   if (!id)
     throw new EventRefused('event.invalid', 'the delivery does not say what identifies it', [
@@ -73,12 +74,14 @@ export async function acceptWebhook(
 function mapOf(
   source: WebhookSource,
   request: WebhookRequest,
+  redaction: Redaction,
 ): { mapped: MappedEvent | undefined; id: string | undefined } {
   try {
     const mapped = source.map(request)
     return { mapped, id: mapped && (mapped.id ?? source.id(request)) }
   } catch (error) {
-    const why = error instanceof Error ? error.message.slice(0, 200) : 'unknown'
+    const said = error instanceof Error ? error.message : 'unknown'
+    const why = redaction.conceal(undefined, request.body)(said).slice(0, 200)
     throw new EventRefused('event.invalid', `source "${source.name}" cannot map this delivery`, [
       { pointer: '', message: why },
     ])

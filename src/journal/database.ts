@@ -1,4 +1,5 @@
 import pg from 'pg'
+import { withoutQuotedValue } from '../define/secrets.ts'
 import { BusbarError } from '../errors.ts'
 import type { TimelineGuard } from './timeline.ts'
 
@@ -108,7 +109,7 @@ export function asBusbarError(error: unknown): BusbarError {
   const refused = typeof code === 'string' && /^(22|23|54)/.test(code)
   return new BusbarError(
     refused ? 'event.invalid' : 'journal.unavailable',
-    `the journal's database says: ${message}`,
+    `the journal's database says: ${withoutQuotedValue(String(message))}`,
     {
       cause: error,
       details: { sqlState: code },

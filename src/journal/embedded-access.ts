@@ -2,6 +2,7 @@ import { randomBytes, randomInt } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { keepSecret } from '../define/secrets.ts'
 import { codeOf, failed } from './embedded-errors.ts'
 import { syncFolder, writeWhole } from './embedded-files.ts'
 import type { Account } from './embedded-process.ts'
@@ -17,6 +18,7 @@ export const databaseUser = 'busbar'
 
 /** The connection string for this access. */
 export function urlOf({ port, password }: Access): string {
+  keepSecret(password)
   return `postgres://${databaseUser}:${password}@127.0.0.1:${port}/postgres`
 }
 

@@ -1,6 +1,7 @@
+import type { Conceal } from '../define/conceal.ts'
+import type { FieldRules } from '../define/redaction.ts'
 import type { AttemptContext, Exchange, Transport, TransportRequest } from '../define/system.ts'
 import { CallError } from '../errors.ts'
-import type { Redactor } from '../systems/http-record.ts'
 import { HttpRecord } from '../systems/http-record.ts'
 
 /** What one publish may say beside its routing key and body. */
@@ -65,7 +66,7 @@ export type Send = (
 
 /** The calls of one attempt. */
 export function amqpCall(
-  target: { readonly exchange: string; readonly isSecret: Redactor; readonly send: Send },
+  target: { readonly exchange: string; readonly rules: FieldRules; readonly send: Send },
   attempt: AttemptContext,
 ): AmqpCall {
   let published = 0
@@ -89,7 +90,12 @@ export function amqpCall(
         throw error
       } finally {
         attempt.record(
-          recordOf(message, { answer, ms: performance.now() - startedAt, isSecret: target.isSecret }),
+          recordOf(message, {
+            answer,
+            ms: performance.now() - startedAt,
+            rules: target.rules,
+            conceal: attempt.conceal,
+          }),
         )
       }
       const { exchange, messageId } = message
@@ -184,9 +190,9 @@ function requestOf(message: OutgoingMessage): TransportRequest {
 /** Texts are made when somebody reads them. */
 function recordOf(
   message: OutgoingMessage,
-  { answer, ms, isSecret }: { answer: string; ms: number; isSecret: Redactor },
+  { answer, ms, ...hiding }: { answer: string; ms: number; rules: FieldRules; conceal: Conceal },
 ): Exchange {
-  const record = new HttpRecord({ request: requestOf(message), answer: undefined, ms, isSecret })
+  const record = new HttpRecord({ request: requestOf(message), answer: undefined, ms, ...hiding })
   return {
     ms,
     response: answer,

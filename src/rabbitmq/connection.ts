@@ -1,5 +1,6 @@
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import type { Connection } from 'rabbitmq-client'
+import { keepSecretOfUrl } from '../define/secrets.ts'
 import { BusbarError } from '../errors.ts'
 import { rabbitmqClient } from './client.ts'
 
@@ -25,6 +26,7 @@ export function addressOf(what: string, url: string): string {
   // The URL itself is not repeated: it may hold a password.
   if (parsed?.protocol !== 'amqp:' && parsed?.protocol !== 'amqps:')
     throw new BusbarError('config.invalid', `${what}: url must be an amqp: or amqps: URL`)
+  keepSecretOfUrl(url)
   const path = parsed.pathname === '/' ? '' : parsed.pathname
   return `${parsed.protocol}//${parsed.host}${path}`
 }

@@ -1,6 +1,6 @@
+import { fieldRules } from '../define/redaction.ts'
 import type { ConnectOptions, System, SystemOptions } from '../define/system.ts'
 import { defineSystem, systemSettings } from '../define/system.ts'
-import { redactor } from '../systems/http-record.ts'
 import type { AmqpCall } from './call.ts'
 import { amqpCall, sendOver } from './call.ts'
 import type { BrokerOptions } from './connection.ts'
@@ -41,7 +41,7 @@ function connectAmqp(options: AmqpSystemOptions, { transport, redact }: ConnectO
   const publisher = transport ? undefined : new Publisher(options, { name: options.name, timeoutMs })
   const target = {
     exchange: options.exchange ?? '',
-    isSecret: redactor(redact),
+    rules: fieldRules(redact),
     send: transport ? sendOver(transport) : (publisher as Publisher).send.bind(publisher),
   }
   return {

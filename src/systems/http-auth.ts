@@ -1,5 +1,7 @@
 import type { Duration } from '../define/duration.ts'
 import { durationMs } from '../define/duration.ts'
+import { leavesOf } from '../define/conceal.ts'
+import { keepSecret } from '../define/secrets.ts'
 import { BusbarError, CallError } from '../errors.ts'
 import type { HttpAnswer } from './http-classify.ts'
 import { OneAtATime } from './one-at-a-time.ts'
@@ -55,13 +57,16 @@ function required(what: string, value: string): void {
 /** HTTP Basic (RFC 7617). */
 export function basic(options: { readonly user: string; readonly password: string }): HttpAuth {
   required('basic({ user })', options.user)
+  keepSecret(options.password)
   const credentials = Buffer.from(`${options.user}:${options.password}`).toString('base64')
+  keepSecret(credentials)
   return fixed('basic', { authorization: `Basic ${credentials}` })
 }
 
 /** A bearer token that does not expire (RFC 6750). */
 export function bearer(token: string): HttpAuth {
   required('bearer(token)', token)
+  keepSecret(token)
   return fixed('bearer', { authorization: `Bearer ${token}` })
 }
 
@@ -72,6 +77,7 @@ export function apiKey(options: {
   readonly prefix?: string
 }): HttpAuth {
   required('apiKey({ key })', options.key)
+  keepSecret(options.key)
   return fixed('api-key', {
     [(options.header ?? 'x-api-key').toLowerCase()]: `${options.prefix ?? ''}${options.key}`,
   })
@@ -93,6 +99,7 @@ export function sessionLogin(options: {
 }): HttpAuth {
   const lifetimeMs = options.lifetime === undefined ? Infinity : durationMs(options.lifetime)
   const headersOf = options.headers ?? cookiesOf
+  keepLogin(options.login)
   return {
     kind: 'session',
     open(port) {
@@ -104,7 +111,9 @@ export function sessionLogin(options: {
           body: JSON.stringify(options.login),
         })
         refuseUnless2xx('login', answer)
-        return { value: headersOf(answer), staleAt: port.now() + lifetimeMs }
+        const value = headersOf(answer)
+        for (const header of Object.values(value)) keepFetched(header)
+        return { value, staleAt: port.now() + lifetimeMs }
       })
       return {
         headers: () => session.get(port.now()),
@@ -136,6 +145,7 @@ export function clientCredentials(options: {
 }): HttpAuth {
   required('clientCredentials({ clientId })', options.clientId)
   required('clientCredentials({ clientSecret })', options.clientSecret)
+  keepSecret(options.clientSecret)
   return {
     kind: 'client-credentials',
     open(port) {
@@ -173,10 +183,26 @@ function tokenOf({ body }: HttpAnswer, now: number): { value: AuthHeaders; stale
       class: 'credential',
       message: 'the token endpoint answered without an access_token',
     })
+  keepFetched(token)
   const lifetimeMs = Number(seconds) > 0 ? Number(seconds) * 1_000 : Infinity
   return {
     value: { authorization: `Bearer ${token}` },
     staleAt: now + Math.max(lifetimeMs - renewEarlyMs, lifetimeMs / 2),
+  }
+}
+
+/** What is posted to log in, but for the names in it. */
+function keepLogin(login: unknown): void {
+  for (const [name, value] of Object.entries(login ?? {}))
+    if (!/user|name|company|tenant|client|database/i.test(name))
+      for (const leaf of leavesOf(value)) keepSecret(leaf)
+}
+
+/** A token, or a header that carries some: each of its parts. */
+function keepFetched(header: string): void {
+  for (const part of header.split(/[\s;]+/)) {
+    keepSecret(part, { isFetched: true })
+    keepSecret(part.slice(part.indexOf('=') + 1), { isFetched: true })
   }
 }
 

@@ -1,3 +1,4 @@
+import type { FieldRules } from '../define/redaction.ts'
 import type { AttemptContext } from '../define/system.ts'
 import { CallError } from '../errors.ts'
 import { pathBelow } from './http-address.ts'
@@ -8,7 +9,6 @@ import { judge } from './http-classify.ts'
 import type { Exchange, RawAnswer, RawRequest } from './http-exchange.ts'
 import { isSafe } from './http-exchange.ts'
 import { HttpRecord } from './http-record.ts'
-import type { Redactor } from './http-record.ts'
 
 /** Query parameters; null and undefined are left out. */
 export type Query = Readonly<Record<string, string | number | boolean | null | undefined>>
@@ -51,7 +51,7 @@ export interface HttpTarget {
   readonly auth: AuthSession
   readonly classify: Classify | undefined
   readonly maxResponseBytes: number
-  readonly isSecret: Redactor
+  readonly rules: FieldRules
 }
 
 /** The calls of one attempt. */
@@ -143,9 +143,9 @@ async function authorized(
 ): Promise<HttpAnswer> {
   const { auth } = target
   const credentials = await auth.headers()
-  const answer = await once(target, attempt, withHeaders(request, credentials))
+  const answer = await once(target, attempt, { request, credentials })
   if (answer.status !== 401 || !auth.renew) return answer
-  return once(target, attempt, withHeaders(request, await auth.renew(credentials)))
+  return once(target, attempt, { request, credentials: await auth.renew(credentials) })
 }
 
 function withHeaders(request: RawRequest, headers: AuthHeaders): RawRequest {
@@ -153,7 +153,13 @@ function withHeaders(request: RawRequest, headers: AuthHeaders): RawRequest {
   return { ...request, headers: { ...request.headers, ...headers } }
 }
 
-async function once(target: HttpTarget, attempt: AttemptContext, request: RawRequest): Promise<HttpAnswer> {
+async function once(
+  target: HttpTarget,
+  attempt: AttemptContext,
+  wanted: { readonly request: RawRequest; readonly credentials: AuthHeaders },
+): Promise<HttpAnswer> {
+  const { credentials } = wanted
+  const request = withHeaders(wanted.request, credentials)
   await attempt.beforeRequest()
   const startedAt = performance.now()
   let answer: RawAnswer | undefined
@@ -168,7 +174,9 @@ async function once(target: HttpTarget, attempt: AttemptContext, request: RawReq
     })
   } finally {
     const ms = performance.now() - startedAt
-    attempt.record(new HttpRecord({ request, answer, ms, isSecret: target.isSecret }))
+    attempt.record(
+      new HttpRecord({ request, answer, ms, credentials, rules: target.rules, conceal: attempt.conceal }),
+    )
   }
   if (answer.cutOff) throw tooLarge(request, answer, target.maxResponseBytes)
   return answerOf(request, answer)

@@ -1,65 +1,37 @@
+import type { Conceal } from '../define/conceal.ts'
+import { mapMarked } from '../define/marked-fields.ts'
+import type { FieldRules } from '../define/redaction.ts'
+import { redacted } from '../define/secrets.ts'
 import type { Exchange } from '../define/system.ts'
 import type { RawAnswer, RawRequest } from './http-exchange.ts'
 
-/** Names of headers and fields whose values never enter a record, whatever their case and separators. */
-const secretNames = [
-  'authorization',
-  'proxyauthorization',
-  'cookie',
-  'setcookie',
-  'apikey',
-  'xapikey',
-  'xauthtoken',
-  'accesstoken',
-  'refreshtoken',
-  'idtoken',
-  'clientsecret',
-  'password',
-  'passwd',
-  'pwd',
-  'secret',
-  'token',
-  'sessionid',
-  'iban',
-  'cardnumber',
-  'cvv',
-  'cvc',
-]
-
-const hidden = '[redacted]'
 const maxExcerpt = 4_000
 const maxParsed = 262_144
-
-/** Tells which names are secret; `extra` names come from the configuration. */
-export type Redactor = (name: string) => boolean
-
-/** The built-in names and these. */
-export function redactor(extra: readonly string[]): Redactor {
-  const names = new Set([...secretNames, ...extra.map(bare)])
-  return (name) => names.has(bare(name))
-}
-
-function bare(name: string): string {
-  return name.toLowerCase().replace(/[^a-z0-9]/g, '')
-}
 
 /** What an exchange looked like; the texts are made when somebody reads them, so a success that nobody records costs nothing. */
 export class HttpRecord implements Exchange {
   readonly ms: number
   readonly #request: RawRequest
   readonly #answer: RawAnswer | undefined
-  readonly #isSecret: Redactor
+  readonly #rules: FieldRules
+  readonly #credentials: Readonly<Record<string, string>>
+  readonly #conceal: Conceal
 
   constructor(options: {
     readonly request: RawRequest
     readonly answer: RawAnswer | undefined
     readonly ms: number
-    readonly isSecret: Redactor
+    readonly rules: FieldRules
+    /** Headers of the request that prove who is calling. */
+    readonly credentials?: Readonly<Record<string, string>>
+    readonly conceal: Conceal
   }) {
     this.ms = options.ms
     this.#request = options.request
     this.#answer = options.answer
-    this.#isSecret = options.isSecret
+    this.#rules = options.rules
+    this.#credentials = options.credentials ?? {}
+    this.#conceal = options.conceal
   }
 
   get status(): number {
@@ -68,28 +40,31 @@ export class HttpRecord implements Exchange {
 
   get request(): string {
     const { method, path, headers, body } = this.#request
-    return `${method} ${this.#path(path)}\n${this.#head(headers)}${this.#body(body)}`.slice(0, maxExcerpt)
+    const text = `${method} ${this.#path(path)}\n${this.#head(headers)}${this.#body(body)}`
+    return this.#conceal(text).slice(0, maxExcerpt)
   }
 
   get response(): string {
     if (!this.#answer) return ''
     const { status, headers, body, cutOff } = this.#answer
     const text = `${status}\n${this.#head(headers)}${this.#body(body)}`
-    return text.slice(0, maxExcerpt) + (cutOff ? '\n[cut off: larger than maxResponseBytes]' : '')
+    return (
+      this.#conceal(text).slice(0, maxExcerpt) + (cutOff ? '\n[cut off: larger than maxResponseBytes]' : '')
+    )
   }
 
   #path(path: string): string {
     const at = path.indexOf('?')
     if (at < 0) return path
     const query = new URLSearchParams(path.slice(at + 1))
-    for (const name of new Set(query.keys())) if (this.#isSecret(name)) query.set(name, hidden)
+    for (const name of new Set(query.keys())) if (this.#rules.isSecret(name)) query.set(name, redacted)
     return `${path.slice(0, at)}?${query}`
   }
 
   #head(headers: Readonly<Record<string, string | string[] | undefined>>): string {
     let text = ''
     for (const [name, value] of Object.entries(headers))
-      text += `${name}: ${this.#isSecret(name) ? hidden : String(value)}\n`
+      text += `${name}: ${this.#rules.isSecret(name) || Object.hasOwn(this.#credentials, name) ? redacted : String(value)}\n`
     return text
   }
 
@@ -103,8 +78,9 @@ export class HttpRecord implements Exchange {
   #redacted(text: string): string {
     if (text.length <= maxParsed) {
       try {
-        return JSON.stringify(JSON.parse(text), (name, value: unknown) =>
-          name !== '' && this.#isSecret(name) ? hidden : value,
+        const { paths, isSecret } = this.#rules
+        return JSON.stringify(
+          mapMarked(JSON.parse(text), paths, { isMarked: isSecret, change: () => redacted }),
         )
       } catch {
         // not JSON
@@ -113,7 +89,7 @@ export class HttpRecord implements Exchange {
     return text
       .slice(0, maxExcerpt)
       .replace(/([\w-]+)("?\s*[=:]\s*"?)([^&\s",<]+)/g, (whole, name: string, between: string) =>
-        this.#isSecret(name) ? `${name}${between}${hidden}` : whole,
+        this.#rules.isSecret(name) ? `${name}${between}${redacted}` : whole,
       )
   }
 }

@@ -84,6 +84,7 @@ function attempt(options: { signal?: AbortSignal; subject?: string; id?: string;
     signal: options.signal ?? new AbortController().signal,
     beforeRequest: async () => void told.before++,
     checkLease: () => options.lease?.(),
+    conceal: (text) => text,
     sent: () => void told.sent++,
     record: (exchange) => void told.exchanges.push(exchange),
   }

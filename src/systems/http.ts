@@ -1,3 +1,4 @@
+import { fieldRules } from '../define/redaction.ts'
 import type { ConnectOptions, System, SystemOptions } from '../define/system.ts'
 import { defineSystem, systemSettings } from '../define/system.ts'
 import { BusbarError } from '../errors.ts'
@@ -9,7 +10,6 @@ import type { Classify, HttpAnswer } from './http-classify.ts'
 import { openPool } from './http-connect.ts'
 import type { Exchange, RawRequest } from './http-exchange.ts'
 import { exchange, exchangeOver } from './http-exchange.ts'
-import { redactor } from './http-record.ts'
 
 /** What `httpSystem` takes. */
 export interface HttpSystemOptions extends SystemOptions {
@@ -75,7 +75,7 @@ function connectHttp(
     auth,
     classify: options.classify,
     maxResponseBytes: options.maxResponseBytes ?? 4 * 1_048_576,
-    isSecret: redactor(redact),
+    rules: fieldRules(redact),
   }
   let closed: Promise<void> | undefined
   return {

@@ -46,6 +46,7 @@ function attempt(
     signal: AbortSignal.timeout(timeoutMs),
     beforeRequest: async () => {},
     checkLease: lease,
+    conceal: (text) => text,
     sent: () => void heard.sent++,
     record: (exchange) => void heard.exchanges.push(exchange),
   }

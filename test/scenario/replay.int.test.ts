@@ -171,6 +171,8 @@ it('stops by itself when too many of its runs fail, is a problem, and goes on wh
   expect(stopped.counts.succeeded).toBe(11)
   expect((await rig.ask('listProblems')).items.map(({ code }) => code)).toContain('replay.stopped')
   expect((await rig.ask('listAudit')).items[0]).toMatchObject({ actor: 'busbar', verb: 'stop' })
+  const failed = await rig.ask('getReplay', { id, outcome: 'failed', limit: 1 })
+  expect(failed.items[0]).toMatchObject({ state: 'parked', message: 'no tax code' })
   broken = false
   await rig.ask('resumeReplay', { id, reason: 'tax codes are there' })
   await rig.ask('retryRuns', { flow: 'erp' })

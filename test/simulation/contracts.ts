@@ -22,6 +22,7 @@ function contract<const Type extends string>(type: Type): EventContract<Type, Or
       '~standard': { version: 1, vendor: 'simulation', validate: (value) => ({ value: value as OrderData }) },
     },
     key: (order) => order.number,
+    marked: [],
     version: '1',
   }
 }

@@ -14,7 +14,10 @@ interface DialogProps {
   readonly wide?: boolean
 }
 
-/** A dialog over the page: focus stays inside, Esc closes it. Ctrl Enter submits. */
+/**
+ * A dialog over the page: focus stays inside, Esc closes it. Ctrl Enter submits. The kit's own overlay would write a style
+ * element into the page, which the content security policy refuses; so the ground is plain.
+ */
 export function Dialog({ open, onClose, title, children, footer, onSubmit, wide = false }: DialogProps) {
   const submit = (event: FormEvent) => {
     event.preventDefault()
@@ -23,7 +26,7 @@ export function Dialog({ open, onClose, title, children, footer, onSubmit, wide 
   return (
     <Kit.Root open={open} onOpenChange={(next) => !next && onClose()}>
       <Kit.Portal>
-        <Kit.Overlay className="overlay shown">
+        <div className="overlay shown">
           <Kit.Content asChild aria-describedby={undefined}>
             <form
               className={wide ? 'dialog wide' : 'dialog'}
@@ -41,7 +44,7 @@ export function Dialog({ open, onClose, title, children, footer, onSubmit, wide 
               {footer && <footer>{footer}</footer>}
             </form>
           </Kit.Content>
-        </Kit.Overlay>
+        </div>
       </Kit.Portal>
     </Kit.Root>
   )

@@ -45,16 +45,55 @@ const problems: Readonly<Record<string, Look>> = {
   resolved: { word: 'Resolved', sign: 'ok', tone: 'ok' },
 }
 
+const replays: Readonly<Record<string, Look>> = {
+  planned: { word: 'Planned', sign: 'pending', tone: 'rest' },
+  running: { word: 'Running', sign: 'run', tone: 'run' },
+  paused: { word: 'Paused', sign: 'paused', tone: 'rest' },
+  stopped: { word: 'Stopped', sign: 'park', tone: 'park' },
+  cancelled: { word: 'Cancelled', sign: 'skip', tone: 'rest' },
+  done: { word: 'Done', sign: 'ok', tone: 'ok' },
+}
+
+const replayed: Readonly<Record<string, Look>> = {
+  left: { word: 'Not begun', sign: 'pending', tone: 'rest' },
+  fed: { word: 'Running', sign: 'run', tone: 'run' },
+  held: { word: 'Waiting', sign: 'wait', tone: 'wait' },
+  succeeded: { word: 'Succeeded', sign: 'ok', tone: 'ok' },
+  failed: { word: 'Failed', sign: 'park', tone: 'park' },
+  ended: { word: 'Ended', sign: 'skip', tone: 'rest' },
+  open: { word: 'Passed over', sign: 'skip', tone: 'rest' },
+  gone: { word: 'No longer kept', sign: 'skip', tone: 'rest' },
+}
+
+/** Parts of the engine: processes, lane groups, queues, and what is awaited. */
+const engine: Readonly<Record<string, Look>> = {
+  live: { word: 'Live', sign: 'ok', tone: 'ok' },
+  draining: { word: 'Hands over', sign: 'retry', tone: 'retry' },
+  late: { word: 'Late', sign: 'ask', tone: 'park' },
+  dead: { word: 'Ended unexpectedly', sign: 'skip', tone: 'rest' },
+  runs: { word: 'Runs', sign: 'ok', tone: 'ok' },
+  resizing: { word: 'Is divided anew', sign: 'retry', tone: 'retry' },
+  unowned: { word: 'Nobody runs it', sign: 'park', tone: 'park' },
+  paused: { word: 'Paused', sign: 'paused', tone: 'rest' },
+  'in-use': { word: 'In use', sign: 'ok', tone: 'ok' },
+  'left-over': { word: 'Left over', sign: 'ask', tone: 'rest' },
+  rejected: { word: 'Set aside', sign: 'park', tone: 'park' },
+  open: { word: 'Awaited', sign: 'wait', tone: 'wait' },
+  overdue: { word: 'Overdue', sign: 'park', tone: 'park' },
+}
+
+const vocabulary = { run: runs, system: systems, problem: problems, replay: replays, replayed, engine }
+type Kind = keyof typeof vocabulary
+
 const unheard: Look = { word: 'Unknown', sign: 'ask', tone: 'rest' }
 
-/** How a run, a system or a problem is shown; nothing else maps states to words and colours. */
-export function lookOf(kind: 'run' | 'system' | 'problem', state: string): Look {
-  const words = { run: runs, system: systems, problem: problems }[kind]
-  return words[state] ?? { ...unheard, word: state }
+/** How a run, a system, a problem or a part of the engine is shown; nothing else maps states to words and colours. */
+export function lookOf(kind: Kind, state: string): Look {
+  return vocabulary[kind][state] ?? { ...unheard, word: state }
 }
 
 interface StateProps {
-  readonly kind?: 'run' | 'system' | 'problem'
+  readonly kind?: Kind
   readonly of: string
   /** When it goes on, for what is retried or waits. */
   readonly at?: string | null | undefined

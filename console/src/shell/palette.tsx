@@ -26,12 +26,12 @@ export function Palette({ open, onClose }: { readonly open: boolean; readonly on
   return (
     <Kit.Root open={open} onOpenChange={(next) => !next && onClose()}>
       <Kit.Portal>
-        <Kit.Overlay className="overlay shown">
+        <div className="overlay shown">
           <Kit.Content className="dialog palette" aria-describedby={undefined}>
             <Kit.Title className="sr">Find or act</Kit.Title>
             <Asking onClose={onClose} />
           </Kit.Content>
-        </Kit.Overlay>
+        </div>
       </Kit.Portal>
     </Kit.Root>
   )

@@ -1,5 +1,5 @@
 import { isRawJSON } from '../../control/exact-json.ts'
-import { redactor } from '../../systems/http-record.ts'
+import { fieldRules } from '../../define/redaction.ts'
 
 /** How much of a value is kept: items of each list, characters of each text, characters of its JSON as a whole. */
 export interface Bounds {
@@ -13,7 +13,7 @@ const fewest = 40
 
 /** Stands where a secret was. */
 export const hidden = '[redacted]'
-const isSecret = redactor([])
+const { isSecret } = fieldRules([])
 
 /**
  * The value with long lists and texts cut, until its JSON has at most `total` characters. A cut text ends in `…`; a cut

@@ -1,6 +1,8 @@
 import { BusbarError } from '../../errors.ts'
+import type { Redaction } from '../../define/redaction.ts'
 import type { Database } from '../../journal/database.ts'
 import type { RegisteredStep } from '../../journal/port.ts'
+import { parseExactly } from '../exact-json.ts'
 import { missingRun, recordOf } from '../queries/missing-run.ts'
 import type { StepActResult } from '../schema/act.ts'
 import type { RunRef } from '../schema/run.ts'
@@ -29,17 +31,73 @@ const maxDataBytes = 65_536
  * stays as it is. Throws `act.refused` with the reason,
  * `request.invalid` for data that cannot be kept or a step that the flow does not have, and `request.not-found`.
  */
-export async function actOnStep(database: Database, act: StepAct): Promise<StepActResult> {
+export async function actOnStep(
+  database: Database,
+  redaction: Redaction,
+  act: StepAct,
+): Promise<StepActResult> {
   const { run, step, actor, reason } = act
   await checkStep(database, act)
+  const known = await knownStep(database, act)
+  const data = dataText({ ...act, data: restored(redaction, act, known) })
   const [row] = await database.query<{ result: string }>({
-    text: `SELECT act_on_step(f.id, $2::bigint, $3::smallint, $4, $5, $6, $7, $8) AS result
+    text: `SELECT act_on_step(f.id, $2::bigint, $3::smallint, $4, $5, $6, $7, $8, $9::jsonb) AS result
            FROM flows f WHERE f.name = $1`,
-    values: [run.flow, run.seq, run.generation, step, act.act, dataText(act), actor, reason],
+    values: [
+      ...[run.flow, run.seq, run.generation, step, act.act, data, actor, reason],
+      JSON.stringify(auditedData(redaction, { known, data, act })),
+    ],
   })
   if (row?.result !== 'done') throw await refusal(database, act, row?.result)
   const record = await recordOf(database, run)
   return { ...run, step, act: act.act, state: stateWord(record?.state ?? null) }
+}
+
+/** What the step has now, and the event's data, JSON texts. */
+interface KnownStep {
+  readonly type: string
+  readonly data: string
+  readonly input: string | null
+  readonly result: string | null
+}
+
+async function knownStep(database: Database, { run, step }: StepAct): Promise<KnownStep | undefined> {
+  const [known] = await database.query<KnownStep>({
+    text: `SELECT e.type, e.data, s.input, s.result
+           FROM events e JOIN flows f ON f.name = $1
+           LEFT JOIN steps s ON s.flow = f.id AND s.seq = e.seq AND s.gen = $3::smallint AND s.step = $4
+           WHERE e.seq = $2::bigint`,
+    values: [run.flow, run.seq, run.generation, step],
+  })
+  return known
+}
+
+/** What is hidden in edited data stays as it was; a result has nothing that could be put back. */
+function restored(redaction: Redaction, { act, data }: StepAct, known: KnownStep | undefined): unknown {
+  if (!known || (act !== 'edit' && act !== 'result')) return data
+  const original = act === 'edit' ? parseExactly(known.input ?? known.data) : undefined
+  return redaction.restore(known.type, data, original)
+}
+
+/** The data of the act and what they replace, as the audit trail keeps them: without what must not be shown. */
+function auditedData(
+  redaction: Redaction,
+  { known, data, act }: { known: KnownStep | undefined; data: string | null; act: StepAct },
+) {
+  if (!known) return {}
+  const { type, input, result } = known
+  const conceal = redaction.conceal(type, JSON.parse(known.data))
+  const shown = (text: string | null, isInput: boolean) => {
+    if (text === null) return null
+    const value = parseExactly(text)
+    return JSON.stringify(isInput ? redaction.data(type, value) : redaction.concealIn(value, conceal))
+  }
+  return {
+    seen: { input, result },
+    input: shown(input, true),
+    result: shown(result, false),
+    data: shown(data, act.act === 'edit'),
+  }
 }
 
 /** Every digit as it came: see `parseExactly`. */

@@ -1,6 +1,11 @@
 import { BusbarError } from '../../errors.ts'
+import type { Redaction } from '../../define/redaction.ts'
+import { redacted } from '../../define/secrets.ts'
 import type { Database } from '../../journal/database.ts'
-import type { RejectedActed, RejectedRetried, RetryManyRejectedBody } from '../schema/outbox.ts'
+import { parseExactly } from '../exact-json.ts'
+import { findRejected } from '../queries/outbox.ts'
+import { shownText } from '../redact.ts'
+import type { RejectedActed, RejectedRetried, RejectedRow, RetryManyRejectedBody } from '../schema/outbox.ts'
 
 /** What a person does with a rejected row of the outbox. */
 export interface RejectedAct {
@@ -15,16 +20,42 @@ export interface RejectedAct {
 
 /**
  * Puts a rejected row back at the end of the outbox, or ends it for good, with its audit row, which keeps data that would
- * be lost. Throws `request.not-found` when there is no such row, also when somebody else was quicker.
+ * be lost, as far as they may be shown. What is hidden in other data stays as it was. Throws `request.not-found` when there is no such row, also when somebody else was quicker.
  */
-export async function actOnRejected(database: Database, act: RejectedAct): Promise<RejectedActed> {
-  const { id, verb, data, actor, reason } = act
+export async function actOnRejected(
+  database: Database,
+  redaction: Redaction,
+  act: RejectedAct,
+): Promise<RejectedActed> {
+  const { id, verb, actor, reason } = act
+  const rejected = await findRejected(database, id)
+  if (!rejected) throw missingRejected(id)
+  const data = act.data === undefined ? undefined : restored(redaction, rejected, act.data)
+  const shown = {
+    before: shownText(redaction, rejected.type, rejected.data),
+    ...(data !== undefined && { after: shownText(redaction, rejected.type, data) }),
+  }
   const [row] = await database.query<{ done: boolean }>({
-    text: 'SELECT act_on_rejected($1, $2, $3, $4, $5) AS done',
-    values: [id, verb, data ?? null, actor, reason],
+    text: 'SELECT act_on_rejected($1, $2, $3, $4, $5, $6::jsonb) AS done',
+    values: [id, verb, data ?? null, actor, reason, JSON.stringify(shown)],
   })
   if (!row?.done) throw missingRejected(id)
   return { id, state: verb === 'retry' ? 'waiting' : 'discarded' }
+}
+
+/** Only what says that something is hidden is written anew; all else stays as it was typed. */
+function restored(redaction: Redaction, { type, data }: RejectedRow, edited: string): string {
+  if (!edited.includes(redacted)) return edited
+  return JSON.stringify(redaction.restore(type, parseExactly(edited), exactlyOrText(data)))
+}
+
+/** A row may have been rejected because it is no JSON. */
+function exactlyOrText(data: string): unknown {
+  try {
+    return parseExactly(data)
+  } catch {
+    return data
+  }
 }
 
 /** Puts back the rejected rows of a type, of a code, or all, oldest first, each with its audit row, in one transaction. */

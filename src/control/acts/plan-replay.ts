@@ -1,3 +1,4 @@
+import type { Redaction } from '../../define/redaction.ts'
 import { BusbarError } from '../../errors.ts'
 import type { Database } from '../../journal/database.ts'
 import { runState } from '../../journal/port.ts'
@@ -18,7 +19,11 @@ import { count } from '../sentence.ts'
 export async function planReplay(
   database: Database,
   body: ReplayBody,
-  { actor, code }: { readonly actor: string; readonly code: FlowCode | undefined },
+  {
+    actor,
+    code,
+    redaction,
+  }: { readonly actor: string; readonly code: FlowCode | undefined; readonly redaction: Redaction },
 ): Promise<ReplayPlan> {
   checkFilter(body)
   const flow = await registered(database, body)
@@ -26,7 +31,10 @@ export async function planReplay(
   const { id, total } = await store(database, { body, flow, known, actor })
   if (id === null) throw nothingOrTooMuch(body, total)
   const replay = (await findReplay(database, id)) as Replay
-  return { ...replay, preview: await previewReplay(database, { replay, known, sample: body.sample }) }
+  return {
+    ...replay,
+    preview: await previewReplay(database, { replay, known, redaction, sample: body.sample }),
+  }
 }
 
 /**
@@ -37,7 +45,7 @@ export async function planReplay(
 export async function compareReplay(
   database: Database,
   { id, sample }: { readonly id: number; readonly sample: number },
-  code: FlowCode | undefined,
+  { code, redaction }: { readonly code: FlowCode | undefined; readonly redaction: Redaction },
 ): Promise<ReplayComparison> {
   const replay = await findReplay(database, id)
   if (!replay) throw new BusbarError('request.not-found', `there is no replay ${id}`)
@@ -46,7 +54,8 @@ export async function compareReplay(
       'act.refused',
       `replay ${id} is ${replay.state}: only what is planned can be compared with what was sent before`,
     )
-  return { preview: await previewReplay(database, { replay, known: knownFlow(replay.flow, code), sample }) }
+  const known = knownFlow(replay.flow, code)
+  return { preview: await previewReplay(database, { replay, known, redaction, sample }) }
 }
 
 /** A filter that was forgotten must not select everything. */

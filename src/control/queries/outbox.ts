@@ -1,6 +1,8 @@
+import type { Redaction } from '../../define/redaction.ts'
 import type { Database } from '../../journal/database.ts'
 import type { DatabaseTime } from '../moment.ts'
 import { iso, isoAlways } from '../moment.ts'
+import { shownText } from '../redact.ts'
 import type { Outbox, OutboxQuery, RejectedRow } from '../schema/outbox.ts'
 import { maxCounted } from './open-counts.ts'
 
@@ -8,7 +10,9 @@ import { maxCounted } from './open-counts.ts'
 export type OutboxFacts = Pick<Outbox, 'waiting' | 'exact' | 'oldestAt' | 'oldestMs' | 'rejectedCount'>
 
 /** How much of the data a list shows, in characters. */
-const shownData = 500
+const shownCharacters = 500
+/** How much is read for it: what must not be shown is taken out of whole JSON, where it is not larger. */
+const readCharacters = 16_384
 
 /**
  * outbox_pkey from both ends and outbox_rejected_pkey: up to 10,001 rows are counted. Where there are more, ids are as
@@ -51,9 +55,13 @@ const columns = `id, source, event_id AS "eventId", type, key, at, rejected_at, 
   octet_length(data) AS bytes`
 
 /** How the outbox stands, with one page of rejected rows, newest first. */
-export async function readOutbox(database: Database, query: OutboxQuery): Promise<Outbox> {
+export async function readOutbox(
+  database: Database,
+  query: OutboxQuery,
+  redaction: Redaction,
+): Promise<Outbox> {
   const rows = await database.query<Row>({
-    text: `SELECT ${columns}, left(data, ${shownData}) AS data FROM outbox_rejected
+    text: `SELECT ${columns}, left(data, ${readCharacters}) AS data FROM outbox_rejected
            WHERE id < $1::bigint AND ($2::text IS NULL OR type = $2) AND ($3::text IS NULL OR code = $3)
            ORDER BY id DESC LIMIT $4::int`,
     values: [
@@ -63,7 +71,10 @@ export async function readOutbox(database: Database, query: OutboxQuery): Promis
       query.limit + 1,
     ],
   })
-  const items = rows.slice(0, query.limit).map(rejectedOf)
+  const items = rows.slice(0, query.limit).map((row) => {
+    const rejected = rejectedOf(row)
+    return { ...rejected, data: shownText(redaction, row.type, row.data).slice(0, shownCharacters) }
+  })
   const last = items.at(-1)
   return {
     ...(await outboxFacts(database)),
@@ -71,7 +82,7 @@ export async function readOutbox(database: Database, query: OutboxQuery): Promis
   }
 }
 
-/** One rejected row with all of its data; undefined when there is none. */
+/** One rejected row with all of its data as they are, not as they may be shown; undefined when there is none. */
 export async function findRejected(database: Database, id: number): Promise<RejectedRow | undefined> {
   const [row] = await database.query<Row>({
     text: `SELECT ${columns}, data FROM outbox_rejected WHERE id = $1::bigint`,

@@ -1,3 +1,4 @@
+import type { Redaction } from '../../define/redaction.ts'
 import type { Database } from '../../journal/database.ts'
 import type { StoredEvent } from '../../journal/port.ts'
 import type { KnownFlow, RunToPreview } from '../flow-code.ts'
@@ -34,16 +35,26 @@ ORDER BY i.place`
 /** For a sample of a replay's runs: what each step would send now, beside what it sent. Nothing is sent. */
 export async function previewReplay(
   database: Database,
-  { replay, known, sample }: { readonly replay: Replay; readonly known: KnownFlow; readonly sample: number },
+  {
+    replay,
+    known,
+    redaction,
+    sample,
+  }: {
+    readonly replay: Replay
+    readonly known: KnownFlow
+    readonly redaction: Redaction
+    readonly sample: number
+  },
 ): Promise<ReplayPlan['preview']> {
   if (sample === 0) return []
   const rows = await database.query<SampleRow>({ text: sampleText, values: [replay.id, sample] })
   const steps = await known.preview(rows.map((row) => runOf(row, replay.keys)))
-  return rows.map(({ seq, key, requests }, index) => ({
-    seq,
-    key,
-    steps: (steps[index] ?? []).map((step) => beside(step, requests?.[step.step] ?? null)),
-  }))
+  return rows.map(({ seq, key, type, data, requests }, index) => {
+    const conceal = redaction.conceal(type, JSON.parse(data))
+    const recorded = (step: string) => (requests?.[step] === undefined ? null : conceal(requests[step]))
+    return { seq, key, steps: (steps[index] ?? []).map((step) => beside(step, recorded(step.step))) }
+  })
 }
 
 function runOf(

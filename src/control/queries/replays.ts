@@ -81,6 +81,7 @@ interface ItemRow {
   outcome: ReplayDetail['items'][number]['outcome']
   gen: number | null
   state: number | null
+  message: string | null
 }
 
 /** The replay with a page of its items; undefined when there is none. */
@@ -92,7 +93,8 @@ export async function findReplayDetail(
   const replay = await findReplay(database, id)
   if (!replay) return undefined
   const rows = await database.query<ItemRow>({
-    text: `SELECT i.place, i.seq, e.key, coalesce(i.outcome, 'left') AS outcome, i.gen, r.state
+    text: `SELECT i.place, i.seq, e.key, coalesce(i.outcome, 'left') AS outcome, i.gen, r.state,
+                  CASE WHEN r.state < 10 THEN r.message END AS message
            FROM replay_items i JOIN replays p ON p.id = i.replay
            LEFT JOIN events e ON e.seq = i.seq
            LEFT JOIN runs r ON r.flow = p.flow AND r.seq = i.seq AND r.gen = i.gen

@@ -1,3 +1,5 @@
+import type { Redaction } from '../../define/redaction.ts'
+import { redacted } from '../../define/secrets.ts'
 import { BusbarError } from '../../errors.ts'
 import type { Database } from '../../journal/database.ts'
 import type { StoredEvent } from '../../journal/port.ts'
@@ -73,6 +75,7 @@ WHERE f.name = $1`
  */
 export async function previewStep(
   database: Database,
+  redaction: Redaction,
   { run, step, data, code }: StepToPreview,
 ): Promise<StepPreview> {
   const [row] = await database.query<Row>({ text, values: [run.flow, run.seq, run.generation, step] })
@@ -82,30 +85,48 @@ export async function previewStep(
   if (!own) throw unknownStep(run, step, declared)
   const edited = data !== undefined
   const before = parseExactly(row.input ?? row.data)
-  const now = edited ? data : before
+  const now = edited ? redaction.restore(row.type, data, before) : before
+  const recorded = row.request === null ? null : redaction.conceal(row.type, before)(row.request)
   const known = code?.(run.flow)
-  const keyOf = (keyNo: number) =>
+  const keyOf = (no: number) =>
     known?.idempotencyKey({
       event: row,
       keyGen: row.key_gen,
       compensating: row.compensating,
       step,
-      keyNo,
+      keyNo: no,
     }) ?? null
-  const shown = await known?.preview([runOf(row, { step, input: edited ? JSON.stringify(data) : row.input, keyNo: edited ? row.key_no + 1 : row.key_no })])
+  const input = edited ? JSON.stringify(now) : row.input
+  const keyNo = edited ? row.key_no + 1 : row.key_no
+  const shown = await known?.preview([runOf(row, { step, input, keyNo })])
   const record = await recordOf(database, run)
   return {
     run,
-    ...beside(shown?.[0]?.[0] ?? unknownCode(step, own.system, run.flow), row.request),
+    ...beside(shown?.[0]?.[0] ?? unknownCode(step, own.system, run.flow), recorded),
     sentAt: iso(row.sent_at),
-    input: { before, now, differences: bodyDifferences(before, now, '').slice(0, 50) },
-    keys: { before: keyOf(row.key_no), now: keyOf(edited ? row.key_no + 1 : row.key_no) },
+    input: shownChange(redaction, row.type, { before, now }),
+    keys: { before: keyOf(row.key_no), now: keyOf(keyNo) },
     refused:
       edited && row.refusal !== null
         ? stepRefusal(row.refusal, { run, step, state: stateWord(row.state) })
         : null,
     happens: record ? explainTry({ record, step: own, declared, edited, behind: row.behind }) : [],
   }
+}
+
+/** A marked field that was changed is told as changed, and neither value is. */
+function shownChange(
+  redaction: Redaction,
+  type: string,
+  real: { readonly before: unknown; readonly now: unknown },
+): StepPreview['input'] {
+  const before = redaction.data(type, real.before)
+  const now = redaction.data(type, real.now)
+  const shown = bodyDifferences(before, now, '')
+  const hidden = bodyDifferences(real.before, real.now, '').flatMap(({ field }) =>
+    shown.some((each) => each.field === field) ? [] : [{ field, before: redacted, now: redacted }],
+  )
+  return { before, now, differences: [...shown, ...hidden].slice(0, 50) }
 }
 
 function unknownStep(run: RunRef, step: string, declared: readonly { readonly name: string }[]): BusbarError {

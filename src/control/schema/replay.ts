@@ -181,6 +181,8 @@ export const ReplayDetail = named(
         generation: z.number().int().nullable(),
         /** Of its new run, now. */
         state: RunStateSchema.nullable(),
+        /** What its new run has failed with, if it has not succeeded since. */
+        message: z.string().nullable(),
       }),
     ),
     /** Give it as `after` to go on. */

@@ -1,5 +1,152 @@
-import { PageHead } from '../../parts/page.tsx'
+import { Link, useParams } from '@tanstack/react-router'
+import type { ReactNode } from 'react'
+import { Asked, useAsk } from '../../parts/ask.tsx'
+import { Card, Facts } from '../../parts/card.tsx'
+import { count, counted } from '../../parts/measure.tsx'
+import { PageHead, useSearchValue } from '../../parts/page.tsx'
+import { State } from '../../parts/state.tsx'
+import { Time } from '../../parts/time.tsx'
+import { Words } from '../../parts/words.tsx'
+import { ReplayActs, Warnings } from './acts.tsx'
+import { Comparison } from './comparison.tsx'
+import type { Replay } from './figures.ts'
+import { eventsWord, progressWords, rampWords, selectionFacts, through } from './figures.ts'
+import type { Outcome } from './items.tsx'
+import { Items } from './items.tsx'
+import { Stages } from './stages.tsx'
+import { useWhileRunning } from './while-running.ts'
+import '../replays/replays.css'
 
+/** One replay: its plan, how far it is, what became of each event. */
 export function Page() {
-  return <PageHead title="Replay" />
+  const { id }: { readonly id?: string } = useParams({ strict: false })
+  const [outcome] = useSearchValue('outcome')
+  const [after] = useSearchValue('after')
+  const query = useAsk('replays', 'getReplay', {
+    id: Number(id),
+    ...(outcome !== undefined && { outcome: outcome as Outcome }),
+    ...(after !== undefined && { after: Number(after) }),
+  })
+  useWhileRunning('replays', query.data?.state === 'running')
+  return (
+    <Asked query={query}>
+      {(replay) => (
+        <>
+          <Head replay={replay} />
+          <div className="cols">
+            <div className="stack c8">
+              <Stages replay={replay} />
+              {replay.state === 'planned' && <Comparison id={replay.id} />}
+              <Items replay={replay} />
+            </div>
+            <aside className="stack c4">
+              <Rules replay={replay} />
+              <Selected replay={replay} />
+            </aside>
+          </div>
+        </>
+      )}
+    </Asked>
+  )
+}
+
+function Head({ replay }: { readonly replay: Replay }) {
+  const { id, flow, state, why } = replay
+  return (
+    <PageHead
+      title={`Replay ${id} of ${flow}`}
+      state={<State kind="replay" of={state} pill />}
+      crumbs={<Link to="/replays">Replays</Link>}
+      acts={<ReplayActs replay={replay} />}
+    >
+      <span className="verdict" role="status">
+        {verdictOf(replay)} It <Words parts={why} />.
+      </span>
+    </PageHead>
+  )
+}
+
+function verdictOf(replay: Replay): ReactNode {
+  const { state, total, startedAt } = replay
+  if (state === 'cancelled' && startedAt === null) return 'Nothing of it was sent.'
+  if (state === 'planned')
+    return (
+      <>
+        <b>{eventsWord(total)}</b> would be run once more; nothing was sent yet.
+      </>
+    )
+  return (
+    <>
+      <b>
+        {count(through(replay))} of {count(total)} are through
+      </b>
+      , {progressWords(replay)}.
+    </>
+  )
+}
+
+function Rules({ replay }: { readonly replay: Replay }) {
+  const { keys, rate, maxErrors, createdBy, createdAt, reason } = replay
+  return (
+    <Card title="Rules">
+      <Facts
+        of={[
+          ['Why', reason],
+          ['Planned', <PlannedBy key="by" by={createdBy} at={createdAt} />],
+          ['Keys', keys === 'same' ? 'the same idempotency keys as before' : 'new idempotency keys'],
+          ['Stages', rampWords(replay)],
+          ['Pace', `at most ${count(rate)} a second`],
+          ['Stops', `above ${Math.round(maxErrors * 100)} % failed in a stage`],
+        ]}
+      />
+    </Card>
+  )
+}
+
+function PlannedBy({ by, at }: { readonly by: string; readonly at: string }) {
+  return (
+    <>
+      {by}, <Time at={at} />
+    </>
+  )
+}
+
+function Selected({ replay }: { readonly replay: Replay }) {
+  const { plan } = replay
+  const states = Object.entries(plan.states).map(([state, number]) =>
+    state === 'none' ? `${count(number)} from before the flow began` : `${count(number)} ${state}`,
+  )
+  return (
+    <Card title="What was selected">
+      <div className="stack">
+        <Facts
+          of={[
+            ...selectionFacts(replay),
+            ['Events', count(plan.events)],
+            ['Objects', <Objects key="objects" plan={plan} />],
+            ['Until then', states.join(', ') || 'nothing'],
+          ]}
+        />
+        {replay.state === 'planned' && <Warnings replay={replay} />}
+      </div>
+    </Card>
+  )
+}
+
+function Objects({ plan: { objects, firstObjects } }: { readonly plan: Replay['plan'] }) {
+  if (objects === 0) return 'none: these events have no key'
+  return (
+    <>
+      {counted(objects, 'key')}:{' '}
+      {firstObjects.map((key, index) => (
+        <span key={key}>
+          {index > 0 && ', '}
+          <Link className="link" to={`/objects/${encodeURIComponent(key)}`}>
+            {key}
+          </Link>
+        </span>
+      ))}
+      {objects > firstObjects.length && ', …'}
+    </>
+  )
 }
