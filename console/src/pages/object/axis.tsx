@@ -8,6 +8,7 @@ import { lookOf } from '../../parts/state.tsx'
 import { clock, lengthOf, Time, useNow } from '../../parts/time.tsx'
 import type { Entry, ObjectDetail } from './entries.ts'
 import { actWords, runPath, shortName, shownOf, wireLabel } from './entries.ts'
+import { SystemIcon } from '../../parts/system-icon.tsx'
 import { nextSteps } from './next.ts'
 
 type System = Answer<'listSystems'>['items'][number]
@@ -97,7 +98,10 @@ function Heads({ object, story, columns }: Pick<AxisProps, 'object' | 'story' | 
         const link = idIn(name)
         return (
           <div key={name}>
-            <b title={name}>{shortName(name)}</b>
+            <b title={name}>
+              <SystemIcon name={name} />
+              {shortName(name)}
+            </b>
             {link ? (
               <span className="id mono">{link.external}</span>
             ) : (
@@ -262,5 +266,5 @@ function Now({ object, story }: { readonly object: ObjectDetail; readonly story:
 }
 
 function day(at: string): string {
-  return new Date(at).toLocaleDateString('en-GB', { day: 'numeric', month: 'long' })
+  return new Date(at).toLocaleDateString('en-GB', { day: 'numeric', month: 'short' })
 }

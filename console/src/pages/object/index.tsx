@@ -119,9 +119,25 @@ function Head({ object }: { readonly object: ObjectDetail }) {
       }
     >
       <span className="verdict" aria-live="polite">
-        <Words parts={verdict} />
+        <Verdict parts={verdict} />
       </span>
     </PageHead>
+  )
+}
+
+/** The first sentence stands out. */
+function Verdict({ parts }: { readonly parts: ObjectDetail['verdict'] }) {
+  const end = parts.findIndex((part) => part.kind === 'text' && /\.( |$)/.test(part.text))
+  const last = parts[end]
+  if (last?.kind !== 'text') return <Words parts={parts} />
+  const at = last.text.search(/\.( |$)/) + 1
+  return (
+    <>
+      <b>
+        <Words parts={[...parts.slice(0, end), { ...last, text: last.text.slice(0, at) }]} />
+      </b>
+      <Words parts={[{ ...last, text: last.text.slice(at) }, ...parts.slice(end + 1)]} />
+    </>
   )
 }
 

@@ -1,4 +1,5 @@
 import { Link } from '@tanstack/react-router'
+import { Radio, User } from 'lucide-react'
 import type { ReactNode } from 'react'
 import { useSearchValue } from '../../parts/page.tsx'
 import { Sign } from '../../parts/sign.tsx'
@@ -41,7 +42,36 @@ export function Tabs({ view, story }: { readonly view: View; readonly story: rea
           </button>
         ))}
       </div>
+      <span className="grow" />
+      {view === 'story' && <Legend />}
     </div>
+  )
+}
+
+/** What the signs of the time axis stand for. */
+function Legend() {
+  return (
+    <span className="legend desk-only">
+      <span>
+        <Radio className="i" aria-hidden="true" />
+        event
+      </span>
+      <span className="tone" data-tone="ok">
+        <Sign name="ok" />
+        <span className="dim">step</span>
+      </span>
+      <span>
+        <User className="i" aria-hidden="true" />
+        act by a person
+      </span>
+      <span>
+        <svg viewBox="0 0 18 8" className="hatch" aria-hidden="true">
+          <path d="M0 0H18" strokeWidth="2" />
+          <path d="M1 8 9 0M6 8l8-8M11 8l7-7" strokeOpacity=".5" />
+        </svg>
+        cut off
+      </span>
+    </span>
   )
 }
 

@@ -12,6 +12,7 @@ import { PageHead, useSearchValue } from '../../parts/page.tsx'
 import { useRows } from '../../parts/rows.ts'
 import { Time } from '../../parts/time.tsx'
 import { Words } from '../../parts/words.tsx'
+import { shortName } from '../object/entries.ts'
 import { ObjectState } from '../object/state.tsx'
 import './objects.css'
 
@@ -173,7 +174,7 @@ function Row({ item, isCurrent }: { readonly item: Item; readonly isCurrent: boo
         <ObjectState of={state} />
       </td>
       <td>
-        {type} <span className="faint">from {source}</span>
+        {type} <span className="faint">from {shortName(source)}</span>
       </td>
       <td className="num">{open === 0 ? <span className="faint">none</span> : counted(open, 'run')}</td>
       <td className="num">

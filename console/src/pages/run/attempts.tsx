@@ -41,7 +41,7 @@ export function Attempts({ run, step }: { readonly run: RunDetail; readonly step
           <span className="faint small">
             <Time at={shown.at} seconds /> · {duration(shown.ms)}
             {shown.worker !== null && (
-              <span title={`worker ${shown.worker}`}> · {shown.worker.slice(0, 12)}</span>
+              <span title={`worker ${shown.worker}`}> · worker {shown.worker.slice(-6)}</span>
             )}
           </span>
         </span>
@@ -67,7 +67,7 @@ export function Attempts({ run, step }: { readonly run: RunDetail; readonly step
             value={
               shown.response === null || shown.response === ''
                 ? (shown.message ?? 'no answer')
-                : readable(shown.response)
+                : `HTTP ${readable(shown.response)}`
             }
           />
         </div>

@@ -1,6 +1,5 @@
 import { Link } from '@tanstack/react-router'
-import { Card } from '../../parts/card.tsx'
-import { Sign } from '../../parts/sign.tsx'
+import { SignShape } from '../../parts/sign.tsx'
 import { stepLook } from '../object/entries.ts'
 import type { RunDetail, Step } from './run.ts'
 
@@ -22,32 +21,34 @@ export function StepGraph({ run, chosen }: { readonly run: RunDetail; readonly c
   const high = Math.max(...places.map(({ y }) => y + height))
   const byName = new Map(places.map((place) => [place.step.name, place]))
   return (
-    <Card title="Steps" className="run-graph">
-      <svg
-        className="graph"
-        viewBox={`-2 -2 ${Math.max(wide, 780) + 4} ${high + 4}`}
-        role="group"
-        aria-label={`Steps of ${run.flow}`}
-      >
-        {places.flatMap(({ step, x, y }) =>
-          step.after.flatMap((name) => {
-            const from = byName.get(name)
-            if (!from) return []
-            const isDone = ['done', 'skipped'].includes(from.step.state)
-            return (
-              <path
-                key={`${name}-${step.name}`}
-                className={`edge ${isDone ? 'done' : 'todo'}`}
-                d={curve(from.x + width, from.y + height / 2, x, y + height / 2)}
-              />
-            )
-          }),
-        )}
-        {places.map((place) => (
-          <Node key={place.step.name} place={place} isChosen={place.step.name === chosen} />
-        ))}
-      </svg>
-    </Card>
+    <section className="card run-graph" aria-label="Steps">
+      <div className="body">
+        <svg
+          className="graph"
+          viewBox={`-2 -2 ${Math.max(wide, 780) + 4} ${high + 4}`}
+          role="group"
+          aria-label={`Steps of ${run.flow}`}
+        >
+          {places.flatMap(({ step, x, y }) =>
+            step.after.flatMap((name) => {
+              const from = byName.get(name)
+              if (!from) return []
+              const isDone = ['done', 'skipped'].includes(from.step.state)
+              return (
+                <path
+                  key={`${name}-${step.name}`}
+                  className={`edge ${isDone ? 'done' : 'todo'}`}
+                  d={curve(from.x + width, from.y + height / 2, x, y + height / 2)}
+                />
+              )
+            }),
+          )}
+          {places.map((place) => (
+            <Node key={place.step.name} place={place} isChosen={place.step.name === chosen} />
+          ))}
+        </svg>
+      </div>
+    </section>
   )
 }
 
@@ -70,8 +71,8 @@ function Node({ place: { step, x, y }, isChosen }: { readonly place: Place; read
         transform={`translate(${x} ${y})`}
       >
         <rect width={width} height={height} rx="8" />
-        <g transform="translate(14 11)" className="graph-sign">
-          <Sign name={sign} />
+        <g transform="translate(14 11) scale(0.94)" className="graph-sign">
+          <SignShape name={sign} />
         </g>
         <text x="37" y="23">
           {cut(step.name, 22)}

@@ -182,7 +182,7 @@ function Head({
     >
       <span className="verdict" aria-live="polite">
         <b>
-          <Words parts={why} />.
+          <Words parts={capital(why)} />.
         </b>{' '}
         {stands(run)}
       </span>
@@ -190,12 +190,21 @@ function Head({
   )
 }
 
+/** Begins with a capital, as a sentence does. */
+function capital(parts: RunDetail['why']): RunDetail['why'] {
+  const [first, ...rest] = parts
+  if (first?.kind !== 'text') return parts
+  return [{ ...first, text: `${first.text.charAt(0).toUpperCase()}${first.text.slice(1)}` }, ...rest]
+}
+
 /** What is done and stays done. */
 function stands({ steps, state }: RunDetail): string {
   if (state === 'succeeded') return ''
   const done = steps.filter((step) => step.state === 'done').map(({ name }) => name)
   if (done.length === 0) return ''
-  return `${done.join(' and ')} ${done.length === 1 ? 'is' : 'are'} done and ${done.length === 1 ? 'stays' : 'stay'} done.`
+  const [first = ''] = done
+  const names = [`${first.charAt(0).toUpperCase()}${first.slice(1)}`, ...done.slice(1)].join(' and ')
+  return `${names} ${done.length === 1 ? 'is' : 'are'} done and ${done.length === 1 ? 'stays' : 'stay'} done.`
 }
 
 function OtherWays({

@@ -42,7 +42,8 @@ export function StepData({ run, step }: { readonly run: RunDetail; readonly step
 
 /** Names and numbers of the run. */
 export function FactsOfRun({ run, step }: { readonly run: RunDetail; readonly step: Step | undefined }) {
-  const { event, lane, traceId, problem, firstAt } = run
+  const { event, lane, problem, firstAt } = run
+  const traceId = step?.traceId ?? run.traceId
   return (
     <Card title="Facts">
       <Facts
