@@ -9,6 +9,7 @@ import type { Role, RoleName } from './define/roles.ts'
 import type { TransportConnection } from './define/transport.ts'
 import { roleNamesOf, rolesOf } from './define/roles.ts'
 import { BusbarError } from './errors.ts'
+import { BulkActs } from './hub/bulk-acts.ts'
 import { openAlerts } from './hub/alerts.ts'
 import { openHome } from './hub/home.ts'
 import type { Home } from './hub/home.ts'
@@ -243,6 +244,7 @@ class RunningHub implements Hub {
     this.#appender = appender
     if (this.#roles.has('worker')) this.#moveOutbox(home, session, metrics)
     else this.#showPresence(control)
+    if (this.#roles.has('worker') || this.#roles.has('console')) this.#driveBulkActs(control)
     if (this.#roles.has('ingress')) {
       const sources = openSources({ appender, metrics, config: this.#config, log: this.#log })
       this.#opened.add(() => sources.close())
@@ -271,6 +273,15 @@ class RunningHub implements Hub {
     const relay = openOutboxRelay({ home, session, metrics, config: this.#config, log: this.#log })
     this.#opened.add(async () => relay?.close())
     this.#relay = relay
+  }
+
+  #driveBulkActs(database: Database): void {
+    const acts = new BulkActs({
+      database,
+      onError: (error) => this.#log.warn({ err: error }, 'cannot go on with acts on many runs now'),
+    })
+    this.#opened.add(() => acts.stop())
+    acts.start()
   }
 
   #showPresence(database: Database): void {
