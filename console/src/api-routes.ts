@@ -1,6 +1,8 @@
 /** Made by `npm run console:routes` from src/control/route-table.ts; not to be changed by hand. */
 export const apiRoutes = {
   status: { method: 'GET', path: '/status', query: [], body: [] },
+  now: { method: 'GET', path: '/now', query: ['hours'], body: [] },
+  map: { method: 'GET', path: '/map', query: ['minutes'], body: [] },
   search: { method: 'GET', path: '/search', query: ['q', 'kind', 'limit'], body: [] },
   listObjects: { method: 'GET', path: '/objects', query: ['prefix', 'state', 'cursor', 'limit'], body: [] },
   findObject: {
@@ -119,6 +121,20 @@ export const apiRoutes = {
   getSystem: { method: 'GET', path: '/systems/{name}', query: [], body: [] },
   pauseSystem: { method: 'POST', path: '/systems/{name}/pause', query: [], body: ['reason'] },
   resumeSystem: { method: 'POST', path: '/systems/{name}/resume', query: [], body: ['reason'] },
+  systemHistory: { method: 'GET', path: '/systems/{name}/history', query: ['hours'], body: [] },
+  testSystem: { method: 'POST', path: '/systems/{name}/test', query: [], body: ['reason'] },
+  setMaintenance: {
+    method: 'POST',
+    path: '/systems/{name}/maintenance',
+    query: [],
+    body: ['from', 'until', 'note'],
+  },
+  endMaintenance: {
+    method: 'POST',
+    path: '/systems/{name}/maintenance/{window}/end',
+    query: [],
+    body: ['reason'],
+  },
   listGroups: { method: 'GET', path: '/groups', query: [], body: [] },
   pauseGroup: { method: 'POST', path: '/groups/{name}/pause', query: [], body: ['reason'] },
   resumeGroup: { method: 'POST', path: '/groups/{name}/resume', query: [], body: ['reason'] },

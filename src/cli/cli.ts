@@ -12,6 +12,7 @@ import { addOutboxCommands } from './commands/outbox.ts'
 import { addLinkCommands } from './commands/links.ts'
 import { addMcpCommand } from './commands/mcp.ts'
 import { addOverviewCommands } from './commands/overview.ts'
+import { addSystemCommands } from './commands/systems.ts'
 import { addWorkerCommands } from './commands/workers.ts'
 import { addPublishCommand } from './commands/publish.ts'
 import { addQueueCommands } from './commands/queues.ts'
@@ -64,6 +65,7 @@ export function createProgram(terminal: Terminal): Command {
     addRunningCommands,
     addPublishCommand,
     addOverviewCommands,
+    addSystemCommands,
     addWorkerCommands,
     addEventCommands,
     addRunCommands,

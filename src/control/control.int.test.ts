@@ -67,7 +67,7 @@ async function anExpectation(seq: number): Promise<void> {
   )
 }
 
-/** They need runs of several steps: see steps.int.test.ts; or a broker: see test/rabbitmq/queues.int.test.ts. */
+/** They need runs of several steps: see steps.int.test.ts; or a broker: see test/rabbitmq/queues.int.test.ts; or a live worker: see systems.int.test.ts. */
 const elsewhere = [
   ...([
     'compensateRun',
@@ -79,6 +79,7 @@ const elsewhere = [
     'refuseStep',
   ] as const),
   'removeQueue',
+  ...(['testSystem', 'endMaintenance'] as const),
 ] as const
 type Elsewhere = (typeof elsewhere)[number]
 
@@ -108,6 +109,8 @@ describe('answers', () => {
     const { id: act } = await rig.ask('planBulkAct', bulk)
     const inputs: { [Id in Exclude<RouteId, Elsewhere>]: Parameters<typeof rig.ask<Id>>[1] } = {
       status: {},
+      now: { hours: 1 },
+      map: { minutes: 60 },
       search: { q: 'A' },
       listObjects: { state: 'open' },
       findObject: { system: 'crm', external: '4711' },
@@ -135,6 +138,8 @@ describe('answers', () => {
       getSystem: { name: 'erp' },
       pauseSystem: { name: 'erp', reason: 'year end' },
       resumeSystem: { name: 'erp' },
+      systemHistory: { name: 'erp', hours: 2 },
+      setMaintenance: { name: 'erp', until: new Date(Date.now() + 3_600_000).toISOString() },
       listGroups: {},
       pauseGroup: { name: 'book' },
       resumeGroup: { name: 'book' },

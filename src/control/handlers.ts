@@ -11,7 +11,9 @@ import { cancelExpected } from './acts/cancel-expected.ts'
 import { changeProblem } from './acts/change-problem.ts'
 import { actOnRejected, missingRejected, retryManyRejected } from './acts/outbox.ts'
 import { removeLink, setLink } from './acts/links.ts'
+import { endMaintenance, setMaintenance } from './acts/maintenance.ts'
 import { changePause } from './acts/pause.ts'
+import { testSystem } from './acts/test-system.ts'
 import { removeFlow } from './acts/remove-flow.ts'
 import { removeQueue } from './acts/remove-queue.ts'
 import { planBulk } from './acts/plan-bulk.ts'
@@ -27,6 +29,8 @@ import { listFlows } from './queries/flows.ts'
 import { listGroups } from './queries/groups.ts'
 import { listLinks } from './queries/links.ts'
 import { missingRun } from './queries/missing-run.ts'
+import { readMap } from './queries/map.ts'
+import { readNow } from './queries/now.ts'
 import { findRejected, readOutbox } from './queries/outbox.ts'
 import { findByExternalId, findObject } from './queries/object.ts'
 import { listObjects } from './queries/objects.ts'
@@ -40,9 +44,11 @@ import { previewStep } from './queries/step-preview.ts'
 import { search } from './queries/search.ts'
 import { readStats } from './queries/stats.ts'
 import { readStatus } from './queries/status.ts'
+import { systemHistory } from './queries/system-history.ts'
 import { findSystem, listSystems } from './queries/systems.ts'
 import { readTransport } from './queries/transport.ts'
 import type { TransportInUse } from './queries/transport.ts'
+import type { NounOf } from './queries/waiting.ts'
 import { listWorkers } from './queries/workers.ts'
 import type { FlowCode } from './flow-code.ts'
 import { shownAudit, shownEvent, shownRun, shownText } from './redact.ts'
@@ -57,6 +63,8 @@ export interface Call {
   /** Absent: this process has no flows. */
   readonly code?: FlowCode | undefined
   readonly transport: TransportInUse
+  /** What people call the objects of an event type. */
+  readonly nounOf: NounOf
   /** What must not be shown: see `redact.ts`. */
   readonly redaction: Redaction
 }
@@ -68,7 +76,12 @@ export type Handlers = {
 
 /** Each operation of the route table: a query or an act, and what it says when there is no such thing. */
 export const handlers: Handlers = {
-  status: ({ database, transport }) => readStatus(database, transport),
+  status: ({ database, transport, nounOf }) => readStatus(database, transport, nounOf),
+  async now({ database, transport, nounOf, redaction }, { hours }) {
+    const now = await readNow(database, { transport, nounOf, hours })
+    return { ...now, lately: now.lately.map((entry) => shownAudit(entry, redaction)) }
+  },
+  map: ({ database, nounOf }, { minutes }) => readMap(database, minutes, nounOf),
   search: ({ database }, query) => search(database, query),
   listObjects: ({ database }, query) => listObjects(database, query),
   findObject: ({ database }, query) => findByExternalId(database, query),
@@ -130,9 +143,16 @@ export const handlers: Handlers = {
   pauseReplay: (call, input) => replay(call, input, 'pause'),
   resumeReplay: (call, input) => replay(call, input, 'resume'),
   cancelReplay: (call, input) => replay(call, input, 'cancel'),
-  listSystems: async ({ database }) => ({ items: await listSystems(database) }),
-  getSystem: async ({ database }, { name }) =>
-    there(await findSystem(database, name), `there is no system ${name}`),
+  listSystems: async ({ database, nounOf }) => ({ items: await listSystems(database, { nounOf }) }),
+  getSystem: async ({ database, nounOf }, { name }) =>
+    there(await findSystem(database, name, nounOf), `there is no system ${name}`),
+  systemHistory: async ({ database }, { name, hours }) =>
+    there(await systemHistory(database, name, hours), `there is no system ${name}`),
+  testSystem: ({ database, actor }, { name, reason = null }) => testSystem(database, { name, actor, reason }),
+  setMaintenance: ({ database, actor }, { note = null, ...window }) =>
+    setMaintenance(database, { ...window, note, actor }),
+  endMaintenance: ({ database, actor }, { reason = null, ...window }) =>
+    endMaintenance(database, { ...window, reason, actor }),
   pauseSystem: (call, input) => pause(call, input, { kind: 'system', paused: true }),
   resumeSystem: (call, input) => pause(call, input, { kind: 'system', paused: false }),
   listGroups: async ({ database }) => ({ items: await listGroups(database) }),

@@ -42,7 +42,21 @@ import {
   ReplaysQuery,
 } from './schema/replay.ts'
 import { QueuePath, RemovedQueue, Transport } from './schema/transport.ts'
-import { GroupList, Paused, SystemDetail, SystemList, WorkerList } from './schema/system.ts'
+import { MapOfFlows, MapQuery, Now, NowQuery } from './schema/now.ts'
+import {
+  GroupList,
+  MaintenanceEnded,
+  MaintenancePath,
+  MaintenanceWindow,
+  Paused,
+  SetMaintenanceBody,
+  SystemDetail,
+  SystemHistory,
+  SystemHistoryQuery,
+  SystemList,
+  SystemTest,
+  WorkerList,
+} from './schema/system.ts'
 
 /** The control API: every operation by its id. Server, OpenAPI document and client are made from this table. */
 export const routes = {
@@ -52,6 +66,22 @@ export const routes = {
     tag: 'overview',
     summary: 'What is true now',
     answer: Status,
+  }),
+  now: defineRoute({
+    ...read,
+    path: '/now',
+    tag: 'overview',
+    summary: 'What is true now at a glance, with the last hours in numbers',
+    query: NowQuery,
+    answer: Now,
+  }),
+  map: defineRoute({
+    ...read,
+    path: '/map',
+    tag: 'overview',
+    summary: 'Where events come from, which flows take them, which systems they call, with rates',
+    query: MapQuery,
+    answer: MapOfFlows,
   }),
   ...objectRoutes,
   listEvents: defineRoute({
@@ -206,6 +236,42 @@ export const routes = {
     params: NamePath,
     body: Because,
     answer: Paused,
+  }),
+  systemHistory: defineRoute({
+    ...read,
+    path: '/systems/{name}/history',
+    tag: 'systems',
+    summary: 'When a system was cut off, connected, paused, and how fast it answered, over the last hours',
+    params: NamePath,
+    query: SystemHistoryQuery,
+    answer: SystemHistory,
+  }),
+  testSystem: defineRoute({
+    ...act,
+    path: '/systems/{name}/test',
+    tag: 'systems',
+    summary: 'Have a worker make one harmless call of a system, beside its breaker, and say what came of it',
+    params: NamePath,
+    body: Because,
+    answer: SystemTest,
+  }),
+  setMaintenance: defineRoute({
+    ...act,
+    path: '/systems/{name}/maintenance',
+    tag: 'systems',
+    summary: 'Do not call a system for a time; what needs it waits and uses up no attempts',
+    params: NamePath,
+    body: SetMaintenanceBody,
+    answer: MaintenanceWindow,
+  }),
+  endMaintenance: defineRoute({
+    ...act,
+    path: '/systems/{name}/maintenance/{window}/end',
+    tag: 'systems',
+    summary: 'End a maintenance window now, or take it back before it begins',
+    params: MaintenancePath,
+    body: Because,
+    answer: MaintenanceEnded,
   }),
   listGroups: defineRoute({
     ...read,

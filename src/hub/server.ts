@@ -74,6 +74,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     registerControl(app, {
       database: () => parts.database,
       code: flowCode(config),
+      nounOf: (type) => config.contracts.get(type)?.noun,
       redaction: config.redaction,
       transport: parts.transport,
       ...(authenticate && { authenticate }),

@@ -167,6 +167,7 @@ export class Session {
       redact: config.redact,
       journal,
       versions: journal,
+      watch: journal,
       ...(transport && { transport }),
       clock: systemClock,
       random: Math.random,
@@ -250,7 +251,8 @@ function observer(stats: StatsWriter, log: Log, metrics: Metrics): EngineObserve
       const { flow, event } = run
       const system = step.gate.name
       const word = outcome.kind === 'succeeded' ? 'succeeded' : outcome.class
-      stats.add({ flow: flow.id, system: step.gate.id, outcome: word, ms })
+      const failed = outcome.kind === 'failed' && outcome.systemFault
+      stats.add({ flow: flow.id, system: step.gate.id, outcome: word, ms, failed })
       metrics.attempt({ flow: flow.name, system, outcome: word, ms })
       if (outcome.kind === 'succeeded' && !log.isLevelEnabled('debug')) return
       const line = {
@@ -268,6 +270,7 @@ function observer(stats: StatsWriter, log: Log, metrics: Metrics): EngineObserve
       else log.info({ ...line, code: outcome.code, error: outcome.message }, 'attempt')
     },
     became(run, state) {
+      if (state !== 'retrying') stats.ended(run.flow.id, state === 'parked' ? 'parked' : 'finished')
       metrics.run({ flow: run.flow.name, outcome: state })
     },
   }

@@ -9,7 +9,11 @@ export function sqlSystems(database: Database): SystemsJournal & StatsJournal {
         name: 'system-states',
         text: `SELECT id, name, paused, breaker, reason, version,
                       extract(epoch FROM coalesce(CASE breaker WHEN 'probing' THEN probe_until END, probe_at) - clock_timestamp())::double precision * 1000 AS "probeInMs",
-                      coalesce(extract(epoch FROM throttled_until - clock_timestamp())::double precision * 1000, 0) AS "throttledMs"
+                      coalesce(extract(epoch FROM throttled_until - clock_timestamp())::double precision * 1000, 0) AS "throttledMs",
+                      coalesce((SELECT extract(epoch FROM max(m.until_at) - clock_timestamp())::double precision * 1000 FROM maintenance m
+                                WHERE m.system = systems.id AND m.until_at > clock_timestamp() AND m.from_at <= clock_timestamp()), 0) AS "maintenanceMs",
+                      (SELECT min(t.id) FROM system_tests t
+                       WHERE t.system = systems.id AND t.ended_at IS NULL AND t.worker IS NULL AND t.asked_at > clock_timestamp() - interval '30 s') AS test
                FROM systems ORDER BY id`,
       }),
 

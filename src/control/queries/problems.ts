@@ -1,3 +1,4 @@
+import type { StoredCalendar } from '../../define/maintenance.ts'
 import type { Database } from '../../journal/database.ts'
 import { explainProblem } from '../explain-problem.ts'
 import { iso, isoAlways } from '../moment.ts'
@@ -5,6 +6,7 @@ import type { DatabaseTime } from '../moment.ts'
 import type { Problem, ProblemPage, ProblemsQuery } from '../schema/problem.ts'
 import { mostListedRuns } from '../schema/problem.ts'
 import { backlogs } from './backlog.ts'
+import { maintainedUntil } from './maintenance.ts'
 import { maxCounted } from './open-counts.ts'
 
 /*
@@ -16,7 +18,9 @@ const withCounts = `
 SELECT p.fp AS fingerprint, p.system, p.code, p.title, p.state, p.first_seen, p.since, p.last_seen, p.resolved_at, p.back_at,
        p.back_from, p.times, p.owner, p.note, p.runbook, p.ignored_until, clock_timestamp() AS now_at, needs_person(p) AS person,
        p.last_seen::text AS last_place, p.since::text AS since_place, c.open, c.parked, c.objects, c.next_at, l.trend,
-       s.name AS system_name, s.paused, s.breaker, s.reason, s.changed_at, s.throttled_until,
+       s.name AS system_name, s.paused, s.breaker, s.reason, s.changed_at, s.throttled_until, s.settings -> 'maintenance' AS maintenance,
+       (SELECT max(m.until_at) FROM maintenance m
+        WHERE m.system = s.id AND m.until_at > clock_timestamp() AND m.from_at <= clock_timestamp()) AS maintained_until,
        CASE s.breaker WHEN 'probing' THEN s.probe_until ELSE s.probe_at END AS probe_at
 FROM chosen p
 LEFT JOIN systems s ON s.name = p.system
@@ -95,6 +99,8 @@ interface ProblemRow {
   changed_at: DatabaseTime
   throttled_until: DatabaseTime
   probe_at: DatabaseTime
+  maintenance: readonly StoredCalendar[] | null
+  maintained_until: DatabaseTime
 }
 
 /** One page of problems with their open runs counted by index, not stored, and how many there are of each kind. */
@@ -196,6 +202,7 @@ function systemFacts(row: ProblemRow) {
     changedAt: isoAlways(row.changed_at),
     probeAt: iso(row.probe_at),
     throttledUntil: iso(row.throttled_until),
+    maintainedUntil: maintainedUntil(row),
   }
 }
 

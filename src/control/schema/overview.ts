@@ -49,12 +49,51 @@ export const Flow = named(
 export type Flow = z.infer<typeof Flow>
 export const FlowList = named('FlowList', 'All flows', z.object({ items: z.array(Flow) }))
 
+/** One thing that is true now: how grave it is, in words, and what a person may do about it. */
+export const StatusSentence = named(
+  'StatusSentence',
+  'One thing that is true now: its tone (park: a person must act; retry, wait, rest: busbar takes care; ok), its words, and the act that helps',
+  z.object({
+    tone: z.enum(['park', 'retry', 'wait', 'rest', 'ok']),
+    /** What it is about, for the sign before it. */
+    about: z.enum([
+      'system',
+      'run',
+      'flow',
+      'group',
+      'backlog',
+      'outbox',
+      'worker',
+      'transport',
+      'expected',
+      'rest',
+    ]),
+    /** The standing of the system that it is about. */
+    standing: SystemStanding.nullable(),
+    sentence: Sentence,
+    act: z
+      .object({
+        /** `test`: make a test call of the system; `resume`: resume the system or lane group; `open`: look at it. */
+        verb: z.enum(['test', 'resume', 'open']),
+        to: z.enum(['run', 'system', 'group', 'flow', 'problem']),
+        id: z.string(),
+        /** For a button. */
+        text: z.string(),
+      })
+      .nullable(),
+  }),
+)
+export type StatusSentence = z.infer<typeof StatusSentence>
+
 /** What is true now. */
 export const Status = named(
   'Status',
   'What is true now: in words, and in numbers',
   z.object({
+    /** All of `sentences` as one text. */
     sentence: Sentence,
+    /** First what needs a person, then what stands still, then what waits; the last one speaks of the rest. */
+    sentences: z.array(StatusSentence),
     ok: z.boolean(),
     head: z.number().int(),
     flows: z.array(FlowStatus),
