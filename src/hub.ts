@@ -24,6 +24,7 @@ import type { OpenedLogRelay } from './hub/transport.ts'
 import { openLogRelay, openTransport, tellLeftOver } from './hub/transport.ts'
 import { openSources } from './hub/sources.ts'
 import { Appender } from './ingress/appender.ts'
+import { Refusals } from './ingress/refusals.ts'
 import type { Published, PublishOptions } from './ingress/publish.ts'
 import { publishEvent } from './ingress/publish.ts'
 import type { PublishedInTransaction, TransactionOptions } from './ingress/publish-in-transaction.ts'
@@ -244,9 +245,10 @@ class RunningHub implements Hub {
     this.#appender = appender
     if (this.#roles.has('worker')) this.#moveOutbox(home, session, metrics)
     else this.#showPresence(control)
+    const refusals = this.#keepRefusals(control)
     if (this.#roles.has('worker') || this.#roles.has('console')) this.#driveBulkActs(control)
     if (this.#roles.has('ingress')) {
-      const sources = openSources({ appender, metrics, config: this.#config, log: this.#log })
+      const sources = openSources({ appender, metrics, config: this.#config, log: this.#log, refusals })
       this.#opened.add(() => sources.close())
     }
     if (this.#roles.has('worker') || this.#roles.has('console')) {
@@ -254,7 +256,7 @@ class RunningHub implements Hub {
       this.#opened.add(async () => alerts?.close())
     }
     const carrying = transport ? { kind, address, connection: transport.connection } : { kind, address }
-    await this.#serve({ session, appender, metrics, control, transport: carrying })
+    await this.#serve({ refusals, session, appender, metrics, control, transport: carrying })
     if (this.#roles.has('relay') || this.#roles.has('console'))
       await tellLeftOver({ control, config: this.#config, log: this.#log })
     this.#log.info(
@@ -319,7 +321,21 @@ class RunningHub implements Hub {
     return session
   }
 
+  #keepRefusals(database: Database): Refusals {
+    const refusals = new Refusals({
+      redaction: this.#config.redaction,
+      store: (refused) =>
+        database.query({ text: 'SELECT keep_refused($1::jsonb)', values: [JSON.stringify(refused)] }),
+      onError: (error) =>
+        this.#log.warn({ err: error }, 'what was refused could not be kept for people to see'),
+    })
+    this.#opened.add(() => refusals.stop())
+    refusals.start()
+    return refusals
+  }
+
   async #serve(parts: {
+    refusals: Refusals
     session: Session
     appender: Appender
     metrics: Metrics

@@ -15,11 +15,26 @@ export const apiRoutes = {
   listEvents: {
     method: 'GET',
     path: '/events',
-    query: ['key', 'type', 'source', 'id', 'after', 'before', 'limit'],
+    query: ['key', 'type', 'source', 'id', 'state', 'from', 'to', 'after', 'before', 'limit'],
     body: [],
   },
   findEvent: { method: 'GET', path: '/events/by-identity', query: ['source', 'id'], body: [] },
+  listRefused: {
+    method: 'GET',
+    path: '/events/refused',
+    query: ['door', 'code', 'before', 'limit'],
+    body: [],
+  },
+  publishTest: {
+    method: 'POST',
+    path: '/events/test',
+    query: [],
+    body: ['type', 'data', 'id', 'source', 'subject', 'dryRun', 'reason'],
+  },
   getEvent: { method: 'GET', path: '/events/{seq}', query: [], body: [] },
+  readCatalog: { method: 'GET', path: '/catalog', query: [], body: [] },
+  asyncApi: { method: 'GET', path: '/catalog/asyncapi', query: [], body: [] },
+  doorOpenApi: { method: 'GET', path: '/catalog/openapi', query: [], body: [] },
   listRuns: {
     method: 'GET',
     path: '/runs',

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { BusbarError } from '../errors.ts'
+import { addCatalogCommand } from './commands/catalog.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { addEventCommands } from './commands/events.ts'
 import { addExpectationCommands } from './commands/expectations.ts'
@@ -68,6 +69,7 @@ export function createProgram(terminal: Terminal): Command {
     addSystemCommands,
     addWorkerCommands,
     addEventCommands,
+    addCatalogCommand,
     addRunCommands,
     addStepCommands,
     addOutboxCommands,

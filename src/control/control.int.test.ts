@@ -67,7 +67,7 @@ async function anExpectation(seq: number): Promise<void> {
   )
 }
 
-/** They need runs of several steps: see steps.int.test.ts; or a broker: see test/rabbitmq/queues.int.test.ts; or a live worker: see systems.int.test.ts. */
+/** They need runs of several steps: see steps.int.test.ts; a broker: see test/rabbitmq/queues.int.test.ts; a live worker: see systems.int.test.ts; a hub: see test/scenario/events-and-catalog.int.test.ts. */
 const elsewhere = [
   ...([
     'compensateRun',
@@ -79,6 +79,7 @@ const elsewhere = [
     'refuseStep',
   ] as const),
   'removeQueue',
+  'publishTest',
   ...(['testSystem', 'endMaintenance'] as const),
 ] as const
 type Elsewhere = (typeof elsewhere)[number]
@@ -117,7 +118,11 @@ describe('answers', () => {
       getObject: { key: 'A' },
       listEvents: { type: 'order.placed' },
       findEvent: { source: 'urn:test:shop', id: 'A-1' },
+      listRefused: { door: 'events', code: 'event.invalid' },
       getEvent: { seq: parked },
+      readCatalog: {},
+      asyncApi: {},
+      doorOpenApi: {},
       listRuns: { state: 'open', system: 'erp', flow: 'book', from: '2020-01-01T00:00:00Z' },
       getRun: { flow: 'book', seq: done },
       retryRun: { flow: 'book', seq: parked, mayDouble: false },

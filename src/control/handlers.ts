@@ -19,6 +19,12 @@ import { removeQueue } from './acts/remove-queue.ts'
 import { planBulk } from './acts/plan-bulk.ts'
 import { compareReplay, planReplay } from './acts/plan-replay.ts'
 import { retryRuns } from './acts/retry-runs.ts'
+import { publishTest } from './acts/publish-test.ts'
+import { asyncApiDocument } from './asyncapi.ts'
+import type { Declared } from './declared.ts'
+import { doorDocument } from './door-openapi.ts'
+import { readCatalog } from './queries/catalog.ts'
+import { listRefused } from './queries/refused.ts'
 import { testAlertChannel } from './acts/test-alert-channel.ts'
 import { listAlertChannels, listAlertDeliveries } from './queries/alerts.ts'
 import { listAudit } from './queries/audit.ts'
@@ -67,12 +73,16 @@ export interface Call {
   readonly nounOf: NounOf
   /** What must not be shown: see `redact.ts`. */
   readonly redaction: Redaction
+  /** What the configuration of this process declares; absent: it has none. */
+  readonly declared?: Declared | undefined
 }
 
 /** Does an operation; throws `BusbarError`. */
 export type Handlers = {
   readonly [Id in RouteId]: (call: Call, input: CheckedInput<Routes[Id]>) => Promise<RouteAnswer<Routes[Id]>>
 }
+
+const nothing: Pick<Declared, 'name' | 'types' | 'sources'> = { name: 'busbar', types: [], sources: [] }
 
 /** Each operation of the route table: a query or an act, and what it says when there is no such thing. */
 export const handlers: Handlers = {
@@ -95,6 +105,11 @@ export const handlers: Handlers = {
       redaction,
     )
   },
+  listRefused: ({ database }, query) => listRefused(database, query),
+  publishTest: ({ database, actor, declared }, body) => publishTest(database, declared, { ...body, actor }),
+  readCatalog: ({ database, declared = nothing }) => readCatalog(database, declared),
+  asyncApi: async ({ declared = nothing }) => asyncApiDocument(declared, 'localhost:7070'),
+  doorOpenApi: async ({ declared = nothing }) => doorDocument(declared),
   getEvent: async ({ database, redaction }, { seq }) =>
     shownEvent(there(await findEvent(database, seq), `there is no event ${seq}`), redaction),
   listRuns: ({ database }, query) => listRuns(database, query),

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import { eventRoutes } from './event-routes.ts'
 import { bulkRoutes } from './bulk-routes.ts'
 import { problemRoutes } from './problem-routes.ts'
 import { alertRoutes } from './alert-routes.ts'
@@ -6,7 +6,6 @@ import { act, defineRoute, read } from './route.ts'
 import { objectRoutes } from './object-routes.ts'
 import { runRoutes } from './run-routes.ts'
 import { NamePath, RemovedFlow, Because, SkipBody } from './schema/act.ts'
-import { SeqText } from './schema/common.ts'
 import {
   AwaitedPage,
   AwaitedPath,
@@ -16,7 +15,6 @@ import {
   ExpectationList,
   ExpectationPath,
 } from './schema/expectation.ts'
-import { EventDetail, EventPage, EventsQuery } from './schema/event.ts'
 import { AuditPage, AuditQuery, FlowList, Stats, StatsQuery, Status } from './schema/overview.ts'
 import {
   Outbox,
@@ -84,30 +82,7 @@ export const routes = {
     answer: MapOfFlows,
   }),
   ...objectRoutes,
-  listEvents: defineRoute({
-    ...read,
-    path: '/events',
-    tag: 'events',
-    summary: 'Events, newest first, by key, type, source, or source and id',
-    query: EventsQuery,
-    answer: EventPage,
-  }),
-  findEvent: defineRoute({
-    ...read,
-    path: '/events/by-identity',
-    tag: 'events',
-    summary: 'The event with this source and id',
-    query: z.object({ source: z.string().min(1).max(255), id: z.string().min(1).max(255) }),
-    answer: EventDetail,
-  }),
-  getEvent: defineRoute({
-    ...read,
-    path: '/events/{seq}',
-    tag: 'events',
-    summary: 'The event at this place in the log, with its data and what each flow made of it',
-    params: z.object({ seq: SeqText }),
-    answer: EventDetail,
-  }),
+  ...eventRoutes,
   ...runRoutes,
   listLinks: defineRoute({
     ...read,

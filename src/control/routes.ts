@@ -4,12 +4,14 @@ import { redactionOf } from '../define/redaction.ts'
 import { withoutSecrets } from '../define/secrets.ts'
 import { log } from '../define/transport.ts'
 import { BusbarError } from '../errors.ts'
+import { EventRefused } from '../ingress/faults.ts'
 import type { Authenticate, Principal } from '../ingress/principal.ts'
 import { permitted } from '../ingress/principal.ts'
 import { sendProblem } from '../ingress/problem.ts'
 import type { Database } from '../journal/database.ts'
 import { checkInput } from './check-input.ts'
 import { parseExactly } from './exact-json.ts'
+import type { Declared } from './declared.ts'
 import { handlers } from './handlers.ts'
 import type { FlowCode } from './flow-code.ts'
 import type { Call } from './handlers.ts'
@@ -36,6 +38,8 @@ export interface ControlDeps {
   readonly nounOf?: NounOf
   /** What must not be shown; default: the names that are secret everywhere. */
   readonly redaction?: Redaction
+  /** What the configuration of this process declares; absent: it has none. */
+  readonly declared?: Declared
   /** Called with what failed and was not meant to; the caller of the API is told nothing of it. */
   readonly onError?: (error: unknown) => void
 }
@@ -108,8 +112,8 @@ function serve(
       const { params, query, body } = request
       const input = checkInput(route, { params, query, body: route.method === 'POST' ? body : undefined })
       const actor = principals.get(request)?.id ?? local.id
-      const { code, transport = log(), nounOf = () => undefined, redaction = onlyNames } = deps
-      const call = { database: deps.database(), actor, code, transport, nounOf, redaction }
+      const { code, transport = log(), nounOf = () => undefined, redaction = onlyNames, declared } = deps
+      const call = { database: deps.database(), actor, code, transport, nounOf, redaction, declared }
       return json(reply, JSON.stringify(await handler(call, input)))
     },
   })
@@ -153,7 +157,7 @@ function refuse(deps: ControlDeps, reply: FastifyReply, error: FastifyError): Fa
 /** What the server and the database refuse, in the API's own words. */
 function expected(error: FastifyError): unknown {
   if (error instanceof BusbarError)
-    return error.code === 'event.invalid'
+    return error.code === 'event.invalid' && !(error instanceof EventRefused)
       ? new BusbarError('request.invalid', 'the database refuses a value of the request', { cause: error })
       : error
   if (error.statusCode === 413) return new BusbarError('event.too-large', 'the request body is too large')

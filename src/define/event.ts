@@ -25,6 +25,8 @@ export interface EventContract<Type extends string = string, In = unknown, Out =
   readonly echo?: EchoDeclaration<Out>
   /** Fields of the data that are never shown; from `redact`, and from `sensitive: true` in the schema. */
   readonly marked: readonly FieldPath[]
+  /** Whether it says itself which object an event is about. */
+  readonly keyed: boolean
 }
 
 /** An event as a flow sees it: the CloudEvents 1.0 attributes, and data that has passed the contract. */
@@ -94,6 +96,7 @@ export function defineEvent<const Type extends string, S extends StandardSchemaV
     version: spec.version ?? '1',
     ...(spec.noun !== undefined && { noun: checkNoun(spec) }),
     ...(spec.echo && { echo: echoDeclaration(spec.type, spec.echo) }),
+    keyed: spec.key !== undefined,
     marked: [
       ...(spec.redact ?? []).map((path) => parseFieldPath(`event "${spec.type}": redact`, path)),
       ...sensitivePaths(jsonSchemaOf(spec.schema)),

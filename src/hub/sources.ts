@@ -2,6 +2,7 @@ import type { Config } from '../define/config.ts'
 import type { ConsumerSource, RunningSource } from '../define/consumer-source.ts'
 import type { Appender } from '../ingress/appender.ts'
 import { takeMessages } from '../ingress/intake.ts'
+import type { Refusals } from '../ingress/refusals.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 
@@ -17,6 +18,7 @@ export function openSources(deps: {
   readonly appender: Pick<Appender, 'appendAll'>
   readonly metrics: Pick<Metrics, 'accepted' | 'refused' | 'source'>
   readonly log: Log
+  readonly refusals: Refusals
 }): OpenedSources {
   const running: RunningSource[] = []
   for (const source of deps.config.sources) if (source.kind === 'consumer') running.push(start(source, deps))
@@ -29,7 +31,7 @@ export function openSources(deps: {
 
 function start(
   source: ConsumerSource,
-  { config, appender, metrics, log }: Parameters<typeof openSources>[0],
+  { config, appender, metrics, log, refusals }: Parameters<typeof openSources>[0],
 ): RunningSource {
   const { name } = source
   const ofSource = metrics.source(name)
@@ -39,6 +41,7 @@ function start(
     appendAll: appender.appendAll.bind(appender),
     observe: metrics,
     onError: (error: unknown) => log.error({ err: error, ...facts }, 'a message could not be checked'),
+    onRefused: (error: unknown, body: Buffer) => refusals.note({ door: name, error, body }),
   }
   return source.start({
     maxBodyBytes: config.http.maxBodyBytes,
