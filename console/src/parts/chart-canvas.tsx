@@ -57,7 +57,10 @@ function optionsOf(latest: { readonly current: ChartProps }, width: number): uPl
     padding: [14, 8, 0, 0],
     legend: { show: false },
     cursor: { show: false },
-    scales: { x: { time: true }, y: { range: (_, _min, max) => [0, Math.max(1, max * 1.15)] } },
+    scales: {
+      x: { time: true, range: (plot, min, max) => [min, max + stepOf(plot)] },
+      y: { range: (_, _min, max) => [0, Math.max(1, max * 1.15)] },
+    },
     axes: [
       { ...axis, grid: { show: false }, space: 90, size: 22, values: clockTimes },
       {
@@ -65,6 +68,7 @@ function optionsOf(latest: { readonly current: ChartProps }, width: number): uPl
         grid: { stroke: line, width: 1 },
         size: 40,
         space: 34,
+        incrs: steps,
         values: (_, splits) => splits.map(whole),
       },
     ],
@@ -72,6 +76,15 @@ function optionsOf(latest: { readonly current: ChartProps }, width: number): uPl
     hooks: { draw: [(plot) => drawMarks(plot, latest.current.marks ?? [])] },
   }
 }
+
+/** Bars stand on the moment that their time begins: the last one needs room. */
+function stepOf({ data: [at] }: uPlot): number {
+  const [first = 0, second = first] = at
+  return second - first
+}
+
+/** Whole numbers only: nothing is counted in halves. */
+const steps = [1, 10, 100, 1e3, 1e4, 1e5, 1e6].flatMap((ten) => [ten, 2 * ten, 5 * ten])
 
 function whole(value: number): string {
   return Number.isInteger(value) ? value.toLocaleString('en-US') : ''
@@ -89,12 +102,19 @@ function seriesOf({ token, kind = 'line', filled = false }: Series): uPlot.Serie
   return {
     stroke,
     width: kind === 'bars' ? 0 : 1.5,
-    points: { show: false },
+    points: kind === 'bars' ? { show: false } : { show: true, size: 4, stroke, fill: stroke, filter: alone },
     spanGaps: false,
     ...(kind === 'dashed' && { dash: [4, 2.5] }),
     ...(bars && { paths: bars, fill: stroke }),
     ...(filled && { fill: `color-mix(in oklch, ${stroke} 6%, transparent)` }),
   }
+}
+
+/** Values without neighbours, which no line shows. */
+function alone(plot: uPlot, series: number): number[] {
+  const values = plot.data[series] ?? []
+  const isThere = (place: number) => values[place] !== null && values[place] !== undefined
+  return [...values.keys()].filter((place) => isThere(place) && !isThere(place - 1) && !isThere(place + 1))
 }
 
 /** A dashed line at each moment; its word beside it, unless it would lie over the one before. */

@@ -13,19 +13,21 @@ const finished = { name: 'runs finished', token: '--run', kind: 'dashed' } as co
 /** Events in, runs done; systems that were cut off are marked. */
 export function Throughput({ charts }: { readonly charts: Charts }) {
   const { slices, sliceMinutes, marks, from } = charts
-  const whole = slices.slice(0, -1) // the last one is not over
-  const perMinute = (value: number) => Math.round((value / sliceMinutes) * 10) / 10
-  const total = whole.reduce((sum, slice) => sum + slice.accepted, 0)
-  const done = whole.reduce((sum, slice) => sum + slice.finished, 0)
+  // The last slice is not over: what it has come to so far is taken for the rest of it.
+  const elapsed = (at: string) =>
+    Math.max(0.5, Math.min(sliceMinutes, (Date.parse(charts.until) - Date.parse(at)) / 60_000))
+  const perMinute = (value: number, at: string) => Math.round((value / elapsed(at)) * 10) / 10
+  const total = slices.reduce((sum, slice) => sum + slice.accepted, 0)
+  const done = slices.reduce((sum, slice) => sum + slice.finished, 0)
   return (
     <Card title="Throughput, a minute" aside={<Legend of={[accepted, finished]} />}>
       <Chart
         label={`${counted(total, 'event')} accepted and ${counted(done, 'run')} finished since ${clock(from)}`}
         heightPx={176}
-        at={whole.map(({ at }) => at)}
+        at={slices.map(({ at }) => at)}
         series={[
-          { ...accepted, filled: true, values: whole.map((slice) => perMinute(slice.accepted)) },
-          { ...finished, values: whole.map((slice) => perMinute(slice.finished)) },
+          { ...accepted, filled: true, values: slices.map((slice) => perMinute(slice.accepted, slice.at)) },
+          { ...finished, values: slices.map((slice) => perMinute(slice.finished, slice.at)) },
         ]}
         marks={marksOf(marks)}
       />
