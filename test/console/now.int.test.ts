@@ -74,7 +74,10 @@ describeWithBrowser('Now and Systems', () => {
 
     await page.getByRole('button', { name: 'Test call' }).click()
     await page.getByRole('status').getByText('answered in').waitFor()
-    await page.getByRole('region', { name: 'Test calls' }).getByText('Answered').waitFor()
+    await page
+      .getByRole('region', { name: 'Test calls' })
+      .locator('.state', { hasText: 'Answered' })
+      .waitFor()
     expect(rig.complaints).toEqual([])
   })
 
