@@ -64,6 +64,7 @@ export type {
 } from './define/alerts.ts'
 export { defineConfig } from './define/config.ts'
 export type { Config, ConfigOptions } from './define/config.ts'
+export type { OtlpConfig, TelemetryConfig } from './define/telemetry-config.ts'
 export type { HttpConfig } from './define/http-config.ts'
 export type { OutboxConfig } from './define/outbox-config.ts'
 export { log } from './define/transport.ts'
@@ -96,3 +97,4 @@ export type {
 export { createHub } from './hub.ts'
 export type { Hub, HubOptions, Published, PublishOptions, Role, RoleName, StopOptions } from './hub.ts'
 export type { Log, LogLevel } from './telemetry/log.ts'
+export { traceIds } from './telemetry/trace-ids.ts'

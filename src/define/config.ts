@@ -20,6 +20,8 @@ import type { RoleName } from './roles.ts'
 import { roleNamesOf } from './roles.ts'
 import type { WebhookSource } from './source.ts'
 import type { System } from './system.ts'
+import type { TelemetryConfig, TelemetrySettings } from './telemetry-config.ts'
+import { telemetrySettings } from './telemetry-config.ts'
 import type { TransportConfig } from './transport.ts'
 import { log } from './transport.ts'
 
@@ -42,6 +44,8 @@ export interface ConfigOptions {
   readonly http?: HttpConfig
   /** Moves events that applications publish inside their own transactions into the log; default true. */
   readonly outbox?: boolean | OutboxConfig
+  /** Where traces go. */
+  readonly telemetry?: TelemetryConfig
   /** Who is told of problems, and how; default nobody. */
   readonly alerts?: AlertsConfig
   /**
@@ -67,6 +71,7 @@ export interface Config {
   readonly http: HttpSettings
   /** Undefined: this hub moves no rows of the outbox. */
   readonly outbox: OutboxSettings | undefined
+  readonly telemetry: TelemetrySettings
   readonly alerts: AlertsSettings
   readonly redact: readonly string[]
   /** What must not be shown, and how to keep it from being shown. */
@@ -97,6 +102,7 @@ export function defineConfig(options: ConfigOptions): Config {
     allowUnknownTypes: options.allowUnknownTypes ?? false,
     http: httpSettings(options.http),
     outbox: outboxSettings(options.outbox),
+    telemetry: telemetrySettings(options.telemetry),
     alerts: alertsSettings(options.alerts),
     redact,
     redaction: redactionOf({ contracts, redact }),

@@ -16,6 +16,7 @@ import type { Metrics } from '../telemetry/metrics.ts'
 import { flowCode } from './flow-code.ts'
 import { guardLoopback, isLoopback } from './loopback-guard.ts'
 import type { Session } from './session.ts'
+import type { HubTracer } from './tracer.ts'
 
 /** What the server serves. */
 export interface ServerParts {
@@ -23,6 +24,8 @@ export interface ServerParts {
   readonly session: Session
   readonly appender: Appender
   readonly metrics: Metrics
+  /** Absent where nothing is traced. */
+  readonly tracer?: HubTracer | undefined
   readonly log: Log
   /** For the control API. */
   readonly database: Database
@@ -66,6 +69,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
       appendAll: (events) => appender.appendAll(events),
       ...(authenticate && { authenticate }),
       observe: metrics,
+      ...(parts.tracer && { tracer: parts.tracer.door }),
       onRefusedSignature: (source, why) => log.warn({ source, why }, 'a webhook was refused'),
       onError: (error) => log.error({ err: error }, 'the door failed'),
     })

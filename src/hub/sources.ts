@@ -1,9 +1,10 @@
 import type { Config } from '../define/config.ts'
-import type { ConsumerSource, RunningSource } from '../define/consumer-source.ts'
+import type { ConsumerSource, RunningSource, SourceMessage } from '../define/consumer-source.ts'
 import type { Appender } from '../ingress/appender.ts'
 import { takeMessages } from '../ingress/intake.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import type { HubTracer } from './tracer.ts'
 
 /** The sources of this process that fetch their events themselves. */
 export interface OpenedSources {
@@ -16,6 +17,7 @@ export function openSources(deps: {
   readonly config: Config
   readonly appender: Pick<Appender, 'appendAll'>
   readonly metrics: Pick<Metrics, 'accepted' | 'refused' | 'source'>
+  readonly tracer?: HubTracer | undefined
   readonly log: Log
 }): OpenedSources {
   const running: RunningSource[] = []
@@ -29,7 +31,7 @@ export function openSources(deps: {
 
 function start(
   source: ConsumerSource,
-  { config, appender, metrics, log }: Parameters<typeof openSources>[0],
+  { config, appender, metrics, tracer, log }: Parameters<typeof openSources>[0],
 ): RunningSource {
   const { name } = source
   const ofSource = metrics.source(name)
@@ -43,7 +45,8 @@ function start(
   return source.start({
     maxBodyBytes: config.http.maxBodyBytes,
     async take(messages) {
-      const intakes = await takeMessages(messages, intake)
+      const take = () => takeMessages(messages, intake)
+      const intakes = await (tracer ? tracer.receive(name, messages.map(traceparentOf), take) : take())
       for (const { kind } of intakes) if (kind !== 'later') ofSource.taken(kind)
       return intakes
     },
@@ -53,4 +56,10 @@ function start(
       warn: (more, message) => log.warn({ ...facts, ...more }, message),
     },
   })
+}
+
+/** What a message names as its trace beside its body. */
+function traceparentOf({ reading }: SourceMessage): string | undefined {
+  if (reading.mode === 'mapped') return reading.traceparent
+  return reading.mode === 'binary' ? reading.attributes['traceparent'] : undefined
 }
