@@ -9,6 +9,7 @@ import type { Role, RoleName } from './define/roles.ts'
 import type { TransportConnection } from './define/transport.ts'
 import { roleNamesOf, rolesOf } from './define/roles.ts'
 import { BusbarError } from './errors.ts'
+import { BulkActs } from './hub/bulk-acts.ts'
 import { openAlerts } from './hub/alerts.ts'
 import { openHome } from './hub/home.ts'
 import type { Home } from './hub/home.ts'
@@ -25,6 +26,7 @@ import type { OpenedLogRelay } from './hub/transport.ts'
 import { openLogRelay, openTransport, tellLeftOver } from './hub/transport.ts'
 import { openSources } from './hub/sources.ts'
 import { Appender } from './ingress/appender.ts'
+import { Refusals } from './ingress/refusals.ts'
 import type { Published, PublishOptions } from './ingress/publish.ts'
 import { publishEvent } from './ingress/publish.ts'
 import type { PublishedInTransaction, TransactionOptions } from './ingress/publish-in-transaction.ts'
@@ -255,6 +257,8 @@ class RunningHub implements Hub {
     this.#appender = appender
     if (this.#roles.has('worker')) this.#moveOutbox(home, session, metrics)
     else this.#showPresence(control)
+    const refusals = this.#keepRefusals(control)
+    if (this.#roles.has('worker') || this.#roles.has('console')) this.#driveBulkActs(control)
     if (this.#roles.has('ingress')) {
       const sources = openSources({
         appender,
@@ -262,6 +266,7 @@ class RunningHub implements Hub {
         tracer: this.#tracer,
         config: this.#config,
         log: this.#log,
+        refusals,
       })
       this.#opened.add(() => sources.close())
     }
@@ -270,7 +275,7 @@ class RunningHub implements Hub {
       this.#opened.add(async () => alerts?.close())
     }
     const carrying = transport ? { kind, address, connection: transport.connection } : { kind, address }
-    await this.#serve({ session, appender, metrics, control, transport: carrying })
+    await this.#serve({ refusals, session, appender, metrics, control, transport: carrying })
     if (this.#roles.has('relay') || this.#roles.has('console'))
       await tellLeftOver({ control, config: this.#config, log: this.#log })
     this.#log.info(
@@ -312,6 +317,15 @@ class RunningHub implements Hub {
     this.#relay = relay
   }
 
+  #driveBulkActs(database: Database): void {
+    const acts = new BulkActs({
+      database,
+      onError: (error) => this.#log.warn({ err: error }, 'cannot go on with acts on many runs now'),
+    })
+    this.#opened.add(() => acts.stop())
+    acts.start()
+  }
+
   #showPresence(database: Database): void {
     const presence = new Presence({
       database,
@@ -348,7 +362,21 @@ class RunningHub implements Hub {
     return session
   }
 
+  #keepRefusals(database: Database): Refusals {
+    const refusals = new Refusals({
+      redaction: this.#config.redaction,
+      store: (refused) =>
+        database.query({ text: 'SELECT keep_refused($1::jsonb)', values: [JSON.stringify(refused)] }),
+      onError: (error) =>
+        this.#log.warn({ err: error }, 'what was refused could not be kept for people to see'),
+    })
+    this.#opened.add(() => refusals.stop())
+    refusals.start()
+    return refusals
+  }
+
   async #serve(parts: {
+    refusals: Refusals
     session: Session
     appender: Appender
     metrics: Metrics

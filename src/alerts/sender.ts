@@ -1,4 +1,4 @@
-import type { Problem } from '../control/schema/overview.ts'
+import type { Problem } from '../control/schema/problem.ts'
 import type { AlertChannel, AlertsSettings } from '../define/alerts.ts'
 import { sentenceOf } from './sentence-of.ts'
 import type { AlertChange, AlertStanding } from '../control/alert-words.ts'

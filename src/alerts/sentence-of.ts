@@ -1,4 +1,4 @@
-import type { Problem } from '../control/schema/overview.ts'
+import type { Problem } from '../control/schema/problem.ts'
 import type { Sentence } from '../control/schema/common.ts'
 import { count, say, time } from '../control/sentence.ts'
 

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { BusbarError } from '../errors.ts'
+import { addCatalogCommand } from './commands/catalog.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { addEventCommands } from './commands/events.ts'
 import { addExpectationCommands } from './commands/expectations.ts'
@@ -12,6 +13,7 @@ import { addOutboxCommands } from './commands/outbox.ts'
 import { addLinkCommands } from './commands/links.ts'
 import { addMcpCommand } from './commands/mcp.ts'
 import { addOverviewCommands } from './commands/overview.ts'
+import { addSystemCommands } from './commands/systems.ts'
 import { addWorkerCommands } from './commands/workers.ts'
 import { addPublishCommand } from './commands/publish.ts'
 import { addQueueCommands } from './commands/queues.ts'
@@ -64,8 +66,10 @@ export function createProgram(terminal: Terminal): Command {
     addRunningCommands,
     addPublishCommand,
     addOverviewCommands,
+    addSystemCommands,
     addWorkerCommands,
     addEventCommands,
+    addCatalogCommand,
     addRunCommands,
     addStepCommands,
     addOutboxCommands,

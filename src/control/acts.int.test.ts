@@ -252,7 +252,9 @@ describe('pause', () => {
     expect(await rig.ask('getSystem', { name: 'erp' })).toMatchObject({ changedAt: paused.changedAt })
     const status = await rig.ask('status')
     expect(status.ok).toBe(false)
-    expect(words(status.sentence)).toBe('erp is paused since then, until somebody resumes it.')
+    expect(words(status.sentence)).toBe(
+      'Erp is paused since then, until somebody resumes it: nothing waits for it.',
+    )
 
     await rig.ask('resumeSystem', { name: 'erp' })
     await rig.publish({ number: 'B', revision: 1 })

@@ -67,7 +67,7 @@ async function anExpectation(seq: number): Promise<void> {
   )
 }
 
-/** They need runs of several steps: see steps.int.test.ts; or a broker: see test/rabbitmq/queues.int.test.ts. */
+/** They need runs of several steps: see steps.int.test.ts; a broker: see test/rabbitmq/queues.int.test.ts; a live worker: see systems.int.test.ts; a hub: see test/scenario/events-and-catalog.int.test.ts. */
 const elsewhere = [
   ...([
     'compensateRun',
@@ -79,6 +79,8 @@ const elsewhere = [
     'refuseStep',
   ] as const),
   'removeQueue',
+  'publishTest',
+  ...(['testSystem', 'endMaintenance'] as const),
 ] as const
 type Elsewhere = (typeof elsewhere)[number]
 
@@ -103,15 +105,24 @@ describe('answers', () => {
     const [mended, dropped] = await someRejected(2)
     const planned = { flow: 'book', key: 'B', keys: 'same', reason: 'a test' } as const
     const { id } = await rig.ask('planReplay', planned)
+    await rig.sql('UPDATE runs SET state = 4, fp = $1 WHERE state = 1', [fingerprint])
+    const bulk = { verb: 'retry', problem: fingerprint } as const
+    const { id: act } = await rig.ask('planBulkAct', bulk)
     const inputs: { [Id in Exclude<RouteId, Elsewhere>]: Parameters<typeof rig.ask<Id>>[1] } = {
       status: {},
+      now: { hours: 1 },
+      map: { minutes: 60 },
       search: { q: 'A' },
       listObjects: { state: 'open' },
       findObject: { system: 'crm', external: '4711' },
       getObject: { key: 'A' },
       listEvents: { type: 'order.placed' },
       findEvent: { source: 'urn:test:shop', id: 'A-1' },
+      listRefused: { door: 'events', code: 'event.invalid' },
       getEvent: { seq: parked },
+      readCatalog: {},
+      asyncApi: {},
+      doorOpenApi: {},
       listRuns: { state: 'open', system: 'erp', flow: 'book', from: '2020-01-01T00:00:00Z' },
       getRun: { flow: 'book', seq: done },
       retryRun: { flow: 'book', seq: parked, mayDouble: false },
@@ -132,6 +143,8 @@ describe('answers', () => {
       getSystem: { name: 'erp' },
       pauseSystem: { name: 'erp', reason: 'year end' },
       resumeSystem: { name: 'erp' },
+      systemHistory: { name: 'erp', hours: 2 },
+      setMaintenance: { name: 'erp', until: new Date(Date.now() + 3_600_000).toISOString() },
       listGroups: {},
       pauseGroup: { name: 'book' },
       resumeGroup: { name: 'book' },
@@ -139,7 +152,15 @@ describe('answers', () => {
       removeFlow: { name: 'gone', reason: 'retired' },
       listProblems: {},
       getProblem: { fingerprint },
+      listProblemRuns: { fingerprint, state: 'parked' },
       changeProblem: { fingerprint, note: 'seen' },
+      planBulkAct: bulk,
+      listBulkActs: { problem: fingerprint },
+      getBulkAct: { id: act, outcome: 'left' },
+      startBulkAct: { id: act },
+      pauseBulkAct: { id: act },
+      resumeBulkAct: { id: act },
+      cancelBulkAct: { id: act, reason: 'enough' },
       readOutbox: { code: 'event.invalid', type: 'order.placed' },
       getRejected: { id: mended! },
       retryRejected: { id: mended!, data: '{"number":"A"}', reason: 'typing error' },

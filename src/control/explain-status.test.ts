@@ -7,6 +7,7 @@ const well: StatusFacts = {
   maxCounted: 10_000,
   flows: 1,
   parked: 0,
+  causes: [],
   retrying: 0,
   pending: 0,
   oldestPendingAt: null,

@@ -1,19 +1,23 @@
-import type { Sentence } from './schema/common.ts'
-import type { System } from './schema/system.ts'
-import { count, link, say, sentences, time } from './sentence.ts'
-import type { TransportStatus } from './schema/transport.ts'
+import { explainPeople } from './explain-people.ts'
+import type { PeopleFacts } from './explain-people.ts'
+import { explainStandstill } from './explain-standstill.ts'
+import type { StandingFacts } from './explain-standstill.ts'
 import { transportFaults } from './explain-transport.ts'
+import type { Sentence } from './schema/common.ts'
+import type { StatusSentence } from './schema/overview.ts'
+import type { TransportStatus } from './schema/transport.ts'
+import { count, link, say, sentences, time } from './sentence.ts'
+import { told } from './status-sentence.ts'
 
 /** What decides whether all is well. Counts stop at `maxCounted`. */
-export interface StatusFacts {
+export interface StatusFacts extends PeopleFacts {
   readonly maxCounted: number
   readonly flows: number
-  readonly parked: number
   readonly retrying: number
   readonly pending: number
   readonly oldestPendingAt: string | null
   readonly oldestPendingMs: number | null
-  readonly systems: readonly Pick<System, 'name' | 'standing' | 'why'>[]
+  readonly systems: readonly StandingFacts[]
   readonly liveWorkers: number
   readonly pausedGroups: readonly string[]
   readonly outbox: {
@@ -36,41 +40,42 @@ const mostNamed = 3
 /** A backlog whose oldest event is younger than this is work under way. */
 const lateMs = 60_000
 
-/** What is true now, in words: first what needs a person, then what stands still, then what waits. Pure. */
-export function explainStatus(facts: StatusFacts): { readonly ok: boolean; readonly sentence: Sentence } {
+/** What is true now, in words: first what stands still, then what needs a person, then what waits. Pure. */
+export function explainStatus(facts: StatusFacts): {
+  readonly ok: boolean
+  readonly sentence: Sentence
+  readonly sentences: StatusSentence[]
+} {
   const faults = [
-    ...people(facts),
+    ...standstills(facts),
+    ...explainPeople(facts, mostNamed),
     ...silence(facts),
     ...versions(facts),
-    ...standstills(facts),
-    ...transportFaults(facts.transport),
+    ...transportFaults(facts.transport).map((words) => told('retry', 'transport', words)),
     ...lateness(facts),
   ]
-  if (faults.length > 0) return { ok: false, sentence: sentences(faults) }
-  const connected = say`${count(facts.systems.length, 'system')} connected`
-  const work = facts.pending + facts.retrying === 0 ? say`nothing waits` : underWay(facts)
-  return { ok: true, sentence: sentences([say`All is well: ${connected}, ${work}`]) }
+  // Planned maintenance is no fault.
+  const ok = faults.every(({ tone, standing }) => tone === 'rest' && standing === 'maintenance')
+  const all = [...faults, told('ok', 'rest', rest(facts, faults.length))]
+  return { ok, sentence: sentences((ok ? all : faults).map((each) => each.sentence)), sentences: all }
 }
 
-function people({ parked, maxCounted, outbox: { rejectedCount } }: StatusFacts): Sentence[] {
-  const needs = (many: number, what: string) =>
-    say`${many >= maxCounted ? 'At least ' : ''}${count(many, what)} ${many === 1 ? 'needs' : 'need'} a person`
-  return [
-    ...(parked > 0 ? [needs(parked, 'run')] : []),
-    ...(rejectedCount > 0 ? [needs(rejectedCount, 'outbox row')] : []),
-  ]
+function rest({ systems, pending, retrying }: StatusFacts, faults: number): Sentence {
+  if (faults > 0) return say`Everything else is well`
+  const connected = say`${count(systems.length, 'system')} connected`
+  const work = pending + retrying === 0 ? 'nothing waits' : underWay({ pending, retrying })
+  return say`All is well: ${connected}, ${work}`
 }
 
-function silence({ overdue, maxCounted }: StatusFacts): Sentence[] {
+function silence({ overdue, maxCounted }: StatusFacts): StatusSentence[] {
   if (overdue === 0) return []
   const events = count(overdue, 'expected event')
-  return [
-    say`${overdue >= maxCounted ? 'At least ' : ''}${events} ${overdue === 1 ? 'has' : 'have'} not come in time`,
-  ]
+  const words = say`${overdue >= maxCounted ? 'At least ' : ''}${events} ${overdue === 1 ? 'has' : 'have'} not come in time`
+  return [told('park', 'expected', words)]
 }
 
 /** What began under another deployment, and what to do about it. */
-function versions({ stranded, undeployed }: StatusFacts): Sentence[] {
+function versions({ stranded, undeployed }: StatusFacts): StatusSentence[] {
   const faults = stranded
     .slice(0, mostNamed)
     .map(
@@ -88,37 +93,52 @@ function versions({ stranded, undeployed }: StatusFacts): Sentence[] {
   }
   const more = Math.max(0, stranded.length - mostNamed) + Math.max(0, undeployed.length - mostNamed)
   if (more > 0) faults.push(say`So it is with ${count(more, 'more flow')}`)
-  return faults
+  return faults.map((words) => told('park', 'flow', words))
 }
 
-function standstills({ flows, liveWorkers, systems, pausedGroups }: StatusFacts): Sentence[] {
-  const faults: Sentence[] = []
-  if (flows > 0 && liveWorkers === 0) faults.push(say`No live worker: no flow is run until one starts`)
+function standstills({ flows, liveWorkers, systems, pausedGroups }: StatusFacts): StatusSentence[] {
+  const faults: StatusSentence[] = []
+  if (flows > 0 && liveWorkers === 0)
+    faults.push(told('park', 'worker', say`No live worker: no flow is run until one starts`))
   const still = systems.filter(({ standing }) => standing !== 'connected')
-  faults.push(...still.slice(0, mostNamed).map(({ why }) => why))
-  if (still.length > mostNamed) faults.push(say`So stand ${count(still.length - mostNamed, 'more system')}`)
+  faults.push(...still.slice(0, mostNamed).map(explainStandstill))
+  if (still.length > mostNamed)
+    faults.push(told('park', 'system', say`So stand ${count(still.length - mostNamed, 'more system')}`))
   for (const group of pausedGroups.slice(0, mostNamed))
-    faults.push(say`Lane group ${link('group', group)} is paused`)
+    faults.push({
+      ...told('rest', 'group', say`Lane group ${link('group', group)} is paused`),
+      act: { verb: 'resume', to: 'group', id: group, text: `Resume ${group}` },
+    })
   if (pausedGroups.length > mostNamed)
-    faults.push(say`So are ${count(pausedGroups.length - mostNamed, 'more lane group')}`)
+    faults.push(
+      told('rest', 'group', say`So are ${count(pausedGroups.length - mostNamed, 'more lane group')}`),
+    )
   return faults
 }
 
-function lateness(facts: StatusFacts): Sentence[] {
+function lateness(facts: StatusFacts): StatusSentence[] {
   const { oldestPendingAt, oldestPendingMs, outbox } = facts
-  const faults: Sentence[] = []
+  const faults: StatusSentence[] = []
   if (oldestPendingAt !== null && (oldestPendingMs ?? 0) >= lateMs)
     faults.push(
-      say`${count(facts.pending, 'event')} not reached yet, the oldest accepted ${time(oldestPendingAt)}`,
+      told(
+        'wait',
+        'backlog',
+        say`${count(facts.pending, 'event')} not reached yet, the oldest accepted ${time(oldestPendingAt)}`,
+      ),
     )
   if (outbox.oldestAt !== null && (outbox.oldestMs ?? 0) >= lateMs)
     faults.push(
-      say`${count(outbox.waiting, 'outbox row')} not moved yet, the oldest published ${time(outbox.oldestAt)}`,
+      told(
+        'wait',
+        'outbox',
+        say`${count(outbox.waiting, 'outbox row')} not moved yet, the oldest published ${time(outbox.oldestAt)}`,
+      ),
     )
   return faults
 }
 
-function underWay({ pending, retrying }: StatusFacts): string {
+function underWay({ pending, retrying }: Pick<StatusFacts, 'pending' | 'retrying'>): string {
   const parts = [
     ...(pending > 0 ? [`${count(pending, 'event')} under way`] : []),
     ...(retrying > 0 ? [`${count(retrying, 'run')} to be tried again`] : []),

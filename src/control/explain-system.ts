@@ -14,6 +14,8 @@ export interface SystemFacts {
   readonly changedAt: string
   readonly probeAt: string | null
   readonly throttledUntil: string | null
+  /** When the maintenance under way ends; null: there is none. */
+  readonly maintainedUntil: string | null
 }
 
 /** How a system stands and why, and when that may change, if it is known. Pure. */
@@ -28,6 +30,12 @@ export function explainSystem(
       standing: 'paused',
       why: say`${name} is paused since ${changed}, until somebody resumes it`,
       until: null,
+    }
+  if (system.maintainedUntil !== null && system.maintainedUntil > nowAt)
+    return {
+      standing: 'maintenance',
+      why: say`${name} is under maintenance until ${time(system.maintainedUntil)}`,
+      until: system.maintainedUntil,
     }
   if (system.breaker === 'probing')
     return {

@@ -38,6 +38,7 @@ it('says what keeps it from being sent at once', () => {
     changedAt: '10:42',
     probeAt: '14:05',
     throttledUntil: null,
+    maintainedUntil: null,
   }
   expect(words({ record: { ...facts.record, system } })[1]).toBe(
     'as soon as the system lets it: accounting is cut off since 10:42; next try 14:05',

@@ -14,6 +14,7 @@ const erp: SystemFacts = {
   changedAt: at(0),
   probeAt: null,
   throttledUntil: null,
+  maintainedUntil: null,
 }
 const cutOff: SystemFacts = {
   ...erp,

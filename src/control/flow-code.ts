@@ -36,6 +36,12 @@ export interface StepToSend {
 export interface KnownFlow {
   /** How long each of its systems remembers an idempotency key; 0: it does not. */
   readonly keyLives: readonly { readonly system: string; readonly lifeMs: number }[]
+  /** How often and how much at once each of its systems may be called. */
+  readonly limits: readonly {
+    readonly system: string
+    readonly concurrency: number
+    readonly rate: { readonly max: number; readonly perMs: number } | undefined
+  }[]
   /** What these runs would send now, in the order given; nothing is sent. */
   preview(runs: readonly RunToPreview[]): Promise<readonly (readonly StepToSend[])[]>
   /** The idempotency key that a step sends with each of its tries. */

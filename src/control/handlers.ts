@@ -1,6 +1,8 @@
 import { BusbarError } from '../errors.ts'
 import type { Redaction } from '../define/redaction.ts'
 import type { Database } from '../journal/database.ts'
+import { actOnBulk } from './acts/act-on-bulk.ts'
+import type { ActOnBulk } from './acts/act-on-bulk.ts'
 import { actOnReplay } from './acts/act-on-replay.ts'
 import type { ReplayAct } from './acts/act-on-replay.ts'
 import { actOnRun } from './acts/act-on-run.ts'
@@ -9,24 +11,38 @@ import { cancelExpected } from './acts/cancel-expected.ts'
 import { changeProblem } from './acts/change-problem.ts'
 import { actOnRejected, missingRejected, retryManyRejected } from './acts/outbox.ts'
 import { removeLink, setLink } from './acts/links.ts'
+import { endMaintenance, setMaintenance } from './acts/maintenance.ts'
 import { changePause } from './acts/pause.ts'
+import { testSystem } from './acts/test-system.ts'
 import { removeFlow } from './acts/remove-flow.ts'
 import { removeQueue } from './acts/remove-queue.ts'
+import { planBulk } from './acts/plan-bulk.ts'
 import { compareReplay, planReplay } from './acts/plan-replay.ts'
 import { retryRuns } from './acts/retry-runs.ts'
+import { publishTest } from './acts/publish-test.ts'
+import { asyncApiDocument } from './asyncapi.ts'
+import type { Declared } from './declared.ts'
+import { doorDocument } from './door-openapi.ts'
+import { readCatalog } from './queries/catalog.ts'
+import { listRefused } from './queries/refused.ts'
 import { testAlertChannel } from './acts/test-alert-channel.ts'
 import { listAlertChannels, listAlertDeliveries } from './queries/alerts.ts'
 import { listAudit } from './queries/audit.ts'
+import { findBulkDetail, listBulkActs } from './queries/bulk-acts.ts'
 import { findEvent, listEvents, seqOfEvent } from './queries/events.ts'
 import { listAwaited, listExpectations } from './queries/expectations.ts'
 import { listFlows } from './queries/flows.ts'
 import { listGroups } from './queries/groups.ts'
 import { listLinks } from './queries/links.ts'
 import { missingRun } from './queries/missing-run.ts'
+import { readMap } from './queries/map.ts'
+import { readNow } from './queries/now.ts'
 import { findRejected, readOutbox } from './queries/outbox.ts'
 import { findByExternalId, findObject } from './queries/object.ts'
 import { listObjects } from './queries/objects.ts'
-import { findProblem, listProblems } from './queries/problems.ts'
+import { findProblemDetail } from './queries/problem-detail.ts'
+import { listProblemRuns } from './queries/problem-runs.ts'
+import { listProblems } from './queries/problems.ts'
 import { findReplayDetail, listReplays } from './queries/replays.ts'
 import { findRun } from './queries/run-detail.ts'
 import { listRuns } from './queries/runs.ts'
@@ -34,9 +50,11 @@ import { previewStep } from './queries/step-preview.ts'
 import { search } from './queries/search.ts'
 import { readStats } from './queries/stats.ts'
 import { readStatus } from './queries/status.ts'
+import { systemHistory } from './queries/system-history.ts'
 import { findSystem, listSystems } from './queries/systems.ts'
 import { readTransport } from './queries/transport.ts'
 import type { TransportInUse } from './queries/transport.ts'
+import type { NounOf } from './queries/waiting.ts'
 import { listWorkers } from './queries/workers.ts'
 import type { FlowCode } from './flow-code.ts'
 import { shownAudit, shownEvent, shownRun, shownText } from './redact.ts'
@@ -51,8 +69,12 @@ export interface Call {
   /** Absent: this process has no flows. */
   readonly code?: FlowCode | undefined
   readonly transport: TransportInUse
+  /** What people call the objects of an event type. */
+  readonly nounOf: NounOf
   /** What must not be shown: see `redact.ts`. */
   readonly redaction: Redaction
+  /** What the configuration of this process declares; absent: it has none. */
+  readonly declared?: Declared | undefined
 }
 
 /** Does an operation; throws `BusbarError`. */
@@ -60,9 +82,16 @@ export type Handlers = {
   readonly [Id in RouteId]: (call: Call, input: CheckedInput<Routes[Id]>) => Promise<RouteAnswer<Routes[Id]>>
 }
 
+const nothing: Pick<Declared, 'name' | 'types' | 'sources'> = { name: 'busbar', types: [], sources: [] }
+
 /** Each operation of the route table: a query or an act, and what it says when there is no such thing. */
 export const handlers: Handlers = {
-  status: ({ database, transport }) => readStatus(database, transport),
+  status: ({ database, transport, nounOf }) => readStatus(database, transport, nounOf),
+  async now({ database, transport, nounOf, redaction }, { hours }) {
+    const now = await readNow(database, { transport, nounOf, hours })
+    return { ...now, lately: now.lately.map((entry) => shownAudit(entry, redaction)) }
+  },
+  map: ({ database, nounOf }, { minutes }) => readMap(database, minutes, nounOf),
   search: ({ database }, query) => search(database, query),
   listObjects: ({ database }, query) => listObjects(database, query),
   findObject: ({ database }, query) => findByExternalId(database, query),
@@ -76,6 +105,11 @@ export const handlers: Handlers = {
       redaction,
     )
   },
+  listRefused: ({ database }, query) => listRefused(database, query),
+  publishTest: ({ database, actor, declared }, body) => publishTest(database, declared, { ...body, actor }),
+  readCatalog: ({ database, declared = nothing }) => readCatalog(database, declared),
+  asyncApi: async ({ declared = nothing }) => asyncApiDocument(declared, 'localhost:7070'),
+  doorOpenApi: async ({ declared = nothing }) => doorDocument(declared),
   getEvent: async ({ database, redaction }, { seq }) =>
     shownEvent(there(await findEvent(database, seq), `there is no event ${seq}`), redaction),
   listRuns: ({ database }, query) => listRuns(database, query),
@@ -124,9 +158,16 @@ export const handlers: Handlers = {
   pauseReplay: (call, input) => replay(call, input, 'pause'),
   resumeReplay: (call, input) => replay(call, input, 'resume'),
   cancelReplay: (call, input) => replay(call, input, 'cancel'),
-  listSystems: async ({ database }) => ({ items: await listSystems(database) }),
-  getSystem: async ({ database }, { name }) =>
-    there(await findSystem(database, name), `there is no system ${name}`),
+  listSystems: async ({ database, nounOf }) => ({ items: await listSystems(database, { nounOf }) }),
+  getSystem: async ({ database, nounOf }, { name }) =>
+    there(await findSystem(database, name, nounOf), `there is no system ${name}`),
+  systemHistory: async ({ database }, { name, hours }) =>
+    there(await systemHistory(database, name, hours), `there is no system ${name}`),
+  testSystem: ({ database, actor }, { name, reason = null }) => testSystem(database, { name, actor, reason }),
+  setMaintenance: ({ database, actor }, { note = null, ...window }) =>
+    setMaintenance(database, { ...window, note, actor }),
+  endMaintenance: ({ database, actor }, { reason = null, ...window }) =>
+    endMaintenance(database, { ...window, reason, actor }),
   pauseSystem: (call, input) => pause(call, input, { kind: 'system', paused: true }),
   resumeSystem: (call, input) => pause(call, input, { kind: 'system', paused: false }),
   listGroups: async ({ database }) => ({ items: await listGroups(database) }),
@@ -135,10 +176,19 @@ export const handlers: Handlers = {
   listFlows: async ({ database }) => ({ items: await listFlows(database) }),
   removeFlow: ({ database, actor }, input) => removeFlow(database, { ...input, actor }),
   listProblems: ({ database }, query) => listProblems(database, query),
-  getProblem: async ({ database }, { fingerprint }) =>
-    there(await findProblem(database, fingerprint), `there is no problem ${fingerprint}`),
+  getProblem: async ({ database, redaction }, { fingerprint }) =>
+    there(await findProblemDetail(database, fingerprint, redaction), `there is no problem ${fingerprint}`),
+  listProblemRuns: ({ database }, query) => listProblemRuns(database, query),
   changeProblem: ({ database, actor }, { fingerprint, ...change }) =>
     changeProblem(database, { fingerprint, change, actor }),
+  planBulkAct: ({ database, actor, code }, body) => planBulk(database, body, { actor, code }),
+  listBulkActs: ({ database }, query) => listBulkActs(database, query),
+  getBulkAct: async ({ database }, { id, ...query }) =>
+    there(await findBulkDetail(database, id, query), `there is no bulk act ${id}`),
+  startBulkAct: (call, input) => bulk(call, input, 'start'),
+  pauseBulkAct: (call, input) => bulk(call, input, 'pause'),
+  resumeBulkAct: (call, input) => bulk(call, input, 'resume'),
+  cancelBulkAct: (call, input) => bulk(call, input, 'cancel'),
   readOutbox: ({ database, redaction }, query) => readOutbox(database, query, redaction),
   async getRejected({ database, redaction }, { id }) {
     const row = await findRejected(database, id)
@@ -174,6 +224,14 @@ function replay(
   verb: ReplayAct['verb'],
 ) {
   return actOnReplay(database, { id, verb, actor, reason })
+}
+
+function bulk(
+  { database, actor }: Call,
+  { id, reason = null }: { readonly id: number; readonly reason?: string | null | undefined },
+  verb: ActOnBulk['verb'],
+) {
+  return actOnBulk(database, { id, verb, actor, reason })
 }
 
 function there<T>(thing: T | undefined, missing: string): T {

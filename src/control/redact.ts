@@ -29,22 +29,14 @@ export function shownData(redaction: Redaction, type: string | undefined, json: 
   return redaction.data(type, parseExactly(json))
 }
 
-/**
- * The same as text. What is no JSON, or was cut off, is searched for `name: value` and `name=value` of fields that are
- * marked.
- */
+/** The same as text; also of what is no JSON, or was cut off. */
 export function shownText(redaction: Redaction, type: string | undefined, text: string): string {
   try {
     return JSON.stringify(shownData(redaction, type, text))
   } catch {
-    const isMarked = redaction.marksName(type)
-    return text.replace(namedValue, (whole, name: string, between: string) =>
-      isMarked(name) ? `${name}${between}${redacted}` : whole,
-    )
+    return redaction.unread(text, type)
   }
 }
-
-const namedValue = /([\w-]+)(["']?\s*[:=]\s*)("(?:[^"\\]|\\.)*"?|\{[^}]*\}?|\[[^\]]*\]?|[^\s,&;}\]]+)/g
 
 /** An event with its data and extensions as they may be shown. */
 export function shownEvent(event: EventDetail, redaction: Redaction): EventDetail {

@@ -1,10 +1,11 @@
-import { z } from 'zod'
+import { eventRoutes } from './event-routes.ts'
+import { bulkRoutes } from './bulk-routes.ts'
+import { problemRoutes } from './problem-routes.ts'
 import { alertRoutes } from './alert-routes.ts'
 import { act, defineRoute, read } from './route.ts'
 import { objectRoutes } from './object-routes.ts'
 import { runRoutes } from './run-routes.ts'
-import { NamePath, ProblemChange, ProblemPath, RemovedFlow, Because, SkipBody } from './schema/act.ts'
-import { SeqText } from './schema/common.ts'
+import { NamePath, RemovedFlow, Because, SkipBody } from './schema/act.ts'
 import {
   AwaitedPage,
   AwaitedPath,
@@ -14,18 +15,7 @@ import {
   ExpectationList,
   ExpectationPath,
 } from './schema/expectation.ts'
-import { EventDetail, EventPage, EventsQuery } from './schema/event.ts'
-import {
-  AuditPage,
-  AuditQuery,
-  FlowList,
-  Problem,
-  ProblemPage,
-  ProblemsQuery,
-  Stats,
-  StatsQuery,
-  Status,
-} from './schema/overview.ts'
+import { AuditPage, AuditQuery, FlowList, Stats, StatsQuery, Status } from './schema/overview.ts'
 import {
   Outbox,
   OutboxQuery,
@@ -50,7 +40,21 @@ import {
   ReplaysQuery,
 } from './schema/replay.ts'
 import { QueuePath, RemovedQueue, Transport } from './schema/transport.ts'
-import { GroupList, Paused, SystemDetail, SystemList, WorkerList } from './schema/system.ts'
+import { MapOfFlows, MapQuery, Now, NowQuery } from './schema/now.ts'
+import {
+  GroupList,
+  MaintenanceEnded,
+  MaintenancePath,
+  MaintenanceWindow,
+  Paused,
+  SetMaintenanceBody,
+  SystemDetail,
+  SystemHistory,
+  SystemHistoryQuery,
+  SystemList,
+  SystemTest,
+  WorkerList,
+} from './schema/system.ts'
 
 /** The control API: every operation by its id. Server, OpenAPI document and client are made from this table. */
 export const routes = {
@@ -61,31 +65,24 @@ export const routes = {
     summary: 'What is true now',
     answer: Status,
   }),
+  now: defineRoute({
+    ...read,
+    path: '/now',
+    tag: 'overview',
+    summary: 'What is true now at a glance, with the last hours in numbers',
+    query: NowQuery,
+    answer: Now,
+  }),
+  map: defineRoute({
+    ...read,
+    path: '/map',
+    tag: 'overview',
+    summary: 'Where events come from, which flows take them, which systems they call, with rates',
+    query: MapQuery,
+    answer: MapOfFlows,
+  }),
   ...objectRoutes,
-  listEvents: defineRoute({
-    ...read,
-    path: '/events',
-    tag: 'events',
-    summary: 'Events, newest first, by key, type, source, or source and id',
-    query: EventsQuery,
-    answer: EventPage,
-  }),
-  findEvent: defineRoute({
-    ...read,
-    path: '/events/by-identity',
-    tag: 'events',
-    summary: 'The event with this source and id',
-    query: z.object({ source: z.string().min(1).max(255), id: z.string().min(1).max(255) }),
-    answer: EventDetail,
-  }),
-  getEvent: defineRoute({
-    ...read,
-    path: '/events/{seq}',
-    tag: 'events',
-    summary: 'The event at this place in the log, with its data and what each flow made of it',
-    params: z.object({ seq: SeqText }),
-    answer: EventDetail,
-  }),
+  ...eventRoutes,
   ...runRoutes,
   listLinks: defineRoute({
     ...read,
@@ -215,6 +212,42 @@ export const routes = {
     body: Because,
     answer: Paused,
   }),
+  systemHistory: defineRoute({
+    ...read,
+    path: '/systems/{name}/history',
+    tag: 'systems',
+    summary: 'When a system was cut off, connected, paused, and how fast it answered, over the last hours',
+    params: NamePath,
+    query: SystemHistoryQuery,
+    answer: SystemHistory,
+  }),
+  testSystem: defineRoute({
+    ...act,
+    path: '/systems/{name}/test',
+    tag: 'systems',
+    summary: 'Have a worker make one harmless call of a system, beside its breaker, and say what came of it',
+    params: NamePath,
+    body: Because,
+    answer: SystemTest,
+  }),
+  setMaintenance: defineRoute({
+    ...act,
+    path: '/systems/{name}/maintenance',
+    tag: 'systems',
+    summary: 'Do not call a system for a time; what needs it waits and uses up no attempts',
+    params: NamePath,
+    body: SetMaintenanceBody,
+    answer: MaintenanceWindow,
+  }),
+  endMaintenance: defineRoute({
+    ...act,
+    path: '/systems/{name}/maintenance/{window}/end',
+    tag: 'systems',
+    summary: 'End a maintenance window now, or take it back before it begins',
+    params: MaintenancePath,
+    body: Because,
+    answer: MaintenanceEnded,
+  }),
   listGroups: defineRoute({
     ...read,
     path: '/groups',
@@ -256,31 +289,8 @@ export const routes = {
     body: SkipBody,
     answer: RemovedFlow,
   }),
-  listProblems: defineRoute({
-    ...read,
-    path: '/problems',
-    tag: 'problems',
-    summary: 'Unfinished runs by cause, last seen first',
-    query: ProblemsQuery,
-    answer: ProblemPage,
-  }),
-  getProblem: defineRoute({
-    ...read,
-    path: '/problems/{fingerprint}',
-    tag: 'problems',
-    summary: 'A problem, with its open runs counted',
-    params: ProblemPath,
-    answer: Problem,
-  }),
-  changeProblem: defineRoute({
-    ...act,
-    path: '/problems/{fingerprint}',
-    tag: 'problems',
-    summary: 'Acknowledge, ignore or reopen a problem, say who looks after it, leave a note',
-    params: ProblemPath,
-    body: ProblemChange,
-    answer: Problem,
-  }),
+  ...problemRoutes,
+  ...bulkRoutes,
   readOutbox: defineRoute({
     ...read,
     path: '/outbox',

@@ -4,16 +4,22 @@ import { redactionOf } from '../define/redaction.ts'
 import { withoutSecrets } from '../define/secrets.ts'
 import { log } from '../define/transport.ts'
 import { BusbarError } from '../errors.ts'
+import { EventRefused } from '../ingress/faults.ts'
 import type { Authenticate, Principal } from '../ingress/principal.ts'
 import { permitted } from '../ingress/principal.ts'
 import { sendProblem } from '../ingress/problem.ts'
 import type { Database } from '../journal/database.ts'
 import { checkInput } from './check-input.ts'
 import { parseExactly } from './exact-json.ts'
+import type { Declared } from './declared.ts'
 import { handlers } from './handlers.ts'
 import type { FlowCode } from './flow-code.ts'
 import type { Call } from './handlers.ts'
+import { LiveFeed } from './live/feed.ts'
+import { readMarks } from './live/marks.ts'
+import { serveLive } from './live/serve.ts'
 import type { TransportInUse } from './queries/transport.ts'
+import type { NounOf } from './queries/waiting.ts'
 import { openApiDocument } from './openapi.ts'
 import type { Route } from './route.ts'
 import { apiPrefix, routes } from './route-table.ts'
@@ -28,8 +34,12 @@ export interface ControlDeps {
   readonly code?: FlowCode
   /** Default: the log itself. */
   readonly transport?: TransportInUse
+  /** What people call the objects of an event type; default: they are events. */
+  readonly nounOf?: NounOf
   /** What must not be shown; default: the names that are secret everywhere. */
   readonly redaction?: Redaction
+  /** What the configuration of this process declares; absent: it has none. */
+  readonly declared?: Declared
   /** Called with what failed and was not meant to; the caller of the API is told nothing of it. */
   readonly onError?: (error: unknown) => void
 }
@@ -62,11 +72,24 @@ export function registerControl(app: FastifyInstance, deps: ControlDeps): void {
       api.get('/openapi.json', async (_request, reply) =>
         json(reply, (document ??= JSON.stringify(openApiDocument()))),
       )
+      registerLive(api, deps)
       for (const [id, route] of Object.entries(routes))
         serve(api, deps, { route, handler: handlers[id as keyof typeof handlers] as Handler })
     },
     { prefix: apiPrefix },
   )
+}
+
+/** The stream of changes; it ends before the server waits for its connections. */
+function registerLive(api: FastifyInstance, deps: ControlDeps): void {
+  const feed = new LiveFeed({
+    look: () => readMarks(deps.database()),
+    onError: (error) => deps.onError?.(error),
+  })
+  api.addHook('preClose', async () => feed.end())
+  serveLive(api, feed, async ({ headers }) => {
+    if (deps.authenticate) await permitted(headers, deps.authenticate, 'read')
+  })
 }
 
 function serve(
@@ -89,8 +112,8 @@ function serve(
       const { params, query, body } = request
       const input = checkInput(route, { params, query, body: route.method === 'POST' ? body : undefined })
       const actor = principals.get(request)?.id ?? local.id
-      const { code, transport = log(), redaction = onlyNames } = deps
-      const call = { database: deps.database(), actor, code, transport, redaction }
+      const { code, transport = log(), nounOf = () => undefined, redaction = onlyNames, declared } = deps
+      const call = { database: deps.database(), actor, code, transport, nounOf, redaction, declared }
       return json(reply, JSON.stringify(await handler(call, input)))
     },
   })
@@ -134,7 +157,7 @@ function refuse(deps: ControlDeps, reply: FastifyReply, error: FastifyError): Fa
 /** What the server and the database refuse, in the API's own words. */
 function expected(error: FastifyError): unknown {
   if (error instanceof BusbarError)
-    return error.code === 'event.invalid'
+    return error.code === 'event.invalid' && !(error instanceof EventRefused)
       ? new BusbarError('request.invalid', 'the database refuses a value of the request', { cause: error })
       : error
   if (error.statusCode === 413) return new BusbarError('event.too-large', 'the request body is too large')

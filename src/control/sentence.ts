@@ -52,6 +52,11 @@ function append(parts: Part[], words: string): void {
   else parts.push(text(words))
 }
 
+/** The words as a sentence begins. */
+export function capital(words: string): string {
+  return words.slice(0, 1).toUpperCase() + words.slice(1)
+}
+
 /** Several, each with its full stop. */
 export function sentences(each: readonly Sentence[]): Sentence {
   return each.flatMap((one, index) => [...one, text(index < each.length - 1 ? '. ' : '.')])

@@ -19,10 +19,14 @@ export interface EventContract<Type extends string = string, In = unknown, Out =
   key(data: Out): string | undefined
   /** The contract's version, sent as CloudEvents `dataschema` when it is a URI; for people otherwise. */
   readonly version: string
+  /** What people call the object that the event is about, in the singular: `'order'`. */
+  readonly noun?: string
   /** How an echo of our own write is recognised among these events. */
   readonly echo?: EchoDeclaration<Out>
   /** Fields of the data that are never shown; from `redact`, and from `sensitive: true` in the schema. */
   readonly marked: readonly FieldPath[]
+  /** Whether it says itself which object an event is about. */
+  readonly keyed: boolean
 }
 
 /** An event as a flow sees it: the CloudEvents 1.0 attributes, and data that has passed the contract. */
@@ -71,6 +75,8 @@ export function defineEvent<const Type extends string, S extends StandardSchemaV
   readonly schema: S
   readonly key?: (data: StandardSchemaV1.InferOutput<S>) => string | undefined
   readonly version?: string
+  /** What people call the object that the event is about, in the singular: `'order'`; default: they read "event". */
+  readonly noun?: string
   /** Which object of which system the event speaks of, so that the echo of our own write starts no run; default: every event does. */
   readonly echo?: EchoOptions<StandardSchemaV1.InferOutput<S>>
   /** Fields that are never shown, by path: `customer.iban`, `lines[].card`, `payments.*.token`. */
@@ -88,10 +94,18 @@ export function defineEvent<const Type extends string, S extends StandardSchemaV
     schema: spec.schema,
     key: spec.key ?? (() => undefined),
     version: spec.version ?? '1',
+    ...(spec.noun !== undefined && { noun: checkNoun(spec) }),
     ...(spec.echo && { echo: echoDeclaration(spec.type, spec.echo) }),
+    keyed: spec.key !== undefined,
     marked: [
       ...(spec.redact ?? []).map((path) => parseFieldPath(`event "${spec.type}": redact`, path)),
       ...sensitivePaths(jsonSchemaOf(spec.schema)),
     ],
   }
+}
+
+/** One word or a few: it stands in sentences. */
+function checkNoun({ type, noun }: { readonly type: string; readonly noun?: string }): string {
+  if (typeof noun === 'string' && /^[\p{L}\p{N}][\p{L}\p{N} '-]{0,39}$/u.test(noun)) return noun
+  throw new BusbarError('config.invalid', `event "${type}": noun must be a word or a few, such as 'order'`)
 }

@@ -180,6 +180,13 @@ describe('edited data', () => {
   })
 })
 
+it('a text that is no JSON loses the values of marked names, also where it is cut off', () => {
+  const text = `{"a":{"iban":"DE89 37\\"04", "tax" : 'T' number=7&password=x%20y","cvc":"12`
+  expect(rules().unread(text)).toBe(
+    `{"a":{"iban":[redacted], "tax" : [redacted] number=[redacted]&password=[redacted],"cvc":[redacted]`,
+  )
+})
+
 it('credentials are taken out of texts as they are and as JSON, URLs and base64 write them', () => {
   const secret = 'p4ss/wörd"+x'
   keepSecret(secret)

@@ -41,8 +41,11 @@ const secretNames = [
 export interface Redaction {
   /** Whether the value of a header or field of this name is never shown. */
   readonly isSecret: NameRule
-  /** Whether a field of this name may be a marked one of events of this type, wherever it stands. */
-  marksName(type: string | undefined): NameRule
+  /**
+   * A text that is no JSON, or was cut off: values of fields with a marked name in it, written `name: value` or
+   * `name=value`, say `[redacted]`.
+   */
+  unread(text: string, type?: string): string
   /** A copy of an event's data in which marked fields say `[redacted]`. */
   data(type: string | undefined, data: unknown): unknown
   /**
@@ -93,9 +96,9 @@ export function redactionOf(options: {
   const hide = () => redacted
   return {
     isSecret,
-    marksName(type) {
+    unread(text, type) {
       const names = new Set(pathsOf(type).map(lastName))
-      return (name) => isSecret(name) || names.has(name)
+      return withoutNamed(text, (name) => isSecret(name) || names.has(name))
     },
     data: (type, data) => withMarks(pathsOf(type), data, hide),
     conceal(type, data, ...more) {
@@ -122,6 +125,24 @@ export function redactionOf(options: {
 function secretName(extra: readonly string[]): NameRule {
   const names = new Set([...secretNames, ...extra.map(bare)])
   return (name) => names.has(bare(name))
+}
+
+const names = /([\w-]+)["']?\s*[:=]\s*/g
+const valueAt = /"(?:[^"\\]|\\.)*"?|\{[^}]*\}?|\[[^\]]*\]?|[^\s,&;}\]]+/y
+
+/** The values of fields with such names, in a text of whatever kind. */
+function withoutNamed(text: string, isMarked: NameRule): string {
+  let shown = ''
+  let from = 0
+  for (const found of text.matchAll(names)) {
+    const at = found.index + found[0].length
+    if (found.index < from || !isMarked(found[1] ?? '')) continue
+    valueAt.lastIndex = at
+    if (!valueAt.test(text)) continue
+    shown += `${text.slice(from, at)}${redacted}`
+    from = valueAt.lastIndex
+  }
+  return shown + text.slice(from)
 }
 
 function bare(name: string): string {

@@ -1,5 +1,7 @@
 import type { Duration } from './duration.ts'
 import { durationMs } from './duration.ts'
+import type { BusinessHours, Calendar } from './business-hours.ts'
+import { calendarOf } from './business-hours.ts'
 import { checkName } from './name.ts'
 import type { Range } from './range.ts'
 import { inRange } from './range.ts'
@@ -35,6 +37,8 @@ export type IdempotencyOptions = { readonly keyLife: Duration } | 'none'
 /** Options that every kind of system has. */
 export interface SystemOptions {
   readonly name: string
+  /** What people call it: `'ERP'`; default: its name. */
+  readonly label?: string
   readonly limits?: SystemLimits
   readonly breaker?: BreakerOptions
   readonly idempotency?: IdempotencyOptions
@@ -42,6 +46,12 @@ export interface SystemOptions {
   readonly timeout?: Duration
   /** How long to wait after an unknown outcome before `find` looks; default: the timeout. */
   readonly settle?: Duration
+  /**
+   * Times in which it is not called, every week: calls wait, and use up no attempts. Hours over midnight are two windows.
+   *
+   * @example maintenance: [{ timeZone: 'Europe/Berlin', days: ['sun'], from: '02:00', to: '04:00' }]
+   */
+  readonly maintenance?: readonly BusinessHours[]
 }
 
 /** The same with defaults filled in and durations in milliseconds. */
@@ -59,6 +69,7 @@ export interface SystemSettings {
   readonly keyLifeMs: number
   readonly timeoutMs: number
   readonly settleMs: number
+  readonly maintenance: readonly Calendar[]
 }
 
 /** What one exchange with the system looked like; kept, bounded and redacted, with the attempt. */
@@ -103,10 +114,21 @@ export interface AttemptContext {
   readonly conceal: (text: string) => string
 }
 
+/** What credentials a system is called with. Moments in milliseconds since 1970, left out where they are not known. */
+export interface CredentialFacts {
+  readonly kind: string
+  readonly obtainedAt?: number | undefined
+  readonly expiresAt?: number | undefined
+}
+
 /** A live connection to a system. `Call` is what steps are given to talk to it. */
 export interface Connector<Call> {
   /** The `call` object for one attempt. */
   open(attempt: AttemptContext): Call
+  /** Makes one harmless call: resolves when the system answers as it should, rejects as calls do. No event is behind it: kind is `find`. Absent: it cannot be tested. */
+  check?(attempt: AttemptContext): Promise<void>
+  /** What credentials it calls with, and how old they are; never the credentials. */
+  credentials?(): CredentialFacts | undefined
   /** Ends pools and timers; running requests are aborted. Safe to call twice. */
   close(): Promise<void>
 }
@@ -115,6 +137,8 @@ export interface Connector<Call> {
 export interface System<Call = unknown> {
   readonly kind: 'system'
   readonly name: string
+  /** What people call it. */
+  readonly label: string
   readonly settings: SystemSettings
   /** Shown to people: a base URL without credentials, or the like. */
   readonly address: string
@@ -172,6 +196,7 @@ export function defineSystem<Call>(
   return {
     kind: 'system',
     name: options.name,
+    label: options.label ?? options.name,
     settings: systemSettings(options),
     address: options.address ?? options.name,
     ...(options.overTransport && { overTransport: true }),
@@ -205,6 +230,7 @@ export function systemSettings(options: SystemOptions): SystemSettings {
     },
     keyLifeMs: idempotency === 'none' ? 0 : durationMs(idempotency?.keyLife ?? '24h'),
     timeoutMs,
+    maintenance: (options.maintenance ?? []).map((hours) => calendarOf(`system "${name}": maintenance`, hours)),
     settleMs: checked('settle', durationMs(options.settle ?? timeoutMs), { from: 0, to: longestTimerMs }),
   }
 }

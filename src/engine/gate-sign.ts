@@ -6,7 +6,7 @@ import type { Outcome } from './outcome.ts'
 export function tellGate(gate: SystemGate, outcome: Outcome): void {
   if (outcome.kind === 'failed' && outcome.class === 'throttled') gate.throttle(outcome.retryAfterMs ?? 1_000)
   if (outcome.kind === 'failed' && outcome.class === 'credential') gate.credentialFailed(outcome.message)
-  gate.finished(signOf(outcome))
+  gate.finished(signOf(outcome), outcome.kind === 'failed' ? outcome.fault : undefined)
 }
 
 function signOf(outcome: Outcome): CallSign | 'neutral' {

@@ -1,3 +1,4 @@
+import { maintenanceMs } from '../define/maintenance.ts'
 import type { SystemSettings } from '../define/system.ts'
 import type { SystemsJournal, SystemState } from '../journal/port.ts'
 import type { Breaker, CallSign } from './breaker.ts'
@@ -50,6 +51,7 @@ export class SystemGate {
   #shared: SystemState | undefined
   #paused = false
   #throttledUntil = 0
+  #maintainedUntil = 0
   #inUse = 0
   #mostInUse = 0
   #probeInUse = false
@@ -91,7 +93,7 @@ export class SystemGate {
   get stand(): GateStand {
     if (this.#paused || this.#stopped) return 'closed'
     const now = this.#deps.clock.monotonic()
-    if (this.#throttledUntil > now) return 'closed'
+    if (this.#throttledUntil > now || this.#maintainedUntil > now) return 'closed'
     if (this.#breaker.kind === 'closed') return 'open'
     if (this.#breaker.kind === 'probing') return this.#probeInUse ? 'closed' : 'probe'
     return this.#breaker.probeAt <= now ? 'probe' : 'closed'
@@ -113,12 +115,32 @@ export class SystemGate {
     }
   }
 
-  /** An attempt ended. */
-  finished(sign: CallSign | 'neutral'): void {
+  /** An attempt ended; `fault` says in words what the system did instead of answering well: `refuses connections`. */
+  finished(sign: CallSign | 'neutral', fault?: string): void {
     this.#inUse--
     this.#probeInUse = false
-    if (sign !== 'neutral') this.#sign(sign)
+    if (sign !== 'neutral') this.#sign(sign, fault)
     this.pump()
+  }
+
+  /**
+   * Makes one call within the limits, but whatever the breaker, a pause or maintenance say, and tells the breaker nothing.
+   * Undefined when no place became free within `withinMs`.
+   */
+  async beside<T>(call: () => Promise<T>, withinMs: number): Promise<T | undefined> {
+    const until = this.#deps.clock.monotonic() + withinMs
+    while (this.#inUse >= this.settings.concurrency || !this.#share.hasPermit(this.#inUse)) {
+      if (this.#stopped || this.#deps.clock.monotonic() >= until) return undefined
+      await new Promise<void>((resolve) => this.#deps.clock.timer(askAgainMs, resolve))
+    }
+    this.#inUse++
+    this.#mostInUse = Math.max(this.#mostInUse, this.#inUse)
+    try {
+      return await call()
+    } finally {
+      this.#inUse--
+      this.pump()
+    }
   }
 
   /** The system asked us to slow down. */
@@ -137,7 +159,7 @@ export class SystemGate {
       this.#breaker.kind === 'probing'
         ? Math.max(credentialProbeMs, Math.min(this.#breaker.delayMs * 2, 15 * credentialProbeMs))
         : credentialProbeMs
-    this.#open(opened(delayMs, this.#deps.clock.monotonic()), `the credential does not work: ${reason}`)
+    this.#open(opened(delayMs, this.#deps.clock.monotonic()), `refuses the credentials: ${reason}`)
   }
 
   /** Until when the token that a start has taken may be used; 0 when the system has no rate limit. */
@@ -155,6 +177,7 @@ export class SystemGate {
     const before = this.stand
     const now = this.#deps.clock.monotonic()
     if (state.throttledMs > 0) this.#throttleFor(state.throttledMs)
+    this.#maintain(state.maintenanceMs, now)
     if (this.#shared?.version !== state.version) this.#adopt(state, now)
     this.#shared = state
     this.#paused = state.paused
@@ -207,7 +230,7 @@ export class SystemGate {
     return false
   }
 
-  #sign(sign: CallSign): void {
+  #sign(sign: CallSign, fault: string | undefined): void {
     const { clock } = this.#deps
     const before = this.#breaker
     this.#breaker = afterCall(before, sign, {
@@ -216,7 +239,7 @@ export class SystemGate {
       concurrency: this.settings.concurrency,
     })
     if (this.#breaker.kind === 'open' && before.kind !== 'open') {
-      this.#open(this.#breaker, sign === 'unreachable' ? 'does not answer' : 'fails')
+      this.#open(this.#breaker, fault ?? (sign === 'unreachable' ? 'does not answer' : 'fails'))
     } else if (this.#breaker.kind === 'closed' && before.kind === 'probing') {
       const { journal, worker } = this.#deps
       this.#tell({
@@ -261,6 +284,15 @@ export class SystemGate {
     const delayMs = this.#breaker.kind === 'open' ? this.#breaker.delayMs : this.settings.breaker.probeDelayMs
     this.#breaker = { kind: 'open', probeAt: now + probeInMs, delayMs }
     this.#after(probeInMs, () => this.#changed())
+  }
+
+  /** Set by a person, or declared: whichever ends later. A window that was ended early ends here, too. */
+  #maintain(setForMs: number, now: number): void {
+    const { clock } = this.#deps
+    const forMs = Math.max(setForMs, maintenanceMs(this.settings.maintenance, clock.now()))
+    const until = forMs > 0 ? now + forMs : 0
+    if (until > this.#maintainedUntil + askAgainMs) this.#after(forMs, () => this.#changed())
+    this.#maintainedUntil = until
   }
 
   /** False when it is throttled for so long already. */

@@ -17,6 +17,8 @@ export type Outcome =
       readonly maybe: boolean
       /** It speaks against the system, not against the event or the user's code: counts towards the breaker. */
       readonly systemFault: boolean
+      /** What the system did instead, where that is known: `refuses connections`. */
+      readonly fault?: string
     }
 
 /** Classes after which the request surely had no effect. */
@@ -62,6 +64,7 @@ function callOutcome(error: CallError, sendings: Sendings): Outcome {
   const own = error instanceof RetryableError
   const errorClass = sendings.readOnly && error.class === 'unknown' ? 'transient' : error.class
   // One request that was answered with a plain refusal did nothing; an earlier one of the same attempt may have.
+  const fault = faultOf(error)
   const innocent = noEffect.has(errorClass) ? sendings.sent <= 1 : sendings.sent === 0
   return {
     kind: 'failed',
@@ -73,7 +76,25 @@ function callOutcome(error: CallError, sendings: Sendings): Outcome {
     maybe: !sendings.readOnly && !innocent,
     systemFault:
       !own && (errorClass === 'unavailable' || errorClass === 'transient' || errorClass === 'unknown'),
+    ...(fault !== undefined && { fault }),
   }
+}
+
+const faults: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'refuses connections',
+  ECONNRESET: 'breaks connections off',
+  EPIPE: 'breaks connections off',
+  UND_ERR_SOCKET: 'breaks connections off',
+  ENOTFOUND: 'is not found by its name',
+  EAI_AGAIN: 'is not found by its name',
+  EHOSTUNREACH: 'cannot be reached',
+  ENETUNREACH: 'cannot be reached',
+}
+
+/** In words that go on with the system's name, from how the network or HTTP say it. */
+function faultOf({ status, cause }: CallError): string | undefined {
+  if (status !== undefined) return status >= 500 ? `answers with ${status}` : undefined
+  return faults[(cause as NodeJS.ErrnoException | undefined)?.code ?? '']
 }
 
 function timeoutOf(error: unknown, { sent }: Sendings): unknown {

@@ -1,5 +1,6 @@
-import type { StatRow, StatsJournal } from '../journal/port.ts'
+import type { StatRow, StatsJournal, WatchJournal } from '../journal/port.ts'
 import type { Cancel, Clock } from './clock.ts'
+import { Minutes } from './minutes.ts'
 
 /** What is counted by minute. */
 export interface Sample {
@@ -7,28 +8,35 @@ export interface Sample {
   readonly system: number
   readonly outcome: string
   readonly ms: number
+  /** It speaks against the system. */
+  readonly failed: boolean
+}
+
+/** What the writer needs. */
+export interface StatsDeps {
+  readonly journal: StatsJournal & Pick<WatchJournal, 'writeMinutes'>
+  readonly worker: string
+  readonly clock: Clock
+  readonly onError: (error: unknown) => void
 }
 
 const writeEveryMs = 10_000
 
 /** Gathers counters by minute, flow, system and outcome and writes them every 10 s, apart from the flushes; what a crash loses is statistics only. */
 export class StatsWriter {
-  readonly #deps: { journal: StatsJournal; worker: string; clock: Clock; onError: (error: unknown) => void }
+  readonly #deps: StatsDeps
+  readonly #minutes = new Minutes()
   #rows = new Map<string, { -readonly [K in keyof StatRow]: StatRow[K] }>()
   #cancel: Cancel | undefined
   #writing: Promise<void> | undefined
 
-  constructor(deps: {
-    journal: StatsJournal
-    worker: string
-    clock: Clock
-    onError: (error: unknown) => void
-  }) {
+  constructor(deps: StatsDeps) {
     this.#deps = deps
   }
 
-  add({ flow, system, outcome, ms }: Sample): void {
-    const minute = Math.floor(this.#deps.clock.now() / 60_000)
+  add({ flow, system, outcome, ms, failed }: Sample): void {
+    const minute = this.#minute
+    this.#minutes.called(minute, system, { ms, failed })
     const key = `${minute}:${flow}:${system}:${outcome}`
     const row = this.#rows.get(key)
     if (!row) {
@@ -46,6 +54,15 @@ export class StatsWriter {
     row.count++
     row.totalMs += Math.round(ms)
     row.maxMs = Math.max(row.maxMs, Math.round(ms))
+  }
+
+  /** A run of a flow came to an end, or was handed to a person. */
+  ended(flow: number, how: 'finished' | 'parked'): void {
+    this.#minutes.ended(this.#minute, flow, how)
+  }
+
+  get #minute(): number {
+    return Math.floor(this.#deps.clock.now() / 60_000)
   }
 
   start(): void {
@@ -66,8 +83,11 @@ export class StatsWriter {
   async #write(): Promise<void> {
     const rows = [...this.#rows.values()]
     this.#rows = new Map()
+    const { journal, worker } = this.#deps
+    const { systems, runs } = this.#minutes.take()
     try {
-      await this.#deps.journal.writeStats(this.#deps.worker, rows)
+      await journal.writeStats(worker, rows)
+      await journal.writeMinutes(worker, systems, runs)
     } catch (error) {
       this.#deps.onError(error)
     }

@@ -6,7 +6,7 @@ import { redactionOf } from '../define/redaction.ts'
 import type { Connector, System } from '../define/system.ts'
 import type { TransportConnection } from '../define/transport.ts'
 import type { VersionsJournal } from '../journal/port-versions.ts'
-import type { Journal, WorkerFacts } from '../journal/port.ts'
+import type { Journal, SystemState, WatchJournal, WorkerFacts } from '../journal/port.ts'
 import type { Breaker } from './breaker.ts'
 import type { Cancel, Clock, Random } from './clock.ts'
 import { SystemGate } from './gate.ts'
@@ -17,6 +17,8 @@ import { LogTail } from './log-reader.ts'
 import { Ownership } from './ownership.ts'
 import { flowRuntimes, registrations } from './registration.ts'
 import type { FlowRuntime } from './run.ts'
+import { CredentialWatch, declaredSystem } from './system-facts.ts'
+import { makeTest } from './system-test.ts'
 import { Replays } from './replays.ts'
 
 /** What a worker needs. */
@@ -30,6 +32,8 @@ export interface WorkerDeps {
   readonly journal: Journal
   /** Without it nothing is known of other versions of the flows: for worlds in which there are none. */
   readonly versions?: VersionsJournal
+  /** Without it nothing is kept of systems for people, and no test calls are made. */
+  readonly watch?: WatchJournal
   /** Carries events to the owners of lane groups; without it they read the log themselves. */
   readonly transport?: Pick<TransportConnection, 'carry'>
   readonly clock: Clock
@@ -65,6 +69,8 @@ export class Worker {
   readonly #ownership: Ownership
   readonly #gates = new Map<string, SystemGate>()
   readonly #connectors = new Map<string, Connector<unknown>>()
+  readonly #tests = new Set<Promise<void>>()
+  readonly #credentials: CredentialWatch | undefined
   #timers: { heartbeat: Cancel | undefined; systems: Cancel | undefined } = {
     heartbeat: undefined,
     systems: undefined,
@@ -95,6 +101,7 @@ export class Worker {
       registerAgain: () => this.#registerAgain(),
     })
     this.#replays = new Replays({ ...deps, groups: () => this.#ownership.groups })
+    this.#credentials = deps.watch && new CredentialWatch(deps.watch, deps.onError)
   }
 
   /** Registers systems and flows, joins the cluster, and begins to own lane groups. */
@@ -187,6 +194,7 @@ export class Worker {
     this.#state = 'ended'
     this.#tail.stop()
     for (const gate of this.#gates.values()) gate.stop()
+    await Promise.all([...this.#tests])
     await Promise.all([...this.#connectors.values()].map((connector) => connector.close()))
   }
 
@@ -226,6 +234,7 @@ export class Worker {
     const ids = await journal.registerSystems(
       [...systems.values()].map(({ name, address }) => ({ name, address })),
     )
+    await this.#deps.watch?.declareSystems([...systems.values()].map(declaredSystem))
     for (const [name, system] of systems) {
       const { settings } = system
       this.#connectors.set(name, system.connect({ redact: this.#deps.redact ?? [] }))
@@ -257,12 +266,27 @@ export class Worker {
 
   async #updateSystems(): Promise<void> {
     try {
-      for (const state of await this.#deps.journal.states()) this.#gates.get(state.name)?.update(state)
+      for (const state of await this.#deps.journal.states()) {
+        const gate = this.#gates.get(state.name)
+        gate?.update(state)
+        if (gate) this.#watch(state, gate)
+      }
     } catch (error) {
       this.#deps.onError(error)
     }
     if (this.#state === 'running')
       this.#timers.systems = this.#deps.clock.timer(systemPollMs, () => void this.#updateSystems())
+  }
+
+  #watch({ name, test }: SystemState, gate: SystemGate): void {
+    const { watch: journal, id: worker, clock, onError } = this.#deps
+    const connector = this.#connectors.get(name)
+    if (!journal || !connector) return
+    this.#credentials?.look(gate.id, connector)
+    if (test === null || this.#state !== 'running') return
+    const made = makeTest(test, { gate, connector }, { journal, worker, clock, onError })
+    this.#tests.add(made)
+    void made.then(() => this.#tests.delete(made))
   }
 
   /** Heartbeats never wait for the handing over of groups, which may take as long as an attempt. */

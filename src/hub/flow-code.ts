@@ -10,9 +10,10 @@ export function flowCode(config: Pick<Config, 'name' | 'flows' | 'redact'>): Flo
   return (name) => {
     const flow = config.flows.find((each) => each.name === name)
     if (!flow) return undefined
-    const systems = new Map(callsOf(flow).map(({ system }) => [system.name, system.settings.keyLifeMs]))
+    const systems = new Map(callsOf(flow).map(({ system }) => [system.name, system.settings]))
     return {
-      keyLives: [...systems].map(([system, lifeMs]) => ({ system, lifeMs })),
+      keyLives: [...systems].map(([system, { keyLifeMs }]) => ({ system, lifeMs: keyLifeMs })),
+      limits: [...systems].map(([system, { concurrency, rate }]) => ({ system, concurrency, rate })),
       preview: (runs) =>
         previewRuns(flow, runs, { hub: config.name, clock: systemClock, redact: config.redact }),
       idempotencyKey: ({ event, keyGen, compensating, step, keyNo }) =>

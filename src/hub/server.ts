@@ -8,11 +8,13 @@ import type { Role } from '../define/roles.ts'
 import { BusbarError } from '../errors.ts'
 import type { Appender } from '../ingress/appender.ts'
 import { registerIngress } from '../ingress/http.ts'
+import type { Refusals } from '../ingress/refusals.ts'
 import { problemOptions, registerProblems } from '../ingress/problem.ts'
 import type { Authenticate } from '../ingress/principal.ts'
 import type { Database } from '../journal/database.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { declaredBy } from './declared.ts'
 import { flowCode } from './flow-code.ts'
 import { guardLoopback, isLoopback } from './loopback-guard.ts'
 import type { Session } from './session.ts'
@@ -36,6 +38,8 @@ export interface ServerParts {
   /** `ingress`: `POST /events` and `POST /in/<source>`; `console`: the control API. */
   readonly roles: ReadonlySet<Role>
   readonly stopping: () => boolean
+  /** Keeps what ingress refused. */
+  readonly refusals: Refusals
 }
 
 const readyTimeoutMs = 2_000
@@ -70,6 +74,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
       ...(authenticate && { authenticate }),
       observe: metrics,
       ...(parts.tracer && { tracer: parts.tracer.door }),
+      onRefused: (refusal) => parts.refusals.note(refusal),
       onRefusedSignature: (source, why) => log.warn({ source, why }, 'a webhook was refused'),
       onError: (error) => log.error({ err: error }, 'the door failed'),
     })
@@ -78,7 +83,9 @@ export function createServer(parts: ServerParts): FastifyInstance {
     registerControl(app, {
       database: () => parts.database,
       code: flowCode(config),
+      nounOf: (type) => config.contracts.get(type)?.noun,
       redaction: config.redaction,
+      declared: declaredBy(config, (event) => appender.append(event)),
       transport: parts.transport,
       ...(authenticate && { authenticate }),
       onError: (error) => log.error({ err: error }, 'the control API failed'),

@@ -170,6 +170,7 @@ export class Session {
       redact: config.redact,
       journal,
       versions: journal,
+      watch: journal,
       ...(transport && { transport }),
       clock: systemClock,
       random: Math.random,
@@ -264,7 +265,8 @@ function observer({
       const { flow, event } = run
       const system = step.gate.name
       const word = outcome.kind === 'succeeded' ? 'succeeded' : outcome.class
-      stats.add({ flow: flow.id, system: step.gate.id, outcome: word, ms })
+      const failed = outcome.kind === 'failed' && outcome.systemFault
+      stats.add({ flow: flow.id, system: step.gate.id, outcome: word, ms, failed })
       metrics.attempt({ flow: flow.name, system, outcome: word, ms })
       if (outcome.kind === 'succeeded' && !log.isLevelEnabled('debug')) return
       const line = {
@@ -282,6 +284,7 @@ function observer({
       else log.info({ ...line, code: outcome.code, error: outcome.message }, 'attempt')
     },
     became(run, state, reason) {
+      if (state !== 'retrying') stats.ended(run.flow.id, state === 'parked' ? 'parked' : 'finished')
       metrics.run({ flow: run.flow.name, outcome: state })
       tracer?.became(run, state, reason)
     },

@@ -2,6 +2,7 @@ import type { Config } from '../define/config.ts'
 import type { ConsumerSource, RunningSource, SourceMessage } from '../define/consumer-source.ts'
 import type { Appender } from '../ingress/appender.ts'
 import { takeMessages } from '../ingress/intake.ts'
+import type { Refusals } from '../ingress/refusals.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { HubTracer } from './tracer.ts'
@@ -19,6 +20,7 @@ export function openSources(deps: {
   readonly metrics: Pick<Metrics, 'accepted' | 'refused' | 'source'>
   readonly tracer?: HubTracer | undefined
   readonly log: Log
+  readonly refusals: Refusals
 }): OpenedSources {
   const running: RunningSource[] = []
   for (const source of deps.config.sources) if (source.kind === 'consumer') running.push(start(source, deps))
@@ -31,7 +33,7 @@ export function openSources(deps: {
 
 function start(
   source: ConsumerSource,
-  { config, appender, metrics, tracer, log }: Parameters<typeof openSources>[0],
+  { config, appender, metrics, tracer, log, refusals }: Parameters<typeof openSources>[0],
 ): RunningSource {
   const { name } = source
   const ofSource = metrics.source(name)
@@ -41,6 +43,7 @@ function start(
     appendAll: appender.appendAll.bind(appender),
     observe: metrics,
     onError: (error: unknown) => log.error({ err: error, ...facts }, 'a message could not be checked'),
+    onRefused: (error: unknown, body: Buffer) => refusals.note({ door: name, error, body }),
   }
   return source.start({
     maxBodyBytes: config.http.maxBodyBytes,

@@ -12,6 +12,7 @@ import { conflictOf, EventRefused } from './faults.ts'
 import type { Authenticate } from './principal.ts'
 import { permitted } from './principal.ts'
 import { asBusbarError, sendProblem } from './problem.ts'
+import type { Refusal } from './refusals.ts'
 import { RateLimiter } from './rate-limiter.ts'
 import { acceptWebhook, verifyWebhook } from './webhook.ts'
 
@@ -38,6 +39,8 @@ export interface IngressDeps {
   /** Absent where nothing is traced. */
   readonly tracer?: DoorTracer
   readonly onRefusedSignature?: (source: string, why: string) => void
+  /** Hears of every refusal, what nobody raised on purpose included. Must not throw. */
+  readonly onRefused?: (refusal: Refusal) => void
   /** Hears of what nobody raised on purpose (500). */
   readonly onError?: (error: unknown) => void
 }
@@ -66,10 +69,14 @@ export function registerIngress(app: FastifyInstance, deps: IngressDeps): void {
       (_request, body, done) => done(null, body),
     )
 
+    const reasons = new WeakMap<FastifyRequest, string>()
     door.setErrorHandler((error, request, reply) => {
       const expected = asBusbarError(error)
       const isExpected = expected instanceof BusbarError
       const code = isExpected ? expected.code : 'internal'
+      const why = reasons.get(request)
+      const refused = { door: doorNameOf(request), error: expected, body: bodyOf(request) }
+      deps.onRefused?.(why === undefined ? refused : { ...refused, why })
       deps.observe.refused(code)
       traces.refused(request, code)
       if (isExpected && !passing.has(expected.code)) doorOf(request)?.taken('refused')
@@ -101,7 +108,10 @@ export function registerIngress(app: FastifyInstance, deps: IngressDeps): void {
       if (!known) throw new BusbarError('request.not-found', 'there is no such source')
       const { source, door } = known
       const incoming = { headers: request.headers, raw: bodyOf(request), now: Date.now() }
-      verifyWebhook(source, incoming, deps.onRefusedSignature)
+      verifyWebhook(source, incoming, (name, why) => {
+        reasons.set(request, `the signature does not verify: ${why}`)
+        deps.onRefusedSignature?.(name, why)
+      })
       // After the signature: a stranger cannot use up the limit of an honest sender.
       limit(limiter, `source ${source.name}`)
       const traceparent = traces.traceparent({ request, reply, route: `/in/${source.name}` })
@@ -188,6 +198,12 @@ async function publishBatch(
   if (duplicates > 0) deps.door.taken('duplicate', duplicates)
   if (refusal) throw refusal
   return reply.code(202).type('application/json').send(JSON.stringify(items))
+}
+
+/** `events`, or the name of a source. */
+function doorNameOf({ params, url }: FastifyRequest): string {
+  const name = (params as { readonly '*'?: string } | undefined)?.['*']
+  return name ?? (url.split('?')[0] ?? '').slice(1, 256)
 }
 
 function bodyOf(request: FastifyRequest): Buffer {

@@ -19,6 +19,8 @@ export interface IntakeDeps {
   }
   /** Hears of what nobody raised on purpose; its message is offered again. */
   readonly onError: (error: unknown) => void
+  /** Hears of a message that is refused for good, with what was raised. Must not throw. */
+  readonly onRefused?: (error: unknown, body: Buffer) => void
 }
 
 type Prepared = { readonly event: NewEvent } | { readonly intake: Intake }
@@ -57,7 +59,9 @@ async function prepare(message: SourceMessage, deps: IntakeDeps): Promise<Prepar
     if (!input) return { intake: { kind: 'ignored' } }
     return { event: await acceptEvent(input, deps.config) }
   } catch (error) {
-    return { intake: failed(error, deps) }
+    const intake = failed(error, deps)
+    if (intake.kind === 'refused') deps.onRefused?.(error, message.body)
+    return { intake }
   }
 }
 

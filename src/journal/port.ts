@@ -27,7 +27,18 @@ export type {
 export type { ParkedRuns } from './port-parked.ts'
 export type { ReplayJournal, RunningReplay } from './port-replays.ts'
 export type { SequenceJournal, SequenceMark, SequenceRow } from './port-sequences.ts'
-export type { StatRow, StatsJournal, SystemsJournal, SystemState } from './port-systems.ts'
+export { latencyBounds } from './port-systems.ts'
+export type {
+  DeclaredSystem,
+  RunMinute,
+  StatRow,
+  StatsJournal,
+  SystemMinute,
+  SystemsJournal,
+  SystemState,
+  TestOutcome,
+  WatchJournal,
+} from './port-systems.ts'
 
 /** An event ready to be stored. All strings are well-formed Unicode without NUL; id, source, type, key ≤ 255 bytes. */
 export interface NewEvent {

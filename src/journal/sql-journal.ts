@@ -4,7 +4,7 @@ import { checkDurable, checkMigrated, migrate } from './migrate.ts'
 import type { ExpectationsJournal } from './port-expectations.ts'
 import type { RelayJournal } from './port-relay.ts'
 import type { VersionsJournal } from './port-versions.ts'
-import type { Journal } from './port.ts'
+import type { Journal, WatchJournal } from './port.ts'
 import { sqlCluster } from './sql-cluster.ts'
 import { sqlLinks } from './sql-links.ts'
 import { sqlExpectations } from './sql-expectations.ts'
@@ -18,10 +18,11 @@ import { sqlPartitions } from './sql-partitions.ts'
 import { sqlReplays } from './sql-replays.ts'
 import { sqlSystems } from './sql-systems.ts'
 import { sqlVersions } from './sql-versions.ts'
+import { sqlWatch } from './sql-watch.ts'
 import { oneTimeline } from './timeline.ts'
 
 /** The journal, and the roles that only SQL plays. */
-export type SqlJournal = Journal & ExpectationsJournal & VersionsJournal & RelayJournal
+export type SqlJournal = Journal & ExpectationsJournal & VersionsJournal & RelayJournal & WatchJournal
 
 /** The journal over any database that speaks PostgreSQL: a server, the embedded one, or PGlite in users' tests. */
 export function sqlJournal(database: Database, appends: Database = database): SqlJournal {
@@ -36,6 +37,7 @@ export function sqlJournal(database: Database, appends: Database = database): Sq
     ...sqlLinks(database),
     ...sqlExpectations(database),
     ...sqlVersions(database),
+    ...sqlWatch(database),
     ...sqlReplays(database),
     ...sqlEchoes(database),
     ...sqlRelay(database),

@@ -9,7 +9,11 @@ export function sqlSystems(database: Database): SystemsJournal & StatsJournal {
         name: 'system-states',
         text: `SELECT id, name, paused, breaker, reason, version,
                       extract(epoch FROM coalesce(CASE breaker WHEN 'probing' THEN probe_until END, probe_at) - clock_timestamp())::double precision * 1000 AS "probeInMs",
-                      coalesce(extract(epoch FROM throttled_until - clock_timestamp())::double precision * 1000, 0) AS "throttledMs"
+                      coalesce(extract(epoch FROM throttled_until - clock_timestamp())::double precision * 1000, 0) AS "throttledMs",
+                      coalesce((SELECT extract(epoch FROM max(m.until_at) - clock_timestamp())::double precision * 1000 FROM maintenance m
+                                WHERE m.system = systems.id AND m.until_at > clock_timestamp() AND m.from_at <= clock_timestamp()), 0) AS "maintenanceMs",
+                      (SELECT min(t.id) FROM system_tests t
+                       WHERE t.system = systems.id AND t.ended_at IS NULL AND t.worker IS NULL AND t.asked_at > clock_timestamp() - interval '30 s') AS test
                FROM systems ORDER BY id`,
       }),
 
@@ -76,16 +80,7 @@ export function sqlSystems(database: Database): SystemsJournal & StatsJournal {
                  count = t.count + excluded.count, total_ms = t.total_ms + excluded.total_ms, max_ms = greatest(t.max_ms, excluded.max_ms)`,
         values: [worker, JSON.stringify(rows)],
       })
-      await database.query({
-        name: 'resolve-problems',
-        // SKIP LOCKED: it must not wait behind a flush while holding a problem that the flush wants next.
-        text: `UPDATE problems p SET state = 'resolved'
-               FROM (SELECT p.fp FROM problems p -- one with a colon (system:…, expected:…) is ended by what opened it
-                     WHERE p.state IN ('open', 'acknowledged') AND p.fp NOT LIKE '%:%' AND p.last_seen < clock_timestamp() - interval '2 s'
-                       AND NOT EXISTS (SELECT FROM runs r WHERE r.fp = p.fp AND r.state < 10)
-                     FOR UPDATE OF p SKIP LOCKED) past
-               WHERE p.fp = past.fp`,
-      })
+      await database.query({ name: 'settle-problems', text: 'SELECT settle_problems()' })
     },
   }
 }

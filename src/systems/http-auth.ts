@@ -4,6 +4,7 @@ import { leavesOf } from '../define/conceal.ts'
 import { keepSecret } from '../define/secrets.ts'
 import { BusbarError, CallError } from '../errors.ts'
 import type { HttpAnswer } from './http-classify.ts'
+import type { Held } from './one-at-a-time.ts'
 import { OneAtATime } from './one-at-a-time.ts'
 
 /** A request that an authentication makes for itself. */
@@ -30,6 +31,8 @@ export interface AuthSession {
   headers(): AuthHeaders | Promise<AuthHeaders>
   /** The system refused these: obtains others, once for all that were refused. Absent where nothing can be renewed. */
   renew?(refused: AuthHeaders): Promise<AuthHeaders>
+  /** When they were obtained and when they end, in milliseconds since 1970, as far as it is known. */
+  age?(): { readonly obtainedAt?: number | undefined; readonly expiresAt?: number | undefined }
   /** Ends a session at the system, if there is one. */
   end?(): Promise<void>
 }
@@ -46,8 +49,20 @@ export const noHeaders: AuthHeaders = Object.freeze({})
 /** No authentication. */
 export const noAuth: HttpAuth = { kind: 'none', open: () => ({ headers: () => noHeaders }) }
 
-function fixed(kind: HttpAuth['kind'], headers: AuthHeaders): HttpAuth {
-  return { kind, open: () => ({ headers: () => headers }) }
+function fixed(kind: HttpAuth['kind'], headers: AuthHeaders, expiresAt?: number): HttpAuth {
+  return { kind, open: () => ({ headers: () => headers, age: () => ({ expiresAt }) }) }
+}
+
+/** When a JSON Web Token ends (RFC 7519 4.1.4); undefined when it does not say, or is none. */
+function expiryOf(token: string): number | undefined {
+  try {
+    const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as {
+      exp?: unknown
+    }
+    return typeof claims.exp === 'number' ? claims.exp * 1_000 : undefined
+  } catch {
+    return undefined // another kind of token
+  }
 }
 
 function required(what: string, value: string): void {
@@ -67,7 +82,7 @@ export function basic(options: { readonly user: string; readonly password: strin
 export function bearer(token: string): HttpAuth {
   required('bearer(token)', token)
   keepSecret(token)
-  return fixed('bearer', { authorization: `Bearer ${token}` })
+  return fixed('bearer', { authorization: `Bearer ${token}` }, expiryOf(token))
 }
 
 /** A key in a header of the system's own, such as `x-api-key` (the default), or `Authorization: token …` with `prefix`. */
@@ -113,11 +128,12 @@ export function sessionLogin(options: {
         refuseUnless2xx('login', answer)
         const value = headersOf(answer)
         for (const header of Object.values(value)) keepFetched(header)
-        return { value, staleAt: port.now() + lifetimeMs }
+        return { value, staleAt: port.now() + lifetimeMs, lifetimeMs }
       })
       return {
         headers: () => session.get(port.now()),
         renew: (refused) => session.renew(refused),
+        age: () => session.age,
         async end() {
           const { current } = session
           if (!current || options.logoutPath === undefined) return
@@ -154,7 +170,11 @@ export function clientCredentials(options: {
         refuseUnless2xx('token request', answer)
         return tokenOf(answer, port.now())
       })
-      return { headers: () => token.get(port.now()), renew: (refused) => token.renew(refused) }
+      return {
+        headers: () => token.get(port.now()),
+        renew: (refused) => token.renew(refused),
+        age: () => token.age,
+      }
     },
   }
 }
@@ -176,7 +196,7 @@ function tokenRequest(options: Parameters<typeof clientCredentials>[0]): AuthReq
 
 const renewEarlyMs = 30_000
 
-function tokenOf({ body }: HttpAnswer, now: number): { value: AuthHeaders; staleAt: number } {
+function tokenOf({ body }: HttpAnswer, now: number): Held<AuthHeaders> {
   const { access_token: token, expires_in: seconds } = (body ?? {}) as Record<string, unknown>
   if (typeof token !== 'string' || token === '')
     throw new CallError({
@@ -188,6 +208,7 @@ function tokenOf({ body }: HttpAnswer, now: number): { value: AuthHeaders; stale
   return {
     value: { authorization: `Bearer ${token}` },
     staleAt: now + Math.max(lifetimeMs - renewEarlyMs, lifetimeMs / 2),
+    lifetimeMs,
   }
 }
 

@@ -1,7 +1,7 @@
+import type { AttemptContext, ConnectOptions, System, SystemOptions } from '../define/system.ts'
 import { fieldRules } from '../define/redaction.ts'
-import type { ConnectOptions, System, SystemOptions } from '../define/system.ts'
 import { defineSystem, systemSettings } from '../define/system.ts'
-import { BusbarError } from '../errors.ts'
+import { BusbarError, CallError } from '../errors.ts'
 import type { AuthPort, AuthSession, HttpAuth } from './http-auth.ts'
 import { noAuth } from './http-auth.ts'
 import type { HttpCall, HttpTarget } from './http-call.ts'
@@ -23,6 +23,11 @@ export interface HttpSystemOptions extends SystemOptions {
   readonly classify?: Classify
   /** Largest answer that is read; default 4 MiB. */
   readonly maxResponseBytes?: number
+  /**
+   * Asked for with GET when a person tests the system, and judged like every answer: `'/health'`. Default: the base URL,
+   * where every answer will do that is neither a failure of the system nor a refusal of the credentials.
+   */
+  readonly check?: string
 }
 
 const maxConnectTimeoutMs = 10_000
@@ -79,12 +84,25 @@ function connectHttp(
   }
   let closed: Promise<void> | undefined
   return {
-    open: (attempt: Parameters<typeof httpCall>[1]) => httpCall(target, attempt),
+    open: (attempt: AttemptContext) => httpCall(target, attempt),
+    check: (attempt: AttemptContext) => checkHttp(httpCall(target, attempt), options.check),
+    credentials: () => ({ kind: options.auth?.kind ?? 'none', ...session.age?.() }),
     close: () =>
       (closed ??= (async () => {
         await auth.end?.().catch(() => undefined) // a courtesy: the session ends by itself, too
         await pool.destroy()
       })()),
+  }
+}
+
+/** Without a path of its own an answer is enough, whatever it thinks of the base URL. */
+async function checkHttp(call: HttpCall, path: string | undefined): Promise<void> {
+  try {
+    await call.get(path ?? '/')
+  } catch (error) {
+    const answered = error instanceof CallError && error.status !== undefined && error.status < 500
+    const fine = answered && error.class !== 'credential' && error.class !== 'throttled'
+    if (path !== undefined || !fine) throw error
   }
 }
 

@@ -53,6 +53,8 @@ export class StubSystem {
   readonly arrivals: Arrival[] = []
   readonly applied = new Map<string, Arrival>()
   answer: Answer = () => undefined
+  /** What a test call comes to. */
+  check: () => unknown = () => undefined
   inFlight = 0
   mostInFlight = 0
   readonly system: System<StubCall>
@@ -60,7 +62,14 @@ export class StubSystem {
   constructor(options: SystemOptions) {
     this.system = defineSystem<StubCall>({
       ...options,
-      connect: () => ({ open: (context) => this.#call(context), close: async () => {} }),
+      connect: () => ({
+        open: (context) => this.#call(context),
+        check: async (context) => {
+          await context.beforeRequest()
+          await this.check()
+        },
+        close: async () => {},
+      }),
     })
   }
 
@@ -172,6 +181,7 @@ export async function openRig(): Promise<Rig> {
           flows,
           journal: faulty(own, options.fault),
           versions: own,
+          watch: own,
           ...(options.transport && { transport: options.transport }),
           ...(options.maxBytes !== undefined && { maxBytes: options.maxBytes }),
           clock: systemClock,

@@ -23,6 +23,7 @@ function contract<const Type extends string>(type: Type): EventContract<Type, Or
     },
     key: (order) => order.number,
     marked: [],
+    keyed: true,
     version: '1',
   }
 }

@@ -1,25 +1,19 @@
 import type { Command } from 'commander'
 import type { Status } from '../../control/schema/overview.ts'
-import type { System, SystemDetail } from '../../control/schema/system.ts'
 import type { Action, Context } from '../context.ts'
 import { exitCode } from '../exit-code.ts'
-import type { Cell } from '../table.ts'
 import { facts, table } from '../table.ts'
 import type { Terminal } from '../terminal.ts'
 import { styled } from '../terminal.ts'
-import { moment, number, span, words } from '../words.ts'
+import { number, span, words } from '../words.ts'
 import { brokerWords, lagWords } from './queues.ts'
 
-/** `status`, `systems`, `pause`, `resume`. */
+/** `status`, `pause`, `resume`. */
 export function addOverviewCommands(program: Command, action: Action): void {
   program
     .command('status')
     .description('what is true now; exit code 1 when something needs attention')
     .action(action(status))
-  program
-    .command('systems [name]')
-    .description('list the systems and how they stand; or show one')
-    .action(action(systems))
   for (const verb of ['pause', 'resume'] as const)
     program
       .command(`${verb} <name>`)
@@ -80,48 +74,6 @@ function transportWords(transport: Status['transport']): string {
   const broker = brokerWords(transport)
   if (kind === 'log') return broker
   return `${broker}; relay ${relay === null ? 'not begun' : lagWords(relay)}`
-}
-
-async function systems(context: Context, name: string | undefined): Promise<void> {
-  const { client, terminal } = context
-  if (name !== undefined)
-    return context.show(await client.getSystem({ name }), (system) => describeSystem(terminal, system))
-  context.show(await client.listSystems({}), ({ items }) => {
-    if (items.length === 0) return 'no systems'
-    const columns = [
-      { title: 'SYSTEM' },
-      { title: 'STANDING' },
-      { title: 'ADDRESS', shrinks: true },
-      { title: 'LANES', right: true },
-      { title: 'WHY', shrinks: true },
-    ]
-    const row = (system: System) => [
-      system.name,
-      standing(system),
-      system.address,
-      number(system.lanes),
-      words(system.why),
-    ]
-    return table(terminal, columns, items.map(row))
-  })
-}
-
-function standing({ standing: word }: Pick<System, 'standing'>): Cell {
-  const style = word === 'connected' ? 'green' : word === 'cut-off' ? 'red' : 'yellow'
-  return { text: word.replace('-', ' '), style }
-}
-
-function describeSystem(terminal: Terminal, system: SystemDetail): string {
-  return facts(terminal, [
-    ['system', system.name],
-    ['standing', standing(system)],
-    ['why', words(system.why)],
-    ['until', system.until === null ? null : moment(system.until)],
-    ['address', system.address],
-    ['flows', system.flows.join(', ') || 'none'],
-    ['lanes', `${number(system.lanes)} wait for it`],
-    ...system.problems.map(({ title, fingerprint }) => ['problem', `${title} (${fingerprint})`] as const),
-  ])
 }
 
 function pause(verb: 'pause' | 'resume') {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { ControlClient } from '../../control/client.ts'
-import type { Problem } from '../../control/schema/overview.ts'
+import type { Problem } from '../../control/schema/problem.ts'
 import type { Run } from '../../control/schema/run.ts'
 import { count, runId } from '../../control/sentence.ts'
 import type { Answer } from './answer.ts'

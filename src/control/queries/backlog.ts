@@ -12,6 +12,8 @@ export interface Backlog {
   /** Matching events above the position that have no run yet; an estimate unless `exact`. */
   readonly pending: number
   readonly exact: boolean
+  /** The different objects among them, each event without a key being one; estimated like `pending`. */
+  readonly objects: number
   /** When the oldest of them was accepted; null: none was found within the scan. */
   readonly oldestAt: string | null
   readonly oldestMs: number | null
@@ -28,7 +30,7 @@ const maxScan = 2_000
 const text = `
 WITH head AS MATERIALIZED (SELECT coalesce(max(seq), 0) AS seq FROM events)
 SELECT f.name AS flow, f.grp AS "group", p.part, p.position, h.seq AS head,
-       w.scanned, w.last, w.pending, w.oldest_at,
+       w.scanned, w.last, w.pending, w.objects, w.oldest_at,
        (extract(epoch FROM clock_timestamp() - w.oldest_at) * 1000)::double precision AS oldest_ms
 FROM flows f
 JOIN positions p ON p.flow = f.id
@@ -36,7 +38,7 @@ JOIN lane_groups g ON g.grp = f.grp AND g.part = p.part
 CROSS JOIN head h
 CROSS JOIN LATERAL (
   WITH stretch AS MATERIALIZED (
-    SELECT e.seq, e.received_at,
+    SELECT e.seq, e.received_at, e.key,
            e.type = ANY (f.types) AND e.khash % g.parts = p.part AND e.seq > f.from_seq
            AND e.seq > f.type_after[array_position(f.types, e.type)] AS mine
     FROM events e WHERE e.seq > p.position AND e.seq <= h.seq ORDER BY e.seq LIMIT $1::int
@@ -46,6 +48,8 @@ CROSS JOIN LATERAL (
   )
   SELECT count(*) AS scanned, max(s.seq) AS last,
          count(*) FILTER (WHERE s.mine AND had.seq IS NULL) AS pending,
+         count(DISTINCT s.key) FILTER (WHERE s.mine AND had.seq IS NULL)
+           + count(*) FILTER (WHERE s.mine AND had.seq IS NULL AND s.key IS NULL) AS objects,
          min(s.received_at) FILTER (WHERE s.mine AND had.seq IS NULL) AS oldest_at
   FROM stretch s LEFT JOIN had ON had.seq = s.seq
 ) w
@@ -61,6 +65,7 @@ interface BacklogRow {
   scanned: number
   last: number | null
   pending: number
+  objects: number
   oldest_at: DatabaseTime
   oldest_ms: number | null
 }
@@ -81,9 +86,11 @@ export async function backlogs(database: Database): Promise<Backlog[]> {
 }
 
 /** What lies beyond the scan is taken to match as often as what was scanned. */
-function estimate({ scanned, last, pending, head }: BacklogRow): { pending: number; exact: boolean } {
-  if (scanned < maxScan || last === null || last >= head) return { pending, exact: true }
-  return { pending: pending + Math.round((pending / scanned) * (head - last)), exact: false }
+function estimate(row: BacklogRow): Pick<Backlog, 'pending' | 'objects' | 'exact'> {
+  const { scanned, last, pending, objects, head } = row
+  if (scanned < maxScan || last === null || last >= head) return { pending, objects, exact: true }
+  const beyond = (seen: number) => seen + Math.round((seen / scanned) * (head - last))
+  return { pending: beyond(pending), objects: beyond(objects), exact: false }
 }
 
 /** Several partitions or flows taken together. */

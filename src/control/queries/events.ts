@@ -4,6 +4,8 @@ import { explainRun } from '../explain.ts'
 import { isoAlways } from '../moment.ts'
 import type { DatabaseTime } from '../moment.ts'
 import type { EventDetail, EventPage, EventsQuery, EventSummary } from '../schema/event.ts'
+import { runState } from '../../journal/port.ts'
+import { seqAt } from './run-pages.ts'
 import { stateWord } from '../state-word.ts'
 import { eventRuns } from './run-facts.ts'
 import type { RunRecord } from './run-facts.ts'
@@ -13,12 +15,17 @@ const maxScan = 5_000
 
 const columns = 'e.seq, e.source, e.id, e.type, e.key, e.received_at, octet_length(e.data) AS bytes, e.ext'
 
-// $1 type, $2 source, $3 after, $4 before, $5 scan, $6 limit, $7 key or id. A scan that was cut off is complete above its floor.
+// Whether a flow made one of these of the event: a probe of the primary key of runs for each flow.
+const hasRun = (seq: string) => `($7::smallint[] IS NULL OR EXISTS (
+    SELECT FROM flows f JOIN runs r ON r.flow = f.id AND r.seq = ${seq} AND r.state = ANY ($7)
+  ))`
+
+// $1 type, $2 source, $3 after, $4 before, $5 scan, $6 limit, $7 states, $8 key. A scan that was cut off is complete above its floor.
 const pageOfScanned = `
 SELECT b.floor, p.* FROM (SELECT CASE WHEN count(*) >= $5::int THEN min(seq) END AS floor FROM scanned) b
 LEFT JOIN LATERAL (
   SELECT ${columns} FROM scanned s JOIN events e ON e.seq = s.seq
-  WHERE ($1::text IS NULL OR s.type = $1) AND ($2::text IS NULL OR s.source = $2)
+  WHERE ($1::text IS NULL OR s.type = $1) AND ($2::text IS NULL OR s.source = $2) AND ${hasRun('s.seq')}
   ORDER BY s.seq DESC LIMIT $6::int
 ) p ON true
 ORDER BY p.seq DESC`
@@ -34,7 +41,19 @@ WITH scanned AS MATERIALIZED (
 const byKey = `
 WITH scanned AS MATERIALIZED (
   SELECT e.seq, e.type, e.source FROM events e
-  WHERE e.key = $7::text AND e.seq > $3::bigint AND e.seq < $4::bigint ORDER BY e.seq DESC LIMIT $5::int
+  WHERE e.key = $8::text AND e.seq > $3::bigint AND e.seq < $4::bigint ORDER BY e.seq DESC LIMIT $5::int
+) ${pageOfScanned}`
+
+// One range per flow and open state, on runs_open_by_state (state, flow, seq), backwards.
+const byOpenRun = `
+WITH scanned AS MATERIALIZED (
+  SELECT e.seq, e.type, e.source FROM (
+    SELECT DISTINCT o.seq FROM flows f CROSS JOIN unnest($7::smallint[]) w (state) CROSS JOIN LATERAL (
+      SELECT r.seq FROM runs r
+      WHERE r.state = w.state AND r.state < 10 AND r.flow = f.id AND r.seq > $3::bigint AND r.seq < $4::bigint
+      ORDER BY r.seq DESC LIMIT $5::int
+    ) o
+  ) o JOIN events e ON e.seq = o.seq ORDER BY e.seq DESC LIMIT $5::int
 ) ${pageOfScanned}`
 
 // At most one, by its identity.
@@ -49,7 +68,11 @@ WHERE e.source = $2::text AND e.id = $1::text AND e.seq > $3::bigint AND e.seq <
  * none, and still have a next: scans are bounded.
  */
 export async function listEvents(database: Database, query: EventsQuery): Promise<EventPage> {
-  const rows = await database.query<PageRow>(pageStatement(query))
+  const { from, to } = query
+  const after = Math.max(query.after ?? 0, from === undefined ? 0 : (await seqAt(database, from)) - 1)
+  const end = to === undefined ? Number.MAX_SAFE_INTEGER : await seqAt(database, to)
+  const before = Math.min(query.before ?? Number.MAX_SAFE_INTEGER, end)
+  const rows = await database.query<PageRow>(pageStatement({ ...query, after, before }))
   const found = rows.filter((row) => row.seq !== null)
   const page = found.slice(0, query.limit)
   const runs = await eventRuns(
@@ -64,15 +87,16 @@ export async function listEvents(database: Database, query: EventsQuery): Promis
   }
 }
 
-function pageStatement(query: EventsQuery): Statement {
-  const { type = null, source = null, key, id } = query
-  const after = query.after ?? 0
-  const before = query.before ?? Number.MAX_SAFE_INTEGER
+function pageStatement(query: EventsQuery & { readonly after: number; readonly before: number }): Statement {
+  const { type = null, source = null, key, id, after, before, state } = query
   if (source !== null && id !== undefined)
     return { text: byIdentity, values: [id, source, after, before, type, key ?? null] }
-  const scan = type === null && source === null ? query.limit + 1 : maxScan
-  const values: unknown[] = [type, source, after, before, scan, query.limit + 1]
-  return key === undefined ? { text: bySeq, values } : { text: byKey, values: [...values, key] }
+  const code = state === undefined ? undefined : runState[state]
+  const isScan = type !== null || source !== null || code !== undefined
+  const text = key !== undefined ? byKey : code !== undefined && code < 10 ? byOpenRun : bySeq
+  const states = code === undefined ? null : [code]
+  const values = [type, source, after, before, isScan ? maxScan : query.limit + 1, query.limit + 1]
+  return { text: text, values: text === byKey ? [...values, states, key] : [...values, states] }
 }
 
 /** The event at this place in the log, whole; undefined when there is none. */

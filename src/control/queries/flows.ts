@@ -15,13 +15,13 @@ interface FlowRow {
   from_seq: number
 }
 
-/** The flows in force as they are declared, and how far each has come. */
-export async function listFlows(database: Database): Promise<Flow[]> {
+/** The flows in force as they are declared, and how far each has come; `behind`, where the caller knows it already. */
+export async function listFlows(database: Database, behind?: readonly Backlog[]): Promise<Flow[]> {
   const rows = await database.query<FlowRow>({
     text: `SELECT name, version, types, declaration -> 'steps' AS steps, from_seq FROM flows
            WHERE NOT removed ORDER BY grp, ord, name`,
   })
-  const progress = new Map(statusesOf(await backlogs(database)).map((flow) => [flow.flow, flow]))
+  const progress = new Map(statusesOf(behind ?? (await backlogs(database))).map((flow) => [flow.flow, flow]))
   const open = await openByFlow(database)
   const standings = new Map((await flowStandings(database)).map((standing) => [standing.name, standing]))
   return rows.flatMap((row) => {

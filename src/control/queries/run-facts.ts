@@ -1,6 +1,8 @@
 import type { Database } from '../../journal/database.ts'
+import type { StoredCalendar } from '../../define/maintenance.ts'
 import type { RunFacts } from '../explain.ts'
 import { iso, isoAlways } from '../moment.ts'
+import { maintainedUntil } from './maintenance.ts'
 import type { DatabaseTime } from '../moment.ts'
 
 /** A run's address in the tables. */
@@ -38,7 +40,8 @@ const factColumns = `
   r.ms, r.status, r.code, r.message, r.reason, r.fp, r.key AS lane_key,
   l.next_at AS lane_next_at, l.awaits, l.reason AS lane_reason,
   h.flow AS head_flow, h.seq AS head_seq, h.gen AS head_gen, h.state AS head_state, h.next_at AS head_next_at, h.reason AS head_reason,
-  s.name AS system, s.paused AS system_paused, s.breaker, s.reason AS system_reason, s.changed_at, s.probe_at, s.throttled_until,
+  s.name AS system, s.paused AS system_paused, s.breaker, s.reason AS system_reason, s.changed_at, s.probe_at, s.throttled_until, s.settings -> 'maintenance' AS maintenance,
+  (SELECT max(m.until_at) FROM maintenance m WHERE m.system = s.id AND m.until_at > clock_timestamp() AND m.from_at <= clock_timestamp()) AS maintained_until,
   coalesce(g.paused, false) AS group_paused,
   (SELECT w.id FROM workers w WHERE w.id = g.owner AND NOT w.dead AND w.lease_until >= clock_timestamp()) AS owner,
   p.position`
@@ -141,6 +144,8 @@ interface FactRow {
   changed_at: DatabaseTime
   probe_at: DatabaseTime
   throttled_until: DatabaseTime
+  maintenance: readonly StoredCalendar[] | null
+  maintained_until: DatabaseTime
   group_paused: boolean
   owner: string | null
   position: number | null
@@ -205,5 +210,6 @@ function systemOf(row: FactRow): RunRecord['system'] {
     changedAt: isoAlways(row.changed_at),
     probeAt: iso(row.probe_at),
     throttledUntil: iso(row.throttled_until),
+    maintainedUntil: maintainedUntil(row),
   }
 }

@@ -2,21 +2,45 @@ import type { Database } from '../../journal/database.ts'
 import { flowStandings } from '../../journal/sql-versions.ts'
 import { explainStatus } from '../explain-status.ts'
 import type { Status } from '../schema/overview.ts'
+import type { System } from '../schema/system.ts'
+import type { Backlog } from './backlog.ts'
 import { backlogs, together } from './backlog.ts'
 import { overdueCount } from './expectations.ts'
 import { statusesOf } from './flows.ts'
 import { maxCounted, openByFlow, sumOf } from './open-counts.ts'
 import { outboxFacts } from './outbox.ts'
+import { parkedCauses } from './parked.ts'
 import { listSystems } from './systems.ts'
 import { readTransportStatus } from './transport.ts'
 import type { TransportInUse } from './transport.ts'
+import type { NounOf } from './waiting.ts'
 
 /** What is true now. Bounded queries, one after another: not one snapshot, but of the same second. */
-export async function readStatus(database: Database, carried: TransportInUse): Promise<Status> {
+export async function readStatus(
+  database: Database,
+  carried: TransportInUse,
+  nounOf: NounOf,
+): Promise<Status> {
+  const { status } = await readStanding(database, carried, nounOf)
+  return status
+}
+
+/** The same, with what it was made of. */
+export async function readStanding(
+  database: Database,
+  carried: TransportInUse,
+  nounOf: NounOf,
+): Promise<{
+  readonly status: Status
+  readonly systems: readonly System[]
+  readonly behind: readonly Backlog[]
+  readonly people: Awaited<ReturnType<typeof parkedCauses>>
+}> {
   const now = await moment(database)
   const behind = await backlogs(database)
   const open = sumOf((await openByFlow(database)).values())
-  const systems = await listSystems(database)
+  const systems = await listSystems(database, { nounOf, behind })
+  const people = await parkedCauses(database, nounOf, mostCauses)
   const outbox = await outboxFacts(database)
   const overdue = await overdueCount(database)
   const transport = await readTransportStatus(database, carried)
@@ -46,11 +70,11 @@ export async function readStatus(database: Database, carried: TransportInUse): P
     outbox,
     transport,
   }
-  return {
+  const status = {
     ...explainStatus({
       ...facts,
+      ...people,
       flows: flows.length,
-      parked: open.parked,
       retrying: open.retrying,
       liveWorkers: now.workers.live,
     }),
@@ -71,7 +95,11 @@ export async function readStatus(database: Database, carried: TransportInUse): P
     pausedGroups: now.pausedGroups,
     transport,
   }
+  return { status, systems, behind, people }
 }
+
+/** Causes that are looked at: more than are named. */
+const mostCauses = 10
 
 interface Now {
   readonly head: number

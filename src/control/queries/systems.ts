@@ -1,9 +1,18 @@
+import type { StoredCalendar } from '../../define/maintenance.ts'
 import type { Database } from '../../journal/database.ts'
 import { explainSystem } from '../explain-system.ts'
 import type { SystemFacts } from '../explain-system.ts'
 import { iso, isoAlways } from '../moment.ts'
 import type { DatabaseTime } from '../moment.ts'
 import type { System, SystemDetail } from '../schema/system.ts'
+import type { Backlog } from './backlog.ts'
+import { backlogs } from './backlog.ts'
+import { listMaintenance, maintainedUntil } from './maintenance.ts'
+import type { RecentFigures } from './system-figures.ts'
+import { dayOfMeans, emptyDay, noFigures, recentFigures } from './system-figures.ts'
+import { listTests } from './system-tests.ts'
+import type { NounOf } from './waiting.ts'
+import { waitingBySystem } from './waiting.ts'
 
 /** Lanes are counted up to here. */
 const maxLanes = 10_000
@@ -11,32 +20,64 @@ const maxLanes = 10_000
 // Lanes by lanes_due (grp, system, next_at), one range per lane group; $1 a name or null, $2 most lanes.
 const text = `
 SELECT s.name, s.address, s.paused, s.breaker, s.reason, s.changed_at, s.throttled_until, clock_timestamp() AS now_at,
+       s.settings, s.settings -> 'maintenance' AS maintenance,
+       (SELECT max(m.until_at) FROM maintenance m
+        WHERE m.system = s.id AND m.until_at > clock_timestamp() AND m.from_at <= clock_timestamp()) AS maintained_until,
        CASE s.breaker WHEN 'probing' THEN s.probe_until ELSE s.probe_at END AS probe_at,
        coalesce((SELECT sum(p.n) FROM permits p WHERE p.system = s.id), 0) AS permits,
        (SELECT count(*) FROM (
           SELECT FROM (SELECT DISTINCT g.grp FROM lane_groups g) g
           JOIN lanes l ON l.grp = g.grp AND l.system = s.id LIMIT $2::int
-        ) held) AS lanes
-FROM systems s WHERE $1::text IS NULL OR s.name = $1 ORDER BY s.name`
+        ) held) AS lanes,
+       c.kind AS credentials, c.obtained_at, c.expires_at
+FROM systems s LEFT JOIN system_credentials c ON c.system = s.id
+WHERE $1::text IS NULL OR s.name = $1 ORDER BY s.name`
 
-/** All systems by name, or the one of this name, and how each stands. */
-export async function listSystems(database: Database, name: string | null = null): Promise<System[]> {
-  const rows = await database.query<SystemRow>({ text, values: [name, maxLanes] })
-  return rows.map((row) => ({
-    ...explainSystem(systemFacts(row), isoAlways(row.now_at)),
-    name: row.name,
-    address: row.address,
-    breaker: row.breaker,
-    paused: row.paused,
-    changedAt: isoAlways(row.changed_at),
-    permits: row.permits,
-    lanes: row.lanes,
-  }))
+/** What a list of systems needs beside the database. */
+export interface SystemsAsk {
+  readonly nounOf: NounOf
+  /** Only this one. */
+  readonly name?: string | undefined
+  /** How far flows are behind, where the caller knows it already. */
+  readonly behind?: readonly Backlog[]
 }
 
-/** A system with the flows that call it and its unresolved problems (the newest 50); undefined when there is none. */
-export async function findSystem(database: Database, name: string): Promise<SystemDetail | undefined> {
-  const [system] = await listSystems(database, name)
+/** All systems by name, or the one of this name: how each stands, what waits for it, how it answered lately. */
+export async function listSystems(database: Database, ask: SystemsAsk): Promise<System[]> {
+  const name = ask.name ?? null
+  const rows = await database.query<SystemRow>({ text, values: [name, maxLanes] })
+  const waiting = await waitingBySystem(database, ask.behind ?? (await backlogs(database)), ask.nounOf)
+  const figures = await recentFigures(database, name)
+  const days = await dayOfMeans(database, name)
+  return rows.map((row) => {
+    const lately = figures.get(row.name) ?? noFigures
+    return {
+      ...explainSystem(systemFacts(row), isoAlways(row.now_at)),
+      name: row.name,
+      label: row.settings.label ?? row.name,
+      address: row.address,
+      breaker: row.breaker,
+      paused: row.paused,
+      reason: row.reason,
+      changedAt: isoAlways(row.changed_at),
+      permits: row.permits,
+      lanes: row.lanes,
+      waiting: waiting.get(row.name) ?? { count: 0, noun: 'event', exact: true, oldestAt: null },
+      limit: limitOf(row, lately),
+      recent: lately.recent,
+      day: [...(days.get(row.name) ?? emptyDay())],
+      credentials: row.credentials === null ? null : credentialsOf(row, row.credentials),
+    }
+  })
+}
+
+/** A system with its rules, the flows that call it and its unresolved problems (the newest 50); undefined when there is none. */
+export async function findSystem(
+  database: Database,
+  name: string,
+  nounOf: NounOf,
+): Promise<SystemDetail | undefined> {
+  const [system] = await listSystems(database, { nounOf, name })
   if (!system) return undefined
   const flows = await database.query<{ name: string }>({
     text: `SELECT f.name FROM flows f
@@ -49,7 +90,46 @@ export async function findSystem(database: Database, name: string): Promise<Syst
            WHERE system = $1 AND state IN ('open', 'acknowledged') ORDER BY last_seen DESC LIMIT 50`,
     values: [name],
   })
-  return { ...system, flows: flows.map((flow) => flow.name), problems }
+  return {
+    ...system,
+    flows: flows.map((flow) => flow.name),
+    problems,
+    rules: await rulesOf(database, name),
+    maintenance: await listMaintenance(database, name),
+    tests: await listTests(database, name, 10),
+  }
+}
+
+type Settings = Partial<NonNullable<SystemDetail['rules']>> & { readonly label?: string }
+
+/** Settings are whole or empty: a worker writes them at its start. */
+async function rulesOf(database: Database, name: string): Promise<SystemDetail['rules']> {
+  const [row] = await database.query<{ settings: Settings }>({
+    text: 'SELECT settings FROM systems WHERE name = $1',
+    values: [name],
+  })
+  const { label: _, ...rules } = row?.settings ?? {}
+  return rules.concurrency === undefined ? null : (rules as NonNullable<SystemDetail['rules']>)
+}
+
+/** The limit that is nearer to its end. */
+function limitOf({ settings, permits }: SystemRow, { perMinute }: RecentFigures): System['limit'] {
+  const { concurrency, rate } = settings
+  if (concurrency === undefined) return null
+  const atOnce = {
+    kind: 'at-once',
+    used: Math.min(permits, concurrency),
+    max: concurrency,
+    perMs: null,
+  } as const
+  if (!rate) return atOnce
+  const used = Math.round((perMinute * Math.min(rate.perMs, 60_000)) / 60_000)
+  const perRate = { kind: 'rate', used, max: rate.max, perMs: rate.perMs } as const
+  return perRate.used / perRate.max >= atOnce.used / atOnce.max ? perRate : atOnce
+}
+
+function credentialsOf(row: SystemRow, kind: string): System['credentials'] {
+  return { kind, obtainedAt: iso(row.obtained_at), expiresAt: iso(row.expires_at) }
 }
 
 interface SystemRow {
@@ -61,9 +141,15 @@ interface SystemRow {
   changed_at: DatabaseTime
   probe_at: DatabaseTime
   throttled_until: DatabaseTime
+  settings: Settings
+  maintenance: readonly StoredCalendar[] | null
+  maintained_until: DatabaseTime
   now_at: DatabaseTime
   permits: number
   lanes: number
+  credentials: string | null
+  obtained_at: DatabaseTime
+  expires_at: DatabaseTime
 }
 
 function systemFacts(row: SystemRow): SystemFacts {
@@ -75,5 +161,6 @@ function systemFacts(row: SystemRow): SystemFacts {
     changedAt: isoAlways(row.changed_at),
     probeAt: iso(row.probe_at),
     throttledUntil: iso(row.throttled_until),
+    maintainedUntil: maintainedUntil(row),
   }
 }

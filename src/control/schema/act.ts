@@ -59,9 +59,6 @@ export const BulkRetryBody = RunsQuery.omit({ state: true, limit: true }).extend
 })
 export type BulkRetryBody = z.output<typeof BulkRetryBody>
 
-/** Names a problem in a path. */
-export const ProblemPath = z.object({ fingerprint: z.string().min(1).max(255) })
-
 /** What a removal of a flow did. */
 export const RemovedFlow = named(
   'RemovedFlow',
@@ -69,14 +66,6 @@ export const RemovedFlow = named(
   z.object({ name: z.string(), removed: z.literal(true) }),
 )
 export type RemovedFlow = z.infer<typeof RemovedFlow>
-
-/** What a person says about a problem; what is left out stays, null takes away. */
-export const ProblemChange = z.object({
-  state: z.enum(['open', 'acknowledged', 'ignored']).optional(),
-  owner: z.string().trim().min(1).max(80).nullable().optional(),
-  note: z.string().trim().min(1).max(2_000).nullable().optional(),
-})
-export type ProblemChange = z.output<typeof ProblemChange>
 
 /** What a retry of many runs did. */
 export const BulkResult = named(

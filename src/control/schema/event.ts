@@ -55,6 +55,11 @@ export const EventsQuery = z.object({
   type: z.string().max(255).optional(),
   source: z.string().max(255).optional(),
   id: z.string().max(255).optional(),
+  /** Events of which a flow made this. */
+  state: RunStateSchema.exclude(['pending']).optional(),
+  /** Accepted at or after, and before. */
+  from: Moment.optional(),
+  to: Moment.optional(),
   after: SeqText.optional(),
   before: SeqText.optional(),
   limit: Limit,

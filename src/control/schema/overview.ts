@@ -5,36 +5,6 @@ import { TransportStatus } from './transport.ts'
 
 const Count = z.number().int().nonnegative()
 
-/** Unfinished runs grouped by cause. */
-export const Problem = named(
-  'Problem',
-  'Unfinished runs grouped by cause: system, error code, message without what differs from run to run',
-  z.object({
-    fingerprint: z.string(),
-    system: z.string(),
-    code: z.string(),
-    title: z.string(),
-    state: z.enum(['open', 'acknowledged', 'resolved', 'ignored']),
-    firstSeen: Moment,
-    lastSeen: Moment,
-    owner: z.string().nullable(),
-    note: z.string().nullable(),
-    /** Open runs of this cause, counted up to 10,000: all, and those that need a person. */
-    open: Count,
-    parked: Count,
-  }),
-)
-export type Problem = z.infer<typeof Problem>
-
-export const ProblemsQuery = z.object({
-  state: z.enum(['open', 'acknowledged', 'resolved', 'ignored', 'unresolved']).default('unresolved'),
-  cursor: z.string().max(400).optional(),
-  limit: Limit,
-})
-export type ProblemsQuery = z.output<typeof ProblemsQuery>
-export const ProblemPage = named('ProblemPage', 'One page of problems, last seen first', pageOf(Problem))
-export type ProblemPage = z.infer<typeof ProblemPage>
-
 /** How far a flow is behind the log. */
 export const FlowStatus = named(
   'FlowStatus',
@@ -79,12 +49,51 @@ export const Flow = named(
 export type Flow = z.infer<typeof Flow>
 export const FlowList = named('FlowList', 'All flows', z.object({ items: z.array(Flow) }))
 
+/** One thing that is true now: how grave it is, in words, and what a person may do about it. */
+export const StatusSentence = named(
+  'StatusSentence',
+  'One thing that is true now: its tone (park: a person must act; retry, wait, rest: busbar takes care; ok), its words, and the act that helps',
+  z.object({
+    tone: z.enum(['park', 'retry', 'wait', 'rest', 'ok']),
+    /** What it is about, for the sign before it. */
+    about: z.enum([
+      'system',
+      'run',
+      'flow',
+      'group',
+      'backlog',
+      'outbox',
+      'worker',
+      'transport',
+      'expected',
+      'rest',
+    ]),
+    /** The standing of the system that it is about. */
+    standing: SystemStanding.nullable(),
+    sentence: Sentence,
+    act: z
+      .object({
+        /** `test`: make a test call of the system; `resume`: resume the system or lane group; `open`: look at it. */
+        verb: z.enum(['test', 'resume', 'open']),
+        to: z.enum(['run', 'system', 'group', 'flow', 'problem']),
+        id: z.string(),
+        /** For a button. */
+        text: z.string(),
+      })
+      .nullable(),
+  }),
+)
+export type StatusSentence = z.infer<typeof StatusSentence>
+
 /** What is true now. */
 export const Status = named(
   'Status',
   'What is true now: in words, and in numbers',
   z.object({
+    /** All of `sentences` as one text. */
     sentence: Sentence,
+    /** First what needs a person, then what stands still, then what waits; the last one speaks of the rest. */
+    sentences: z.array(StatusSentence),
     ok: z.boolean(),
     head: z.number().int(),
     flows: z.array(FlowStatus),

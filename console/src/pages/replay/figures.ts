@@ -29,7 +29,7 @@ export interface Stage {
   readonly size: number
   /** How many of it are through. */
   readonly done: number
-  readonly state: 'done' | 'running' | 'next'
+  readonly state: 'done' | 'running' | 'stopped' | 'next'
   readonly isLast: boolean
 }
 
@@ -48,10 +48,23 @@ export function stagesOf(replay: Replay): Stage[] {
   return sizes.map((size, index) => {
     const done = Math.min(size, Math.max(0, all - start))
     start += size
-    const begun = replay.state !== 'planned' && index + 1 === replay.stage
-    const state = done === size ? 'done' : begun ? 'running' : 'next'
-    return { size, done, state, isLast: index === sizes.length - 1 }
+    const isCurrent = replay.state !== 'planned' && index + 1 === replay.stage
+    return {
+      size,
+      done,
+      state: stageState(replay, { isCurrent, isDone: done === size }),
+      isLast: index === sizes.length - 1,
+    }
   })
+}
+
+function stageState(
+  { state }: Replay,
+  { isCurrent, isDone }: { readonly isCurrent: boolean; readonly isDone: boolean },
+): Stage['state'] {
+  if (isCurrent && state === 'stopped') return 'stopped'
+  if (isDone) return 'done'
+  return isCurrent && (state === 'running' || state === 'paused') ? 'running' : 'next'
 }
 
 /** How soon it may be through at its pace; null where nobody can say. */

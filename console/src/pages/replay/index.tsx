@@ -60,7 +60,13 @@ function Head({ replay }: { readonly replay: Replay }) {
       acts={<ReplayActs replay={replay} />}
     >
       <span className="verdict" role="status">
-        {verdictOf(replay)} It <Words parts={why} />.
+        {verdictOf(replay)}
+        {state !== 'planned' && (
+          <>
+            {' '}
+            It <Words parts={why} />.
+          </>
+        )}
       </span>
     </PageHead>
   )
@@ -122,7 +128,7 @@ function Selected({ replay }: { readonly replay: Replay }) {
         <Facts
           of={[
             ...selectionFacts(replay),
-            ['Events', count(plan.events)],
+            ['In number', count(plan.events)],
             ['Objects', <Objects key="objects" plan={plan} />],
             ['Until then', states.join(', ') || 'nothing'],
           ]}

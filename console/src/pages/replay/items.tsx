@@ -25,7 +25,7 @@ export function Items({ replay }: { readonly replay: Detail }) {
             <tr>
               <th>Object</th>
               <th>Outcome</th>
-              <th>New run</th>
+              <th className="desk-only">New run</th>
               <th>What it failed with</th>
               <th className="num">Event</th>
             </tr>
@@ -49,6 +49,7 @@ export function Items({ replay }: { readonly replay: Detail }) {
 }
 
 function Filter({ replay: { total, counts } }: { readonly replay: Detail }) {
+  const [chosen] = useSearchValue('outcome')
   const choices: readonly (readonly [Outcome | undefined, string, number])[] = [
     [undefined, 'All', total],
     ['succeeded', 'Succeeded', counts.succeeded],
@@ -63,13 +64,7 @@ function Filter({ replay: { total, counts } }: { readonly replay: Detail }) {
       {choices
         .filter(([outcome, , number]) => outcome === undefined || number > 0)
         .map(([outcome, word, number]) => (
-          <Link
-            key={word}
-            to="."
-            search={{ outcome }}
-            activeOptions={{ exact: true }}
-            activeProps={{ 'aria-current': 'true' }}
-          >
+          <Link key={word} to="." search={{ outcome }} aria-current={outcome === chosen ? 'true' : undefined}>
             {word} {count(number)}
           </Link>
         ))}
@@ -93,7 +88,7 @@ function Row({ item, flow }: { readonly item: Item; readonly flow: string }) {
       <td>
         <State kind="replayed" of={outcome} />
       </td>
-      <td>
+      <td className="desk-only">
         {generation === null || state === null ? (
           <span className="faint">none yet</span>
         ) : (

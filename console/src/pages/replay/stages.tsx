@@ -18,9 +18,11 @@ export function Stages({ replay }: { readonly replay: Replay }) {
           <span>
             {startedAt === null ? rampOf(replay) : <Since startedAt={startedAt} endedAt={endedAt} />}
           </span>
-          <span className="end">
-            at most {count(rate)} a second, stops above {percent} % failed
-          </span>
+          {startedAt !== null && (
+            <span className="end">
+              at most {count(rate)} a second, stops above {percent} % failed
+            </span>
+          )}
         </>
       }
     >
@@ -51,7 +53,7 @@ export function Stages({ replay }: { readonly replay: Replay }) {
 }
 
 function rampOf(replay: Replay): string {
-  return `${rampWords(replay)}; each stage only when the one before has gone well`
+  return `${rampWords(replay)}: each stage only when the one before has gone well`
 }
 
 function Since({ startedAt, endedAt }: { readonly startedAt: string; readonly endedAt: string | null }) {
@@ -76,11 +78,18 @@ function remaining(replay: Replay): string {
 const looks = {
   done: { sign: 'ok', tone: 'ok', word: 'Through' },
   running: { sign: 'run', tone: 'run', word: 'Now' },
+  stopped: { sign: 'park', tone: 'park', word: 'Stopped' },
   next: { sign: 'pending', tone: 'rest', word: 'Next' },
 } as const
 
+function said({ state, isLast }: Stage, percent: number): string {
+  if (state === 'stopped') return `more than ${percent} % have failed`
+  if (isLast) return 'the rest'
+  return state === 'done' ? 'gone well enough' : `goes on if at most ${percent} % fail`
+}
+
 function OneStage({ stage, percent }: { readonly stage: Stage; readonly percent: number }) {
-  const { size, done, state, isLast } = stage
+  const { size, done, state } = stage
   const { sign, tone, word } = looks[state]
   return (
     <li data-tone={tone} aria-current={state === 'running' ? 'step' : undefined}>
@@ -100,9 +109,7 @@ function OneStage({ stage, percent }: { readonly stage: Stage; readonly percent:
         )}
       </span>
       <Progress total={size} done={done} label={`${count(done)} of ${count(size)} of this stage`} />
-      <span className="t dim">
-        {isLast ? 'the rest' : state === 'done' ? 'gone well enough' : `goes on if at most ${percent} % fail`}
-      </span>
+      <span className="t dim">{said(stage, percent)}</span>
     </li>
   )
 }

@@ -119,8 +119,8 @@ function List({ items, next, onOlder }: ListProps) {
             <th>Replay</th>
             <th>State</th>
             <th className="wide">Through</th>
-            <th>Keys</th>
-            <th>Why</th>
+            <th className="desk-only">Keys</th>
+            <th className="desk-only">Why</th>
             <th className="num">Planned</th>
           </tr>
         </thead>
@@ -166,8 +166,8 @@ function Row({ replay, isCurrent }: { readonly replay: Replay; readonly isCurren
         />
         <span className="under">{state === 'planned' ? 'nothing was sent yet' : progressWords(replay)}</span>
       </td>
-      <td className="dim">{keys === 'same' ? 'the same' : 'new ones'}</td>
-      <td className="dim reason">{reason}</td>
+      <td className="dim desk-only">{keys === 'same' ? 'the same' : 'new ones'}</td>
+      <td className="dim reason desk-only">{reason}</td>
       <td className="num">
         <Time at={createdAt} />
         <span className="under">{createdBy}</span>

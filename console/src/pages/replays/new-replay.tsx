@@ -319,14 +319,16 @@ function Checks<Value extends string>({ legend, options, chosen, onChange }: Che
     onChange(chosen.includes(value) ? chosen.filter((each) => each !== value) : [...chosen, value])
   return (
     <fieldset className="checks">
-      <legend>{legend}</legend>
+      <legend>
+        {legend}
+        {chosen.length === 0 && <span className="any"> any, if none is chosen</span>}
+      </legend>
       {options.map(([value, words]) => (
         <label key={value} className="check">
           <input type="checkbox" checked={chosen.includes(value)} onChange={() => toggle(value)} />
           {words}
         </label>
       ))}
-      <small className="faint">{chosen.length === 0 ? 'any of them' : ''}</small>
     </fieldset>
   )
 }

@@ -1,0 +1,50 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { BusbarError } from '../../errors.ts'
+import type { LiveFeed } from './feed.ts'
+
+/** A client that reads nothing is let go when so much waits for it. */
+const maxUnreadBytes = 64 * 1024
+const longestMs = 15 * 60_000
+
+/**
+ * Serves the feed as server-sent events at `/live`: `event: changed` with `{"topics":["status","problems"]}`, and comments
+ * while nothing changes. A client that comes back is told what has changed since (`Last-Event-ID`). `admit` throws for
+ * those who may not read; it is asked again each quarter of an hour, when the stream ends and the client comes back.
+ */
+export function serveLive(
+  api: FastifyInstance,
+  feed: LiveFeed,
+  admit: (request: FastifyRequest) => Promise<void>,
+): void {
+  api.get('/live', { onRequest: (request) => admit(request) }, (request, reply) => {
+    if (feed.isFull || feed.isOver)
+      throw new BusbarError('overloaded', 'too many watch already: ask again later')
+    const { raw } = reply
+    void reply.hijack()
+    raw.writeHead(200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+      'x-accel-buffering': 'no',
+      'x-content-type-options': 'nosniff',
+    })
+    const write = (text: string) => {
+      if (raw.writableLength > maxUnreadBytes) raw.destroy()
+      else raw.write(text)
+    }
+    write('retry: 2000\n: watching\n\n')
+    const lastId = request.headers['last-event-id']
+    const leave = feed.watch(
+      {
+        changed: (topics, id) => write(`id: ${id}\nevent: changed\ndata: ${JSON.stringify({ topics })}\n\n`),
+        quiet: () => write(': quiet\n\n'),
+        ended: () => raw.end(),
+      },
+      typeof lastId === 'string' ? lastId : undefined,
+    )
+    const over = setTimeout(() => raw.end(), longestMs)
+    raw.on('close', () => {
+      clearTimeout(over)
+      leave()
+    })
+  })
+}
