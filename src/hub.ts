@@ -135,7 +135,7 @@ class RunningHub implements Hub {
     const { log = 'info', leaseMs = defaults.leaseMs } = options
     inRange('leaseMs', leaseMs, { from: 2_000, to: 3_600_000 })
     this.#roles = rolesOf(roleNamesOf('roles', options.roles ?? config.roles), config)
-    this.#log = typeof log === 'string' ? createLog(log) : log
+    this.#log = typeof log === 'string' ? createLog(log, config.log) : log
   }
 
   get url(): string {

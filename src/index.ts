@@ -65,6 +65,7 @@ export type {
 export { defineConfig } from './define/config.ts'
 export type { Config, ConfigOptions } from './define/config.ts'
 export type { OtlpConfig, TelemetryConfig } from './define/telemetry-config.ts'
+export type { LogConfig, LogFormat } from './define/log-config.ts'
 export type { HttpConfig } from './define/http-config.ts'
 export type { OutboxConfig } from './define/outbox-config.ts'
 export { log } from './define/transport.ts'

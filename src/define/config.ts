@@ -10,6 +10,8 @@ import type { HttpConfig, HttpSettings } from './http-config.ts'
 import { httpSettings } from './http-config.ts'
 import type { JournalConfig } from './journal-config.ts'
 import { embedded } from './journal-config.ts'
+import type { LogConfig } from './log-config.ts'
+import { logSettings } from './log-config.ts'
 import { checkName } from './name.ts'
 import type { OutboxConfig, OutboxSettings } from './outbox-config.ts'
 import { outboxSettings } from './outbox-config.ts'
@@ -46,6 +48,8 @@ export interface ConfigOptions {
   readonly outbox?: boolean | OutboxConfig
   /** Where traces go. */
   readonly telemetry?: TelemetryConfig
+  /** How busbar's own log is written. */
+  readonly log?: LogConfig
   /** Who is told of problems, and how; default nobody. */
   readonly alerts?: AlertsConfig
   /**
@@ -72,6 +76,7 @@ export interface Config {
   /** Undefined: this hub moves no rows of the outbox. */
   readonly outbox: OutboxSettings | undefined
   readonly telemetry: TelemetrySettings
+  readonly log: LogConfig
   readonly alerts: AlertsSettings
   readonly redact: readonly string[]
   /** What must not be shown, and how to keep it from being shown. */
@@ -103,6 +108,7 @@ export function defineConfig(options: ConfigOptions): Config {
     http: httpSettings(options.http),
     outbox: outboxSettings(options.outbox),
     telemetry: telemetrySettings(options.telemetry),
+    log: logSettings(options.log),
     alerts: alertsSettings(options.alerts),
     redact,
     redaction: redactionOf({ contracts, redact }),
