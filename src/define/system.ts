@@ -228,7 +228,9 @@ export function systemSettings(options: SystemOptions): SystemSettings {
     },
     keyLifeMs: idempotency === 'none' ? 0 : durationMs(idempotency?.keyLife ?? '24h'),
     timeoutMs,
-    maintenance: (options.maintenance ?? []).map((hours) => calendarOf(`system "${name}": maintenance`, hours)),
+    maintenance: (options.maintenance ?? []).map((hours) =>
+      calendarOf(`system "${name}": maintenance`, hours),
+    ),
     settleMs: checked('settle', durationMs(options.settle ?? timeoutMs), { from: 0, to: longestTimerMs }),
   }
 }
