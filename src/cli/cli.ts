@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { BusbarError } from '../errors.ts'
+import { addAuditCommands } from './commands/audit.ts'
 import { addCatalogCommand } from './commands/catalog.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { addEventCommands } from './commands/events.ts'
@@ -13,6 +14,7 @@ import { addOutboxCommands } from './commands/outbox.ts'
 import { addLinkCommands } from './commands/links.ts'
 import { addMcpCommand } from './commands/mcp.ts'
 import { addOverviewCommands } from './commands/overview.ts'
+import { addUserCommands } from './commands/users.ts'
 import { addSystemCommands } from './commands/systems.ts'
 import { addWorkerCommands } from './commands/workers.ts'
 import { addPublishCommand } from './commands/publish.ts'
@@ -82,6 +84,8 @@ export function createProgram(terminal: Terminal): Command {
     addReplayCommand,
     addReplaysCommands,
     addKeyCommands,
+    addUserCommands,
+    addAuditCommands,
     addDoctorCommand,
     addMcpCommand,
   ])

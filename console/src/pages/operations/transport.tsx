@@ -15,7 +15,7 @@ type Queue = Transport['queues'][number]
 
 /** What carries events to the workers: the log itself, or a broker with its relay and queues. */
 export function Transport() {
-  const query = useAsk('transport', 'readTransport')
+  const query = useAsk('workers', 'readTransport')
   return (
     <Asked query={query}>
       {(transport) => (
