@@ -215,7 +215,7 @@ function shown(where: string, text: string): string[] {
 async function everyAnswer(): Promise<[where: string, text: string][]> {
   const runs = (await control.listRuns({ limit: 200 })).items
   const events = (await control.listEvents({ limit: 200 })).items
-  const problems = (await control.listProblems({ limit: 200 } as never)).items
+  const problems = (await control.listProblems({ limit: 200 })).items
   const replays = (await control.listReplays({})).items
   const rejected = (await control.readOutbox({})).rejected.items
   const paths = Object.values(routes as Readonly<Record<string, Route>>)
