@@ -9,6 +9,7 @@ import type { Role, RoleName } from './define/roles.ts'
 import type { TransportConnection } from './define/transport.ts'
 import { roleNamesOf, rolesOf } from './define/roles.ts'
 import { BusbarError } from './errors.ts'
+import { firstAdminLink } from './hub/first-admin.ts'
 import { BulkActs } from './hub/bulk-acts.ts'
 import { openAlerts } from './hub/alerts.ts'
 import { openHome } from './hub/home.ts'
@@ -70,6 +71,11 @@ export interface Hub {
   /** Where it serves HTTP, without a slash at the end; known after `start`. */
   readonly url: string
   /**
+   * A link by which the first admin sets name and password, good once and for a day: made at the start of a hub that
+   * serves the console, asks people to sign in, and has no user yet. Known after `start`; show it to whoever may be admin.
+   */
+  readonly firstAdminLink: string | undefined
+  /**
    * Publishes an event with the caller's own transaction on the journal's PostgreSQL: it becomes real when `tx` commits,
    * and never when it rolls back. See `publishInTransaction`, which needs no hub.
    */
@@ -123,6 +129,7 @@ class RunningHub implements Hub {
   #transport: TransportConnection | undefined
   #metrics: Pick<Metrics, 'accepted'> = { accepted: () => undefined }
   #url: string | undefined
+  #firstAdminLink: string | undefined
 
   constructor(config: Config, options: HubOptions) {
     this.#config = config
@@ -136,6 +143,10 @@ class RunningHub implements Hub {
   get url(): string {
     if (this.#url === undefined) throw new BusbarError('journal.unavailable', 'the hub has not started')
     return this.#url
+  }
+
+  get firstAdminLink(): string | undefined {
+    return this.#firstAdminLink
   }
 
   start(): Promise<void> {
@@ -355,6 +366,8 @@ class RunningHub implements Hub {
     this.#server = server
     if (this.#takesRequests) this.#opened.add(() => this.#closeServer())
     this.#url = await listen(server, http)
+    if (this.#roles.has('console') && !http.unauthenticated)
+      this.#firstAdminLink = await firstAdminLink(parts.control, { config: this.#config, url: this.#url })
   }
 
   async #closeServer(): Promise<void> {

@@ -64,6 +64,7 @@ export type {
 } from './define/alerts.ts'
 export { defineConfig } from './define/config.ts'
 export type { Config, ConfigOptions } from './define/config.ts'
+export type { AccessConfig, OidcConfig, UserRole } from './define/access-config.ts'
 export type { HttpConfig } from './define/http-config.ts'
 export type { OutboxConfig } from './define/outbox-config.ts'
 export { log } from './define/transport.ts'

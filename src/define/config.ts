@@ -1,4 +1,6 @@
 import { BusbarError } from '../errors.ts'
+import type { AccessConfig, AccessSettings } from './access-config.ts'
+import { accessSettings } from './access-config.ts'
 import type { AlertsConfig, AlertsSettings } from './alerts.ts'
 import { alertsSettings } from './alerts.ts'
 import type { ConsumerSource } from './consumer-source.ts'
@@ -40,6 +42,8 @@ export interface ConfigOptions {
   /** Accept events of types that no contract declares; default false. */
   readonly allowUnknownTypes?: boolean
   readonly http?: HttpConfig
+  /** Who may sign in to the console, and how. */
+  readonly access?: AccessConfig
   /** Moves events that applications publish inside their own transactions into the log; default true. */
   readonly outbox?: boolean | OutboxConfig
   /** Who is told of problems, and how; default nobody. */
@@ -65,6 +69,7 @@ export interface Config {
   readonly systems: ReadonlyMap<string, System>
   readonly allowUnknownTypes: boolean
   readonly http: HttpSettings
+  readonly access: AccessSettings
   /** Undefined: this hub moves no rows of the outbox. */
   readonly outbox: OutboxSettings | undefined
   readonly alerts: AlertsSettings
@@ -96,6 +101,7 @@ export function defineConfig(options: ConfigOptions): Config {
     systems: systemsOf(options.flows),
     allowUnknownTypes: options.allowUnknownTypes ?? false,
     http: httpSettings(options.http),
+    access: accessSettings(options.access),
     outbox: outboxSettings(options.outbox),
     alerts: alertsSettings(options.alerts),
     redact,

@@ -57,6 +57,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     return503OnClosing: false, // a request that has arrived is answered
     requestTimeout: 30_000,
     keepAliveTimeout: 65_000,
+    trustProxy: config.http.trustProxy.length > 0 ? [...config.http.trustProxy] : false,
   })
   registerProblems(app, { onError: (error) => log.error({ err: error }, 'a request failed') })
   if (!authenticate && isLoopback(config.http.host)) guardLoopback(app)
@@ -84,6 +85,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
       declared: declaredBy(config, (event) => appender.append(event)),
       transport: parts.transport,
       ...(authenticate && { authenticate }),
+      access: config.access,
       onError: (error) => log.error({ err: error }, 'the control API failed'),
     })
   }

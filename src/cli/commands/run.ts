@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { createHub } from '../../hub.ts'
+import type { Hub } from '../../hub.ts'
 import { isLoopback } from '../../hub/loopback-guard.ts'
 import type { Config } from '../../define/config.ts'
 import { portRange } from '../../define/http-config.ts'
@@ -71,14 +72,20 @@ async function start(context: Context, options: StartOptions): Promise<void> {
   })
   const interrupted = untilInterrupted()
   await hub.start()
-  context.terminal.out(
-    context.options.json
-      ? JSON.stringify({ url: hub.url })
-      : `busbar runs at ${styled(context.terminal, 'bold', hub.url)}: ${partsOf(config)}`,
-  )
+  tellStarted(context, hub, config)
   await interrupted
   await hub.stop({ drainMs: options.dev ? 0 : (config.http.drainMs ?? drainMs) })
   if (process.connected) process.disconnect() // being listened for, the channel to "busbar dev" would keep this alive
+}
+
+function tellStarted({ options, terminal }: Context, { url, firstAdminLink }: Hub, config: Config): void {
+  if (options.json)
+    return terminal.out(JSON.stringify({ url, ...(firstAdminLink !== undefined && { firstAdminLink }) }))
+  terminal.out(`busbar runs at ${styled(terminal, 'bold', url)}: ${partsOf(config)}`)
+  if (firstAdminLink !== undefined)
+    terminal.out(
+      `Nobody can sign in yet. The first admin opens this link, once, within 24 hours:\n${firstAdminLink}`,
+    )
 }
 
 /** The configuration with what the command line says otherwise. */
