@@ -9,6 +9,7 @@ import type { Role, RoleName } from './define/roles.ts'
 import type { TransportConnection } from './define/transport.ts'
 import { roleNamesOf, rolesOf } from './define/roles.ts'
 import { BusbarError } from './errors.ts'
+import { firstAdminLink } from './hub/first-admin.ts'
 import { BulkActs } from './hub/bulk-acts.ts'
 import { openAlerts } from './hub/alerts.ts'
 import { openHome } from './hub/home.ts'
@@ -20,6 +21,8 @@ import type { OpenedRelay } from './hub/outbox.ts'
 import { closeServer, createServer, listen } from './hub/server.ts'
 import { Presence, processFacts } from './hub/presence.ts'
 import { Session } from './hub/session.ts'
+import type { HubTracer } from './hub/tracer.ts'
+import { createHubTracer } from './hub/tracer.ts'
 import type { OpenedLogRelay } from './hub/transport.ts'
 import { openLogRelay, openTransport, tellLeftOver } from './hub/transport.ts'
 import { openSources } from './hub/sources.ts'
@@ -33,6 +36,8 @@ import type { Log, LogLevel } from './telemetry/log.ts'
 import { createLog } from './telemetry/log.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 import { createMetrics } from './telemetry/metrics.ts'
+import { openTracing } from './telemetry/tracer.ts'
+import { ownVersion } from './version.ts'
 
 export type { Role, RoleName } from './define/roles.ts'
 export type { Published, PublishOptions } from './ingress/publish.ts'
@@ -69,6 +74,11 @@ export interface Hub {
   stop(options?: StopOptions): Promise<void>
   /** Where it serves HTTP, without a slash at the end; known after `start`. */
   readonly url: string
+  /**
+   * A link by which the first admin sets name and password, good once and for a day: made at the start of a hub that
+   * serves the console, asks people to sign in, and has no user yet. Known after `start`; show it to whoever may be admin.
+   */
+  readonly firstAdminLink: string | undefined
   /**
    * Publishes an event with the caller's own transaction on the journal's PostgreSQL: it becomes real when `tx` commits,
    * and never when it rolls back. See `publishInTransaction`, which needs no hub.
@@ -122,7 +132,9 @@ class RunningHub implements Hub {
   #server: ReturnType<typeof createServer> | undefined
   #transport: TransportConnection | undefined
   #metrics: Pick<Metrics, 'accepted'> = { accepted: () => undefined }
+  #tracer: HubTracer | undefined
   #url: string | undefined
+  #firstAdminLink: string | undefined
 
   constructor(config: Config, options: HubOptions) {
     this.#config = config
@@ -130,12 +142,16 @@ class RunningHub implements Hub {
     const { log = 'info', leaseMs = defaults.leaseMs } = options
     inRange('leaseMs', leaseMs, { from: 2_000, to: 3_600_000 })
     this.#roles = rolesOf(roleNamesOf('roles', options.roles ?? config.roles), config)
-    this.#log = typeof log === 'string' ? createLog(log) : log
+    this.#log = typeof log === 'string' ? createLog(log, config.log) : log
   }
 
   get url(): string {
     if (this.#url === undefined) throw new BusbarError('journal.unavailable', 'the hub has not started')
     return this.#url
+  }
+
+  get firstAdminLink(): string | undefined {
+    return this.#firstAdminLink
   }
 
   start(): Promise<void> {
@@ -185,7 +201,13 @@ class RunningHub implements Hub {
     const appender = this.#appender
     if (!appender) throw new BusbarError('journal.unavailable', 'the hub has not started')
     const append = appender.append.bind(appender)
-    const published = await publishEvent({ contract, data, options }, { config: this.#config, append })
+    const publish = (traceparent?: string) =>
+      publishEvent(
+        { contract, data, options: traced(options, traceparent) },
+        { config: this.#config, append },
+      )
+    const given = options.extensions?.['traceparent']
+    const published = await (this.#tracer ? this.#tracer.publish(contract.type, given, publish) : publish())
     this.#metrics.accepted(published.duplicate ? 0 : 1, published.duplicate ? 1 : 0)
     return published
   }
@@ -214,6 +236,7 @@ class RunningHub implements Hub {
   }
 
   async #start(): Promise<void> {
+    await this.#openTracing()
     const home = await openHome(this.#config.journal, this.#log)
     this.#opened.add(() => home.close())
     const control = openDatabase({ ...home, applicationName: 'busbar-control', maxConnections: 2 })
@@ -248,7 +271,14 @@ class RunningHub implements Hub {
     const refusals = this.#keepRefusals(control)
     if (this.#roles.has('worker') || this.#roles.has('console')) this.#driveBulkActs(control)
     if (this.#roles.has('ingress')) {
-      const sources = openSources({ appender, metrics, config: this.#config, log: this.#log, refusals })
+      const sources = openSources({
+        appender,
+        metrics,
+        tracer: this.#tracer,
+        config: this.#config,
+        log: this.#log,
+        refusals,
+      })
       this.#opened.add(() => sources.close())
     }
     if (this.#roles.has('worker') || this.#roles.has('console')) {
@@ -265,8 +295,29 @@ class RunningHub implements Hub {
     )
   }
 
+  async #openTracing(): Promise<void> {
+    const { name, telemetry: settings } = this.#config
+    const tracing = await openTracing({
+      settings,
+      service: name,
+      version: ownVersion(),
+      attributes: { 'busbar.roles': [...this.#roles] },
+      log: this.#log,
+    })
+    if (!tracing) return
+    this.#opened.add(() => tracing.close())
+    this.#tracer = createHubTracer(tracing.tracer, name)
+  }
+
   #relayTo(connection: TransportConnection, home: Home, metrics: Metrics): OpenedLogRelay {
-    const relay = openLogRelay({ config: this.#config, home, connection, metrics, log: this.#log })
+    const relay = openLogRelay({
+      config: this.#config,
+      home,
+      connection,
+      metrics,
+      tracer: this.#tracer,
+      log: this.#log,
+    })
     this.#opened.add(() => relay.close())
     return relay
   }
@@ -315,6 +366,7 @@ class RunningHub implements Hub {
       leaseMs: leaseMs ?? defaults.leaseMs,
       log: this.#log,
       metrics,
+      tracer: this.#tracer,
     })
     this.#opened.add(() => session.stop(Math.max(0, this.#graceUntil - performance.now())))
     await session.start()
@@ -347,6 +399,7 @@ class RunningHub implements Hub {
       ...parts,
       database: parts.control,
       config: this.#config,
+      tracer: this.#tracer,
       log: this.#log,
       authenticate: http.unauthenticated ? undefined : authenticator(parts.control),
       roles: this.#roles,
@@ -355,9 +408,18 @@ class RunningHub implements Hub {
     this.#server = server
     if (this.#takesRequests) this.#opened.add(() => this.#closeServer())
     this.#url = await listen(server, http)
+    if (this.#roles.has('console') && !http.unauthenticated)
+      this.#firstAdminLink = await firstAdminLink(parts.control, { config: this.#config, url: this.#url })
   }
 
   async #closeServer(): Promise<void> {
     if (this.#server) await closeServer(this.#server, lastRequestsMs)
   }
+}
+
+/** The options with the trace that the event is part of. */
+function traced(options: PublishOptions, traceparent: string | undefined): PublishOptions {
+  return traceparent === undefined
+    ? options
+    : { ...options, extensions: { ...options.extensions, traceparent } }
 }

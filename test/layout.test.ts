@@ -16,7 +16,8 @@ const allowed: Record<string, readonly string[]> = {
   telemetry: ['define'],
   rabbitmq: ['define', 'systems'],
   ingress: ['define', 'journal', 'engine'],
-  control: ['define', 'journal', 'ingress', 'telemetry'],
+  access: ['define', 'journal', 'ingress'],
+  control: ['define', 'journal', 'ingress', 'telemetry', 'access'],
   alerts: ['define', 'journal', 'control'],
   testing: ['define', 'journal', 'engine', 'ingress', 'systems'],
 }

@@ -8,6 +8,7 @@ import type { ControlRig } from '../../test/scenario/control-rig.ts'
 import { openControlRig } from '../../test/scenario/control-rig.ts'
 import { flowOn, newEvent, orders, StubSystem } from '../../test/scenario/rig.ts'
 import { createControlClient } from './client.ts'
+import { accessRoutes } from './access-routes.ts'
 import type { RouteId } from './route-table.ts'
 import { apiPrefix, routes } from './route-table.ts'
 import { registerControl } from './routes.ts'
@@ -67,8 +68,9 @@ async function anExpectation(seq: number): Promise<void> {
   )
 }
 
-/** They need runs of several steps: see steps.int.test.ts; a broker: see test/rabbitmq/queues.int.test.ts; a live worker: see systems.int.test.ts; a hub: see test/scenario/events-and-catalog.int.test.ts. */
+/** They need runs of several steps: see steps.int.test.ts; a broker: see test/rabbitmq/queues.int.test.ts; a live worker: see systems.int.test.ts; a hub: see test/scenario/events-and-catalog.int.test.ts; or people: see access.int.test.ts. */
 const elsewhere = [
+  ...(Object.keys(accessRoutes) as (keyof typeof accessRoutes)[]),
   ...([
     'compensateRun',
     'previewStep',
@@ -175,7 +177,8 @@ describe('answers', () => {
       testAlertChannel: { name: 'office', reason: 'a new number' },
       listWorkers: {},
       stats: { minutes: 600 },
-      listAudit: {},
+      listAudit: { actor: 'local', verb: 'skip', kind: 'run' },
+      verifyAudit: {},
     }
     expect(Object.keys(inputs)).toEqual(
       Object.keys(routes).filter((id) => !(elsewhere as readonly string[]).includes(id)),

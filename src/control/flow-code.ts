@@ -11,6 +11,8 @@ export interface RunToPreview {
   readonly edits?: ReadonlyMap<string, string>
   /** Only this step is of interest. */
   readonly only?: string
+  /** How often the data of that step was edited; default 0. */
+  readonly keyNo?: number
 }
 
 /** What an idempotency key is made of. */

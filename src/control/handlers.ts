@@ -1,6 +1,9 @@
+import type { Caller } from '../access/caller.ts'
 import { BusbarError } from '../errors.ts'
 import type { Redaction } from '../define/redaction.ts'
 import type { Database } from '../journal/database.ts'
+import { accessHandlers } from './access-handlers.ts'
+import type { AccessDoor } from './access-handlers.ts'
 import { actOnBulk } from './acts/act-on-bulk.ts'
 import type { ActOnBulk } from './acts/act-on-bulk.ts'
 import { actOnReplay } from './acts/act-on-replay.ts'
@@ -19,6 +22,7 @@ import { removeQueue } from './acts/remove-queue.ts'
 import { planBulk } from './acts/plan-bulk.ts'
 import { compareReplay, planReplay } from './acts/plan-replay.ts'
 import { retryRuns } from './acts/retry-runs.ts'
+import { listAudit, verifyAudit } from './queries/audit.ts'
 import { publishTest } from './acts/publish-test.ts'
 import { asyncApiDocument } from './asyncapi.ts'
 import type { Declared } from './declared.ts'
@@ -27,7 +31,6 @@ import { readCatalog } from './queries/catalog.ts'
 import { listRefused } from './queries/refused.ts'
 import { testAlertChannel } from './acts/test-alert-channel.ts'
 import { listAlertChannels, listAlertDeliveries } from './queries/alerts.ts'
-import { listAudit } from './queries/audit.ts'
 import { findBulkDetail, listBulkActs } from './queries/bulk-acts.ts'
 import { findEvent, listEvents, seqOfEvent } from './queries/events.ts'
 import { listAwaited, listExpectations } from './queries/expectations.ts'
@@ -64,8 +67,10 @@ import type { RouteId, Routes } from './route-table.ts'
 /** Who asks, and where the answer is. */
 export interface Call {
   readonly database: Database
-  /** Stands in the audit trail. */
+  /** Stands in the audit trail: the caller's id. */
   readonly actor: string
+  readonly caller: Caller
+  readonly door: AccessDoor
   /** Absent: this process has no flows. */
   readonly code?: FlowCode | undefined
   readonly transport: TransportInUse
@@ -214,8 +219,10 @@ export const handlers: Handlers = {
   stats: ({ database }, query) => readStats(database, query),
   async listAudit({ database, redaction }, query) {
     const { items, next } = await listAudit(database, query)
-    return { items: items.map((entry) => shownAudit(entry, redaction)), next }
+    return { items: items.map((entry) => ({ ...entry, ...shownAudit(entry, redaction) })), next }
   },
+  verifyAudit: ({ database }, query) => verifyAudit(database, query),
+  ...accessHandlers,
 }
 
 function replay(

@@ -17,7 +17,7 @@ export interface ApiKey {
 }
 
 /** All scopes there are. */
-export const allScopes = ['publish', 'read', 'operate'] as const satisfies readonly Scope[]
+export const allScopes = ['publish', 'read', 'operate', 'admin'] as const satisfies readonly Scope[]
 
 /** Most keys that may be in force at once: the cache of `authenticator` holds them all. */
 const maxKeys = 1_000

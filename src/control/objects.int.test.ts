@@ -229,11 +229,12 @@ describe('a run', () => {
     expect(sent).toContain(`idempotency-key: ${run.steps[1]?.idempotencyKey}`)
     expect(run.lane).toMatchObject({ before: 0, behind: 1 })
     await rig.ask('skipStep', { flow: 'cash', seq, step: 'invoice', reason: 'a gift' })
-    const { audit, traceId } = await rig.ask('getRun', { flow: 'cash', seq })
+    const { audit, steps } = await rig.ask('getRun', { flow: 'cash', seq })
     expect(audit).toMatchObject([
       { verb: 'skip', object: `step invoice of run cash/${seq}`, reason: 'a gift' },
     ])
-    expect(traceId).toMatch(/^[0-9a-f]{32}$/)
+    expect(sent).toContain(`traceparent: 00-${run.steps[1]?.traceId}-`)
+    expect(steps[1]?.state).toBe('skipped')
   })
 
   it('shows what an edit would send beside what was sent, and sends nothing before it is told to', async () => {
@@ -253,6 +254,7 @@ describe('a run', () => {
       refused: null,
     })
     expect(edited.keys.before).not.toBe(edited.keys.now)
+    expect(edited.request).toContain(`idempotency-key: ${edited.keys.now}`)
     expect(edited.happens.map(words)).toEqual([
       'invoice is sent to accounting under a new idempotency key',
       'then shipment',

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Route } from './route.ts'
+import type { Route, RouteScope } from './route.ts'
 import { apiPrefix, routes } from './route-table.ts'
 import { apiSchemas, named } from './schema/common.ts'
 
@@ -30,11 +30,19 @@ export function openApiDocument(): Json {
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: apiPrefix }],
-    security: [{ key: [] }],
+    security: [{ key: [] }, { session: [] }],
     tags: [...new Set(Object.values(routes).map(({ tag }) => tag))].map((name) => ({ name })),
     paths: paths(),
     components: {
-      securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'An API key of busbar' } },
+      securitySchemes: {
+        key: { type: 'http', scheme: 'bearer', description: 'An API key of busbar' },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: 'busbar-session',
+          description: 'Set by signing in (over TLS named `__Host-busbar-session`); for the console',
+        },
+      },
       schemas: components(),
     },
   }
@@ -47,13 +55,22 @@ function paths(): Json {
   return all
 }
 
+const needs: Readonly<Record<RouteScope, string>> = {
+  public: 'Needs no key.',
+  self: 'Needs a session, or a key of any scope where the answer is about the caller.',
+  read: 'Needs a key with the scope `read`, or a session.',
+  operate: 'Needs a key with the scope `operate`, or the session of an operator.',
+  admin: 'Needs a key with the scope `admin`, or the session of an admin.',
+}
+
 function operation(id: string, route: Route): Json {
   const fields = Object.keys(route.body.shape)
   return {
     operationId: id,
     tags: [route.tag],
     summary: route.summary,
-    description: `Needs a key with the scope \`${route.scope}\`.`,
+    description: needs[route.scope],
+    ...(route.scope === 'public' && { security: [] }),
     parameters: [...parameters(route.params, 'path'), ...parameters(route.query, 'query')],
     ...(route.method === 'POST' && {
       requestBody: {

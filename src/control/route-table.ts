@@ -1,3 +1,4 @@
+import { accessRoutes } from './access-routes.ts'
 import { eventRoutes } from './event-routes.ts'
 import { bulkRoutes } from './bulk-routes.ts'
 import { problemRoutes } from './problem-routes.ts'
@@ -15,7 +16,8 @@ import {
   ExpectationList,
   ExpectationPath,
 } from './schema/expectation.ts'
-import { AuditPage, AuditQuery, FlowList, Stats, StatsQuery, Status } from './schema/overview.ts'
+import { AuditPage, AuditQuery, AuditVerified, VerifyAuditQuery } from './schema/audit.ts'
+import { FlowList, Stats, StatsQuery, Status } from './schema/overview.ts'
 import {
   Outbox,
   OutboxQuery,
@@ -399,6 +401,15 @@ export const routes = {
     query: AuditQuery,
     answer: AuditPage,
   }),
+  verifyAudit: defineRoute({
+    ...read,
+    path: '/audit/verify',
+    tag: 'overview',
+    summary: 'Whether the audit trail is as it was written; names the first entry that is not',
+    query: VerifyAuditQuery,
+    answer: AuditVerified,
+  }),
+  ...accessRoutes,
 } as const
 
 /** The table's type: what the client's methods and the server's handlers are typed by. */

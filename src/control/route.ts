@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
-/** Which right a caller needs. */
-export type RouteScope = 'read' | 'operate'
+/** Which right a caller needs: none (`public`), to be somebody (`self`), to look, to act, to manage users and keys. */
+export type RouteScope = 'public' | 'self' | 'read' | 'operate' | 'admin'
 
 /** One operation of the control API as data: served, documented and called from this alone. */
 export interface Route<

@@ -1,12 +1,16 @@
+import { strict as assert } from 'node:assert'
 import type { FastifyBodyParser, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Redaction } from '../define/redaction.ts'
 import { redactionOf } from '../define/redaction.ts'
 import { withoutSecrets } from '../define/secrets.ts'
 import { log } from '../define/transport.ts'
 import { BusbarError } from '../errors.ts'
+import type { Caller } from '../access/caller.ts'
+import { admit, giveToken, ownUrl, takeToken } from '../access/gate.ts'
+import type { AccessSettings } from '../define/access-config.ts'
+import { accessSettings } from '../define/access-config.ts'
+import type { Authenticate } from '../ingress/principal.ts'
 import { EventRefused } from '../ingress/faults.ts'
-import type { Authenticate, Principal } from '../ingress/principal.ts'
-import { permitted } from '../ingress/principal.ts'
 import { sendProblem } from '../ingress/problem.ts'
 import type { Database } from '../journal/database.ts'
 import { checkInput } from './check-input.ts'
@@ -14,6 +18,7 @@ import { parseExactly } from './exact-json.ts'
 import type { Declared } from './declared.ts'
 import { handlers } from './handlers.ts'
 import type { FlowCode } from './flow-code.ts'
+import type { AccessDoor } from './access-handlers.ts'
 import type { Call } from './handlers.ts'
 import { LiveFeed } from './live/feed.ts'
 import { readMarks } from './live/marks.ts'
@@ -23,6 +28,8 @@ import type { NounOf } from './queries/waiting.ts'
 import { openApiDocument } from './openapi.ts'
 import type { Route } from './route.ts'
 import { apiPrefix, routes } from './route-table.ts'
+import type { RouteId } from './route-table.ts'
+import { checkForLimited, checkWithinSystems } from './within-systems.ts'
 
 /** What the control API needs. */
 export interface ControlDeps {
@@ -30,6 +37,8 @@ export interface ControlDeps {
   readonly database: () => Database
   /** Absent: everybody may do everything, as `local` in the audit trail (a development hub on loopback). */
   readonly authenticate?: Authenticate
+  /** How people sign in, where keys are asked for; default: the defaults of `access`. */
+  readonly access?: AccessSettings
   /** The code of the flows that this process has; absent: it has none. */
   readonly code?: FlowCode
   /** Default: the log itself. */
@@ -52,7 +61,8 @@ type Handler = (call: Call, input: Record<string, unknown>) => Promise<unknown>
 /** Far above what an act may bring, 64 KiB: what is a little too much is told so in the act's own words. */
 const maxBodyBytes = 256 * 1024
 const onlyNames = redactionOf({ contracts: new Map(), redact: [] })
-const local: Principal = { id: 'local', scopes: ['publish', 'read', 'operate'] }
+/** Where a browser begins to sign in by single sign-on. */
+const oidcPath = `${apiPrefix}/sign-in/oidc`
 
 /**
  * Serves the control API below `/api/v1`, and its OpenAPI 3.1 document at `/api/v1/openapi.json` (which needs no key).
@@ -74,7 +84,7 @@ export function registerControl(app: FastifyInstance, deps: ControlDeps): void {
       )
       registerLive(api, deps)
       for (const [id, route] of Object.entries(routes))
-        serve(api, deps, { route, handler: handlers[id as keyof typeof handlers] as Handler })
+        serve(api, deps, { id: id as RouteId, route, handler: handlers[id as RouteId] as Handler })
     },
     { prefix: apiPrefix },
   )
@@ -87,36 +97,62 @@ function registerLive(api: FastifyInstance, deps: ControlDeps): void {
     onError: (error) => deps.onError?.(error),
   })
   api.addHook('preClose', async () => feed.end())
-  serveLive(api, feed, async ({ headers }) => {
-    if (deps.authenticate) await permitted(headers, deps.authenticate, 'read')
+  const settings = deps.access ?? accessSettings()
+  serveLive(api, feed, async (request) => {
+    await admit(request, { ...deps, settings }, 'read')
   })
 }
 
 function serve(
   api: FastifyInstance,
   deps: ControlDeps,
-  { route, handler }: { route: Route; handler: Handler },
+  { id, route, handler }: { id: RouteId; route: Route; handler: Handler },
 ): void {
-  const principals = new WeakMap<FastifyRequest, Principal>()
+  const callers = new WeakMap<FastifyRequest, Caller>()
+  const settings = deps.access ?? accessSettings()
   api.route({
     method: route.method,
     url: route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
     bodyLimit: maxBodyBytes,
     // Before the body is read: who may not act must not make the server parse.
     onRequest: async (request) => {
-      const { authenticate } = deps
-      if (authenticate) principals.set(request, await permitted(request.headers, authenticate, route.scope))
+      const caller = await admit(request, { ...deps, settings }, route.scope)
+      checkForLimited({ caller, id, scope: route.scope })
+      callers.set(request, caller)
       if (route.method === 'POST') checkContentType(request)
     },
     handler: async (request, reply) => {
       const { params, query, body } = request
       const input = checkInput(route, { params, query, body: route.method === 'POST' ? body : undefined })
-      const actor = principals.get(request)?.id ?? local.id
+      const caller = callers.get(request)
+      assert(caller, 'a request reaches its handler through the gate')
+      const database = deps.database()
+      await checkWithinSystems(database, { caller, id, scope: route.scope, input })
       const { code, transport = log(), nounOf = () => undefined, redaction = onlyNames, declared } = deps
-      const call = { database: deps.database(), actor, code, transport, nounOf, redaction, declared }
+      const door = doorOf({ request, reply }, settings, deps.authenticate !== undefined)
+      const own = { code, transport, nounOf, redaction, declared }
+      const call = { database, actor: caller.id, caller, door, ...own }
       return json(reply, JSON.stringify(await handler(call, input)))
     },
   })
+}
+
+function doorOf(
+  web: { readonly request: FastifyRequest; readonly reply: FastifyReply },
+  settings: AccessSettings,
+  needed: boolean,
+): AccessDoor {
+  const { request } = web
+  const { oidc } = settings
+  return {
+    needed,
+    oidc: oidc ? { path: oidcPath, label: oidc.label } : null,
+    url: ownUrl(request, settings),
+    life: settings,
+    device: { address: request.ip, agent: request.headers['user-agent'] ?? '' },
+    giveToken: (token) => giveToken(web, token, settings),
+    takeToken: () => takeToken(web, settings),
+  }
 }
 
 /** What a person gives as it is, to be stored digit by digit; all else is ours, and is read as usual. */

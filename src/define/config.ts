@@ -1,4 +1,6 @@
 import { BusbarError } from '../errors.ts'
+import type { AccessConfig, AccessSettings } from './access-config.ts'
+import { accessSettings } from './access-config.ts'
 import type { AlertsConfig, AlertsSettings } from './alerts.ts'
 import { alertsSettings } from './alerts.ts'
 import type { ConsumerSource } from './consumer-source.ts'
@@ -10,6 +12,8 @@ import type { HttpConfig, HttpSettings } from './http-config.ts'
 import { httpSettings } from './http-config.ts'
 import type { JournalConfig } from './journal-config.ts'
 import { embedded } from './journal-config.ts'
+import type { LogConfig } from './log-config.ts'
+import { logSettings } from './log-config.ts'
 import { checkName } from './name.ts'
 import type { OutboxConfig, OutboxSettings } from './outbox-config.ts'
 import { outboxSettings } from './outbox-config.ts'
@@ -20,6 +24,8 @@ import type { RoleName } from './roles.ts'
 import { roleNamesOf } from './roles.ts'
 import type { WebhookSource } from './source.ts'
 import type { System } from './system.ts'
+import type { TelemetryConfig, TelemetrySettings } from './telemetry-config.ts'
+import { telemetrySettings } from './telemetry-config.ts'
 import type { TransportConfig } from './transport.ts'
 import { log } from './transport.ts'
 
@@ -40,8 +46,14 @@ export interface ConfigOptions {
   /** Accept events of types that no contract declares; default false. */
   readonly allowUnknownTypes?: boolean
   readonly http?: HttpConfig
+  /** Who may sign in to the console, and how. */
+  readonly access?: AccessConfig
   /** Moves events that applications publish inside their own transactions into the log; default true. */
   readonly outbox?: boolean | OutboxConfig
+  /** Where traces go. */
+  readonly telemetry?: TelemetryConfig
+  /** How busbar's own log is written. */
+  readonly log?: LogConfig
   /** Who is told of problems, and how; default nobody. */
   readonly alerts?: AlertsConfig
   /**
@@ -65,8 +77,11 @@ export interface Config {
   readonly systems: ReadonlyMap<string, System>
   readonly allowUnknownTypes: boolean
   readonly http: HttpSettings
+  readonly access: AccessSettings
   /** Undefined: this hub moves no rows of the outbox. */
   readonly outbox: OutboxSettings | undefined
+  readonly telemetry: TelemetrySettings
+  readonly log: LogConfig
   readonly alerts: AlertsSettings
   readonly redact: readonly string[]
   /** What must not be shown, and how to keep it from being shown. */
@@ -96,7 +111,10 @@ export function defineConfig(options: ConfigOptions): Config {
     systems: systemsOf(options.flows),
     allowUnknownTypes: options.allowUnknownTypes ?? false,
     http: httpSettings(options.http),
+    access: accessSettings(options.access),
     outbox: outboxSettings(options.outbox),
+    telemetry: telemetrySettings(options.telemetry),
+    log: logSettings(options.log),
     alerts: alertsSettings(options.alerts),
     redact,
     redaction: redactionOf({ contracts, redact }),

@@ -21,6 +21,8 @@ export interface HttpConfig {
    * it; at most 60 s. Default 2 s for `busbar start`, none for `busbar dev` and a hub of your own.
    */
   readonly drain?: Duration
+  /** The proxies before busbar, as addresses or networks; what they say of the client's address, host and TLS counts. Default none. */
+  readonly trustProxy?: readonly string[]
   /** Serve events and the control API without API keys. `busbar dev` does so on loopback; anything else must say it. */
   readonly unauthenticated?: boolean
 }
@@ -46,6 +48,7 @@ export function httpSettings(options: HttpConfig = {}): HttpSettings {
       events: inRange('http.maxPending.events', maxPending?.events ?? 10_000, count),
       bytes: inRange('http.maxPending.bytes', maxPending?.bytes ?? 64 * 1_048_576, count),
     },
+    trustProxy: options.trustProxy ?? [],
     unauthenticated: options.unauthenticated ?? false,
     ...(drain !== undefined && { drainMs: inRange('http.drain', durationMs(drain), drainRange) }),
     ...(rateLimit && {

@@ -21,6 +21,8 @@ export interface PreviewedRun {
   readonly edits?: ReadonlyMap<string, string>
   /** Only this step; the code of the others is not run. */
   readonly only?: string
+  /** How often the data of that step was edited; default 0. */
+  readonly keyNo?: number
 }
 
 /** What a step would send, or why that cannot be shown. */
@@ -147,7 +149,7 @@ async function firstRequest(
   const key = idempotencyKey(deps.hub, {
     run: { flow, event: run.event, keyGen: run.keyGen, compensating: false },
     step: { definition: step },
-    keyNo: 0,
+    keyNo: run.keyNo ?? 0,
   })
   let request: string | undefined
   const context: AttemptContext = {

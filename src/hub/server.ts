@@ -18,6 +18,7 @@ import { declaredBy } from './declared.ts'
 import { flowCode } from './flow-code.ts'
 import { guardLoopback, isLoopback } from './loopback-guard.ts'
 import type { Session } from './session.ts'
+import type { HubTracer } from './tracer.ts'
 
 /** What the server serves. */
 export interface ServerParts {
@@ -25,6 +26,8 @@ export interface ServerParts {
   readonly session: Session
   readonly appender: Appender
   readonly metrics: Metrics
+  /** Absent where nothing is traced. */
+  readonly tracer?: HubTracer | undefined
   readonly log: Log
   /** For the control API. */
   readonly database: Database
@@ -57,6 +60,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     return503OnClosing: false, // a request that has arrived is answered
     requestTimeout: 30_000,
     keepAliveTimeout: 65_000,
+    trustProxy: config.http.trustProxy.length > 0 ? [...config.http.trustProxy] : false,
   })
   registerProblems(app, { onError: (error) => log.error({ err: error }, 'a request failed') })
   if (!authenticate && isLoopback(config.http.host)) guardLoopback(app)
@@ -70,6 +74,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
       appendAll: (events) => appender.appendAll(events),
       ...(authenticate && { authenticate }),
       observe: metrics,
+      ...(parts.tracer && { tracer: parts.tracer.door }),
       onRefused: (refusal) => parts.refusals.note(refusal),
       onRefusedSignature: (source, why) => log.warn({ source, why }, 'a webhook was refused'),
       onError: (error) => log.error({ err: error }, 'the door failed'),
@@ -84,6 +89,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
       declared: declaredBy(config, (event) => appender.append(event)),
       transport: parts.transport,
       ...(authenticate && { authenticate }),
+      access: config.access,
       onError: (error) => log.error({ err: error }, 'the control API failed'),
     })
   }

@@ -1,7 +1,20 @@
 import { BusbarError } from '../errors.ts'
 
-/** What a key may do: publish events, read the control API, act on runs and systems. */
-export type Scope = 'publish' | 'read' | 'operate'
+/** What one may do: publish events, read the control API, act on runs and systems, manage users and keys. */
+export type Scope = 'publish' | 'read' | 'operate' | 'admin'
+
+/** The rights of which one is enough. */
+const included: Readonly<Record<Scope, readonly Scope[]>> = {
+  publish: ['publish'],
+  read: ['read', 'operate', 'admin'],
+  operate: ['operate', 'admin'],
+  admin: ['admin'],
+}
+
+/** Whether these rights are enough: who may operate may read, an admin may do both. */
+export function suffices(scopes: readonly Scope[], needed: Scope): boolean {
+  return scopes.some((scope) => included[needed].includes(scope))
+}
 
 /** Who is asking; its id stands in the audit trail. */
 export interface Principal {
@@ -15,8 +28,7 @@ export type Authenticate = (key: string | undefined) => Promise<Principal | unde
 type Headers = Readonly<Record<string, string | string[] | undefined>>
 
 /**
- * Who a request comes from, by its `Authorization: Bearer …` or `x-api-key`, if it may do this; who may operate may read.
- * Throws `request.unauthorized` and `request.forbidden`.
+ * Who a request comes from, by its `Authorization: Bearer …` or `x-api-key`, if it may do this (see `suffices`). Throws `request.unauthorized` and `request.forbidden`.
  */
 export async function permitted(
   headers: Headers,
@@ -26,13 +38,13 @@ export async function permitted(
   const principal = await authenticate(keyOf(headers))
   if (!principal)
     throw new BusbarError('request.unauthorized', 'an API key is needed: Authorization: Bearer <key>')
-  const { scopes } = principal
-  if (!scopes.includes(scope) && !(scope === 'read' && scopes.includes('operate')))
+  if (!suffices(principal.scopes, scope))
     throw new BusbarError('request.forbidden', `this key lacks the scope "${scope}"`)
   return principal
 }
 
-function keyOf(headers: Headers): string | undefined {
+/** The API key of a request, if it brings one. */
+export function keyOf(headers: Headers): string | undefined {
   const { authorization } = headers
   if (typeof authorization === 'string' && /^bearer /i.test(authorization))
     return authorization.slice(7).trim()

@@ -39,6 +39,8 @@ export interface Problem {
   readonly detail: string
   readonly code: string
   readonly errors?: unknown
+  /** When to come back; of 429 and 503, default 1. */
+  readonly retryAfterSeconds?: number
   readonly [extension: string]: unknown
 }
 
@@ -76,7 +78,9 @@ const titles: Record<number, string> = {
 /** Answers with the problem document; 429 and 503 say when to come back. */
 export function sendProblem(reply: FastifyReply, error: unknown): FastifyReply {
   const document = toProblem(error)
-  if (document.status === 429 || document.status === 503) reply.header('retry-after', '1')
+  const { retryAfterSeconds = 1 } = document
+  if (document.status === 429 || document.status === 503)
+    reply.header('retry-after', String(retryAfterSeconds))
   if (document.status === 401) reply.header('www-authenticate', 'Bearer')
   return reply
     .code(document.status)

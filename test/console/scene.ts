@@ -61,6 +61,7 @@ export async function openScene(): Promise<Scene> {
     .step('sale', erp, {
       retry,
       run: ({ event, call }) => call.post<Booked>('/sales', document(event.data)),
+      links: ({ id }) => ({ order: id }),
     })
     .step('invoice', accounting, {
       retry,
@@ -68,12 +69,14 @@ export async function openScene(): Promise<Scene> {
       run: ({ event, results, call }) =>
         call.post<Booked>('/invoices', { ...document(event.data), sale: results.sale.id }),
       find: ({ event, call }) => call.find<Booked>('/invoices', { reference: event.data.number }),
+      links: ({ id }) => ({ order: id }),
     })
     .step('shipment', logistics, {
       retry,
       after: ['invoice'],
       run: ({ event, results, call }) =>
         call.post<Booked>('/shipments', { ...document(event.data), invoice: results.invoice.id }),
+      links: ({ id }) => ({ order: id }),
     })
   return {
     systems,

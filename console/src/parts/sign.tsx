@@ -179,6 +179,11 @@ const signs = {
 
 export type SignName = keyof typeof signs
 
+/** The lines of a sign, for pictures that have a canvas of their own: 16 units square. */
+export function SignShape({ name }: { readonly name: SignName }) {
+  return signs[name]
+}
+
 /** A sign; the word beside it says the same, so it is hidden from readers of the screen. */
 export function Sign({ name, large = false }: { readonly name: SignName; readonly large?: boolean }) {
   const turns = name === 'run' ? ' spin' : ''

@@ -1,10 +1,14 @@
+import type { Part } from '../parts/words.tsx'
+import { pathTo } from '../parts/words.tsx'
 import type { SignName } from '../parts/sign.tsx'
 import type { Tone } from '../parts/state.tsx'
+import { lookOf } from '../parts/state.tsx'
+import type { Answer } from '../api.ts'
 import { call } from '../api.ts'
 
 /** Something found: where it is, what it is. */
 export interface Found {
-  readonly group: 'Problems' | 'Objects' | 'Systems'
+  readonly group: 'Problems' | 'Objects' | 'Runs' | 'Events' | 'Systems' | 'Flows'
   readonly to: string
   readonly name: string
   readonly about: string
@@ -12,33 +16,39 @@ export interface Found {
   readonly tone?: Tone
 }
 
-/** What busbar knows under these words. */
+type Hit = Answer<'search'>['items'][number]
+
+const groups: Readonly<Record<Hit['kind'], Found['group']>> = {
+  object: 'Objects',
+  run: 'Runs',
+  event: 'Events',
+  problem: 'Problems',
+  system: 'Systems',
+  flow: 'Flows',
+}
+
+/** What busbar knows under these words, things of one kind together, the kind of the best match first. */
 export async function find(words: string): Promise<readonly Found[]> {
-  const wanted = words.toLowerCase()
-  const [problems, systems] = await Promise.all([call('listProblems', { limit: 200 }), call('listSystems')])
-  return [
-    ...problems.items
-      .filter(({ title, system }) => `${system} ${title}`.toLowerCase().includes(wanted))
-      .slice(0, 5)
-      .map(({ fingerprint, title, system, open, parked }): Found => {
-        const needs = parked > 0
-        return {
-          group: 'Problems',
-          to: `/problems/${fingerprint}`,
-          name: `${system}: ${title}`,
-          about: `${open} open`,
-          sign: needs ? 'park' : 'retry',
-          tone: needs ? 'park' : 'retry',
-        }
-      }),
-    ...systems.items
-      .filter(({ name }) => name.toLowerCase().includes(wanted))
-      .slice(0, 5)
-      .map(({ name }): Found => ({
-        group: 'Systems',
-        to: `/systems/${encodeURIComponent(name)}`,
-        name,
-        about: 'system',
-      })),
-  ]
+  const { items } = await call('search', { q: words, limit: 6 })
+  return [...Map.groupBy(items, ({ kind }) => kind).values()].flat().map(foundOf)
+}
+
+function foundOf({ kind, id, text, about, state }: Hit): Found {
+  const look = state === null ? undefined : lookOfHit(kind, state)
+  return {
+    group: groups[kind],
+    to: pathTo(kind, id),
+    name: text,
+    about: plain(about),
+    ...(look && { sign: look.sign, tone: look.tone }),
+  }
+}
+
+function lookOfHit(kind: Hit['kind'], state: string) {
+  if (kind === 'problem') return lookOf('problem', state === 'open' ? 'needs-person' : state)
+  return lookOf('run', state === 'done' ? 'succeeded' : state)
+}
+
+function plain(about: readonly Part[]): string {
+  return about.map((part) => (part.kind === 'time' ? part.at : part.text)).join('')
 }

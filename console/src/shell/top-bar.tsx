@@ -16,7 +16,7 @@ export function TopBar({ onFind, onKeys }: TopBarProps) {
       <div className="brand phone-only">
         <Mark />
       </div>
-      <button type="button" className="find" onClick={onFind} aria-label="Find or act">
+      <button type="button" className="find" onClick={onFind}>
         <Search className="i" aria-hidden="true" />
         <span className="desk-only">Find an order, customer, invoice or any id</span>
         <span className="phone-only">Find any order or id</span>

@@ -1,8 +1,8 @@
-import { userInfo } from 'node:os'
 import type { Command } from 'commander'
 import { allScopes, createKey, listKeys, revokeKey } from '../../control/keys.ts'
 import { BusbarError } from '../../errors.ts'
 import type { Scope } from '../../ingress/principal.ts'
+import { cliActor } from '../actor.ts'
 import type { Action, Context } from '../context.ts'
 import { withJournal } from '../journal.ts'
 import { table } from '../table.ts'
@@ -25,15 +25,6 @@ export function addKeyCommands(program: Command, action: Action): void {
     .action(action(revoke))
 }
 
-/** By number where the account has no name, as in a container that runs under any uid. */
-function actor(): string {
-  try {
-    return `cli:${userInfo().username}`
-  } catch {
-    return `cli:${process.getuid?.() ?? 'unknown'}`
-  }
-}
-
 async function create(context: Context, name: string, options: { readonly scopes: string }): Promise<void> {
   const scopes = options.scopes.split(',').map((scope) => scope.trim())
   const wrong = scopes.find((scope) => !(allScopes as readonly string[]).includes(scope))
@@ -43,7 +34,7 @@ async function create(context: Context, name: string, options: { readonly scopes
       `there is no scope "${wrong}"; scopes are ${allScopes.join(', ')}`,
     )
   const made = await withJournal(context, (database) =>
-    createKey(database, { name, scopes: scopes as Scope[], actor: actor() }),
+    createKey(database, { name, scopes: scopes as Scope[], actor: cliActor() }),
   )
   context.show(made, ({ key }) => `${key}\nKeep it now: it is not shown again. It may ${scopes.join(', ')}.`)
 }
@@ -62,6 +53,6 @@ async function list(context: Context): Promise<void> {
 }
 
 async function revoke(context: Context, name: string): Promise<void> {
-  const key = await withJournal(context, (database) => revokeKey(database, { name, actor: actor() }))
+  const key = await withJournal(context, (database) => revokeKey(database, { name, actor: cliActor() }))
   context.show(key, () => `${name} is revoked`)
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { createHub } from '../../hub.ts'
+import type { Hub } from '../../hub.ts'
 import { isLoopback } from '../../hub/loopback-guard.ts'
 import type { Config } from '../../define/config.ts'
 import { portRange } from '../../define/http-config.ts'
@@ -8,6 +9,7 @@ import type { RoleName } from '../../define/roles.ts'
 import { roleNamesOf } from '../../define/roles.ts'
 import { BusbarError } from '../../errors.ts'
 import { checkDurable, migrate } from '../../journal/migrate.ts'
+import { logFormats } from '../../define/log-config.ts'
 import { createLog, logLevels } from '../../telemetry/log.ts'
 import { loadConfig } from '../config-file.ts'
 import type { Action, Context } from '../context.ts'
@@ -22,6 +24,7 @@ interface StartOptions {
   readonly role?: readonly string[]
   readonly migrate?: boolean
   readonly logLevel: string
+  readonly logFormat?: string
   readonly port?: string
   readonly dev: boolean
 }
@@ -33,6 +36,7 @@ export function addRunningCommands(program: Command, action: Action): void {
     .description('run the project on this machine, without API keys, and start again whenever a file changes')
     .option('--port <port>', 'in the place of http.port; 0 takes a free one')
     .option('--log-level <level>', logLevels.join(', '), 'info')
+    .option('--log-format <format>', `${logFormats.join(' or ')} (default: log.format of the configuration)`)
     .action(action(dev))
   program
     .command('start')
@@ -45,6 +49,7 @@ export function addRunningCommands(program: Command, action: Action): void {
     .option('--migrate', 'apply missing migrations at start (always done for the embedded journal)')
     .option('--port <port>', 'in the place of http.port; 0 takes a free one')
     .option('--log-level <level>', logLevels.join(', '), 'info')
+    .option('--log-format <format>', `${logFormats.join(' or ')} (default: log.format of the configuration)`)
     .option('--dev', 'as "busbar dev" does, without watching files', false)
     .action(action(start))
   program
@@ -59,26 +64,34 @@ async function start(context: Context, options: StartOptions): Promise<void> {
   const roles =
     options.role && roleNamesOf('--role', options.role.map((name) => name.trim()) as readonly RoleName[])
   const level = oneOf('--log-level', options.logLevel, logLevels)
+  const format =
+    options.logFormat === undefined ? undefined : oneOf('--log-format', options.logFormat, logFormats)
   const { config: loaded } = await loadConfig(context.options.config)
   const config = asToldBy(loaded, options)
   if (options.dev) checkLoopback(config.http.host)
   keepHeapSmall()
   const hub = createHub(config, {
     ...(roles && { roles }),
-    log: createLog(level),
+    log: createLog(level, { format: format ?? config.log.format }),
     watchdog: true,
     ...((options.migrate === true || options.dev) && { migrate: true }),
   })
   const interrupted = untilInterrupted()
   await hub.start()
-  context.terminal.out(
-    context.options.json
-      ? JSON.stringify({ url: hub.url })
-      : `busbar runs at ${styled(context.terminal, 'bold', hub.url)}: ${partsOf(config)}`,
-  )
+  tellStarted(context, hub, config)
   await interrupted
   await hub.stop({ drainMs: options.dev ? 0 : (config.http.drainMs ?? drainMs) })
   if (process.connected) process.disconnect() // being listened for, the channel to "busbar dev" would keep this alive
+}
+
+function tellStarted({ options, terminal }: Context, { url, firstAdminLink }: Hub, config: Config): void {
+  if (options.json)
+    return terminal.out(JSON.stringify({ url, ...(firstAdminLink !== undefined && { firstAdminLink }) }))
+  terminal.out(`busbar runs at ${styled(terminal, 'bold', url)}: ${partsOf(config)}`)
+  if (firstAdminLink !== undefined)
+    terminal.out(
+      `Nobody can sign in yet. The first admin opens this link, once, within 24 hours:\n${firstAdminLink}`,
+    )
 }
 
 /** The configuration with what the command line says otherwise. */
@@ -118,10 +131,14 @@ function untilInterrupted(): Promise<void> {
   })
 }
 
-async function dev(context: Context, options: Pick<StartOptions, 'logLevel' | 'port'>): Promise<void> {
+async function dev(
+  context: Context,
+  options: Pick<StartOptions, 'logLevel' | 'logFormat' | 'port'>,
+): Promise<void> {
   oneOf('--log-level', options.logLevel, logLevels)
   const port = options.port === undefined ? [] : ['--port', options.port]
-  await developOn(context, ['--log-level', options.logLevel, ...port])
+  const format = options.logFormat === undefined ? [] : ['--log-format', options.logFormat]
+  await developOn(context, ['--log-level', options.logLevel, ...format, ...port])
 }
 
 async function migrateJournal(context: Context): Promise<void> {

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { ControlClient } from '../../control/client.ts'
 import type { EventSummary } from '../../control/schema/event.ts'
 import type { Link } from '../../control/schema/link.ts'
+import type { ObjectDetail, StoryEntry } from '../../control/schema/object.ts'
 import type { Run } from '../../control/schema/run.ts'
 import { count, runId } from '../../control/sentence.ts'
 import { BusbarError } from '../../errors.ts'
@@ -10,7 +11,7 @@ import { quotedData, words } from './answer.ts'
 import { Limit, look } from './tool.ts'
 
 const mostEvents = 20
-const mostRuns = 50
+const mostNamed = 8
 
 /** Business objects and the events about them. */
 export const objectTools = [
@@ -18,10 +19,16 @@ export const objectTools = [
     name: 'find_object',
     title: 'The story of a business object',
     description:
-      'The story of one business object (an order, an invoice, a customer), by its key such as SO-1042, or by its id in one system: every event about it, what each flow made of it, where it is stuck, why and until when, its ids in the systems.',
+      'The story of one business object (an order, an invoice, a customer), by its key such as SO-1042 or any id that a system has for it: where it is stuck, why and until when, its ids in the systems, and what happened to it: events, attempts, acts of people.',
     input: z.strictObject({
-      id: z.string().min(1).max(255).describe('Its key; or its id in the system that is named'),
-      system: z.string().min(1).max(255).optional().describe('Look the id up as one of this system'),
+      id: z.string().min(1).max(255).describe('Its key, or its id in a system'),
+      system: z.string().min(1).max(255).optional().describe('The system whose id it is, if that is known'),
+      before: z
+        .number()
+        .int()
+        .nonnegative()
+        .optional()
+        .describe('The next of an earlier answer: what is older'),
     }),
     answer: findObject,
   }),
@@ -50,61 +57,92 @@ export const objectTools = [
 
 async function findObject(
   client: ControlClient,
-  { id, system }: { id: string; system?: string | undefined },
+  { id, system, before }: { id: string; system?: string | undefined; before?: number | undefined },
 ): Promise<Answer> {
-  const links = system === undefined ? [] : (await client.listLinks({ system, external: id })).items
-  const key = system === undefined ? id : links[0]?.id
-  if (key === undefined)
-    throw new BusbarError(
-      'request.not-found',
-      `no object is known by the id ${id} in ${system}: look for its key`,
-    )
-  const [events, runs] = await Promise.all([
-    client.listEvents({ key, limit: mostEvents }),
-    client.listRuns({ key, limit: mostRuns }),
-  ])
-  if (events.items.length === 0)
-    throw new BusbarError(
-      'request.not-found',
-      `no event is about ${key}: it may be an id in a system, then name the system`,
-    )
-  const open = runs.items.filter(isOpen)
+  const page = { limit: mostEvents, ...given({ before }) }
+  const object =
+    system === undefined
+      ? await byKey(client, id, page)
+      : await client.findObject({ system, external: id, ...page })
   return {
     lines: [
-      `${key}: ${events.next === null ? '' : 'the newest '}${count(events.items.length, 'event')}; ${open.length === 0 ? 'nothing of it is open' : `${count(open.length, 'run')} open`}`,
-      ...links.map(
-        ({ kind, id: own, system: where, external }) => `${kind} ${own} is ${external} in ${where}`,
-      ),
-      ...open.map((run) => `${runId(run)} is ${run.state}: ${words(run.why)}`),
+      ...standing(object),
       '',
       'oldest first:',
-      ...events.items.toReversed().flatMap((event) => storyOf(event, runs.items)),
+      ...object.story.map(storyLine),
+      ...more('before', object.next),
     ],
-    data: {
-      key,
-      links: links.map(linkData),
-      events: events.items,
-      runs: runs.items.map(runData),
-      next: events.next,
-    },
+    data: objectData(object),
   }
 }
 
-function storyOf(event: EventSummary, runs: readonly Run[]): string[] {
-  const told = runs.filter(({ seq }) => seq === event.seq)
-  const others = event.runs.filter(
-    ({ flow, generation }) => !told.some((run) => run.flow === flow && run.generation === generation),
+type Page = { readonly limit: number; readonly before?: number }
+
+/** By its key; or else by what else it is known by, if that is one object. */
+async function byKey(client: ControlClient, id: string, page: Page): Promise<ObjectDetail> {
+  const { items } = await client.search({ q: id, kind: 'object', limit: mostNamed })
+  const hit = items.find((each) => each.exact && each.id === id) ?? items.find((each) => each.exact)
+  if (hit) return client.getObject({ key: hit.id, ...page })
+  const alike = items.map((each) => each.id).join(', ')
+  throw new BusbarError(
+    'request.not-found',
+    `no object is known as ${id}${alike === '' ? '' : `; there are ${alike}`}`,
   )
+}
+
+function standing({
+  key,
+  kind,
+  state,
+  verdict,
+  until,
+  events,
+  links,
+  open,
+  expected,
+}: ObjectDetail): string[] {
   return [
-    `${event.receivedAt} ${event.type} (place ${event.seq}, from ${event.source}, id ${event.id})`,
-    ...told.map((run) => `  ${runId(run)}: ${run.state}; ${words(run.why)}`),
-    ...others.map(
-      ({ flow, generation, state }) => `  ${runId({ flow, seq: event.seq, generation })}: ${state}`,
+    `${kind === null ? '' : `${kind} `}${key} is ${state}: ${words(verdict)}`,
+    ...(until === null ? [] : [`so until ${until}`]),
+    `${count(events, 'event')} about it`,
+    ...links.map((link) => `${link.kind} ${link.id} is ${link.external} in ${link.system}`),
+    ...open.map(
+      (run) =>
+        `${runId(run)} is ${run.state}${run.step === null ? '' : ` at ${run.step}`}: ${words(run.why)}${run.problem === null ? '' : ` (problem ${run.problem})`}`,
     ),
+    ...expected.map((each) => `${each.expected} must follow ${each.after} by ${each.dueAt}: ${each.state}`),
   ]
 }
 
-const isOpen = ({ state }: Run) => ['waiting', 'retrying', 'running', 'parked'].includes(state)
+function storyLine(entry: StoryEntry): string {
+  const where = entry.run === null ? '' : ` of ${runId(entry.run)}`
+  const at = entry.system === null ? '' : ` in ${entry.system}`
+  switch (entry.kind) {
+    case 'event':
+      return `${entry.at} event ${entry.type}, place ${entry.seq}, from ${entry.source}, id ${entry.id}${entry.echoOf === null ? '' : ' (our own write, told back)'}`
+    case 'attempt':
+      return `${entry.at} ${entry.phase} of step ${entry.step ?? ''}${where}${at}: ${entry.outcome}${entry.message === null ? '' : `, ${entry.message}`}${entry.final ? '; a person is needed' : ''}`
+    case 'step':
+      return `${entry.at} step ${entry.step ?? ''}${where}${at}: ${entry.state}${entry.ids.map((id) => `, gave ${id.external}`).join('')}`
+    case 'run':
+      return `${entry.at} run${where}: ${entry.state}; ${words(entry.why)}`
+    case 'act':
+      return `${entry.at} ${entry.actor}: ${entry.verb} ${entry.object}${entry.reason === null ? '' : `, because ${entry.reason}`}`
+  }
+}
+
+function objectData({ key, kind, state, until, links, open, expected, story, next }: ObjectDetail) {
+  return {
+    ...{ key, kind, state, until, expected, next },
+    links: links.map(linkData),
+    open: open.map(({ flow, seq, generation, why, ...run }) => ({
+      run: runId({ flow, seq, generation }),
+      ...run,
+      why: words(why),
+    })),
+    story: story.map((entry) => ('why' in entry ? { ...entry, why: words(entry.why) } : entry)),
+  }
+}
 
 function linkData({ kind, id, system, external }: Link) {
   return { kind, id, system, external }

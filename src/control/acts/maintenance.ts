@@ -52,7 +52,12 @@ async function refusal(database: Database, name: string): Promise<BusbarError> {
 /** Ends a window now, or takes it back before it has begun. Throws `request.not-found` when there is none that is not over. */
 export async function endMaintenance(
   database: Database,
-  act: { readonly name: string; readonly window: number; readonly reason: string | null; readonly actor: string },
+  act: {
+    readonly name: string
+    readonly window: number
+    readonly reason: string | null
+    readonly actor: string
+  },
 ): Promise<{ name: string; window: number }> {
   const { name, window, reason, actor } = act
   const [row] = await database.query<{ ended: boolean }>({

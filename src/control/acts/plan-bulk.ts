@@ -123,7 +123,9 @@ async function completePlan(
   const { total, plan } = row
   const speeds = await speedsOf(database, Object.keys(plan.systems))
   const limits = Object.keys(plan.flows).flatMap((flow) => code?.(flow)?.limits ?? [])
-  const standings = new Map((await listSystems(database, { nounOf: () => undefined })).map(({ name, standing }) => [name, standing]))
+  const standings = new Map(
+    (await listSystems(database, { nounOf: () => undefined })).map(({ name, standing }) => [name, standing]),
+  )
   const systems = Object.entries(plan.systems).map(([system, runs]) => {
     const rate = limits.find((each) => each.system === system)?.rate
     return {

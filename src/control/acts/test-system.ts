@@ -24,7 +24,8 @@ export async function testSystem(
   const from = performance.now()
   for (;;) {
     const test = await findTest(database, asked.id)
-    if (!test) throw new BusbarError('act.refused', `the test call of ${name} is not kept any more: ask again`)
+    if (!test)
+      throw new BusbarError('act.refused', `the test call of ${name} is not kept any more: ask again`)
     if (test.outcome !== null) return test
     const waited = performance.now() - from
     if (waited > untilBegunMs && (await takeBack(database, asked.id)))

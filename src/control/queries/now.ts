@@ -40,7 +40,9 @@ export async function readNow(
     systems: [...systems],
     problems: { items, counts },
     underWay: await underWay(database),
-    lately: (await listAudit(database, { limit: shown.acts })).items,
+    lately: (await listAudit(database, { limit: shown.acts })).items.map(
+      ({ number: _number, hash: _hash, ...entry }) => entry,
+    ),
     charts,
   }
 }

@@ -38,9 +38,10 @@ export async function findRun(
   const possible = await actsOnRun(database, address, bare)
   const keyed = keysOf(code?.(ref.flow), record, possible)
   const ids = await idsOf(database, address)
+  const traceId = traceOf(event.extensions)
   const steps = bare.map(({ keyNo, ...step }): Step => ({
     ...step,
-    idempotencyKey: step.kind === 'call' ? keyed(step.name, keyNo) : null,
+    ...sentWith(step.kind === 'call' ? keyed(step.name, keyNo) : null, traceId),
     ids: ids
       .filter((each) => each.step === step.name)
       .map(({ kind, id, external }) => ({ kind, id, external })),
@@ -52,7 +53,7 @@ export async function findRun(
     steps,
     history: await attemptsOf(database, address),
     lane: await laneOf(database, record, address),
-    traceId: traceOf(event.extensions, steps),
+    traceId,
     compensating: possible.compensating,
     acts: [...possible.run],
     audit: await actsOn(database, namesOfRun(record, bare)),
@@ -75,12 +76,14 @@ function keysOf(
   return (step, keyNo) => known.idempotencyKey({ event, keyGen, compensating, step, keyNo })
 }
 
-/** As the engine makes it: the event's own trace goes on; without one, each step has the trace of its key. */
-function traceOf(extensions: Readonly<Record<string, string>>, steps: readonly Step[]): string | null {
-  const [, own] = /^00-([0-9a-f]{32})-/.exec(extensions['traceparent'] ?? '') ?? []
-  return (
-    own ?? steps.find(({ idempotencyKey }) => idempotencyKey !== null)?.idempotencyKey?.slice(0, 32) ?? null
-  )
+/** Without a trace of the event the engine makes one of the step's idempotency key. */
+function sentWith(idempotencyKey: string | null, traceId: string | null) {
+  return { idempotencyKey, traceId: idempotencyKey && (traceId ?? idempotencyKey.slice(0, 32)) }
+}
+
+/** The event's own trace, which its requests go on with. */
+function traceOf(extensions: Readonly<Record<string, string>>): string | null {
+  return /^00-([0-9a-f]{32})-/.exec(extensions['traceparent'] ?? '')?.[1] ?? null
 }
 
 /** The ids that steps of the run gave (links_by_run). */

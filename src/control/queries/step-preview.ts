@@ -88,22 +88,24 @@ export async function previewStep(
   const now = edited ? redaction.restore(row.type, data, before) : before
   const recorded = row.request === null ? null : redaction.conceal(row.type, before)(row.request)
   const known = code?.(run.flow)
-  const keyOf = (keyNo: number) =>
+  const keyOf = (no: number) =>
     known?.idempotencyKey({
       event: row,
       keyGen: row.key_gen,
       compensating: row.compensating,
       step,
-      keyNo,
+      keyNo: no,
     }) ?? null
-  const shown = await known?.preview([runOf(row, { step, input: edited ? JSON.stringify(now) : row.input })])
+  const input = edited ? JSON.stringify(now) : row.input
+  const keyNo = edited ? row.key_no + 1 : row.key_no
+  const shown = await known?.preview([runOf(row, { step, input, keyNo })])
   const record = await recordOf(database, run)
   return {
     run,
     ...beside(shown?.[0]?.[0] ?? unknownCode(step, own.system, run.flow), recorded),
     sentAt: iso(row.sent_at),
     input: shownChange(redaction, row.type, { before, now }),
-    keys: { before: keyOf(row.key_no), now: keyOf(edited ? row.key_no + 1 : row.key_no) },
+    keys: { before: keyOf(row.key_no), now: keyOf(keyNo) },
     refused:
       edited && row.refusal !== null
         ? stepRefusal(row.refusal, { run, step, state: stateWord(row.state) })
@@ -134,7 +136,7 @@ function unknownStep(run: RunRef, step: string, declared: readonly { readonly na
 
 function runOf(
   row: Row,
-  { step, input }: { readonly step: string; readonly input: string | null },
+  { step, input, keyNo }: { readonly step: string; readonly input: string | null; readonly keyNo: number },
 ): RunToPreview {
   const { seq, source, id, type, key, khash, data, ext } = row
   const given = Object.entries(row.results ?? {}).map(([name, result]): [string, unknown] => [
@@ -146,6 +148,7 @@ function runOf(
     keyGen: row.key_gen,
     results: new Map(given),
     only: step,
+    keyNo,
     ...(input !== null && { edits: new Map([[step, input]]) }),
   }
 }

@@ -26,7 +26,7 @@ interface StepRow {
 }
 
 /** A step as it is recorded; what a person may do to it is found out apart. */
-export type BareStep = Omit<Step, 'idempotencyKey' | 'ids' | 'acts'> & {
+export type BareStep = Omit<Step, 'idempotencyKey' | 'traceId' | 'ids' | 'acts'> & {
   /** How often its data was edited. */
   readonly keyNo: number
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Limit, Moment, named, pageOf, Sentence, SeqText } from './common.ts'
+import { Moment, named, Sentence } from './common.ts'
 import { SystemStanding } from './system.ts'
 import { TransportStatus } from './transport.ts'
 
@@ -160,7 +160,3 @@ export const AuditEntry = named(
   }),
 )
 export type AuditEntry = z.infer<typeof AuditEntry>
-export const AuditQuery = z.object({ before: SeqText.optional(), limit: Limit })
-export type AuditQuery = z.output<typeof AuditQuery>
-export const AuditPage = named('AuditPage', 'One page of the audit trail, newest first', pageOf(AuditEntry))
-export type AuditPage = z.infer<typeof AuditPage>

@@ -93,6 +93,8 @@ export const Step = named(
     input: z.unknown(),
     /** Sent with each try; null: this process does not have the flow's code. */
     idempotencyKey: z.string().nullable(),
+    /** The trace that its requests belong to; null: not known in this process. */
+    traceId: z.string().nullable(),
     /** The ids that it gave, in its system. */
     ids: z.array(z.object({ kind: z.string(), id: z.string(), external: z.string() })),
     /** What a person may do to it now. */
@@ -152,7 +154,7 @@ export const RunDetail = named(
     steps: z.array(Step),
     history: z.array(Attempt),
     lane: Lane.nullable(),
-    /** The trace that its requests belong to: the event's own, or one made of the first idempotency key. */
+    /** The event's own trace; null: each step begins one of its own. */
     traceId: z.string().nullable(),
     /** What it did is being undone. */
     compensating: z.boolean(),

@@ -302,6 +302,7 @@ BEGIN
   SET state = v_to, why = NULL, stage_ran = 0, stage_failed = 0,
       started_at = CASE WHEN v_to = 'running' THEN coalesce(b.started_at, clock_timestamp()) ELSE b.started_at END,
       stage_at = CASE WHEN v_to = 'running' THEN clock_timestamp() ELSE b.stage_at END,
+      reason = CASE p_verb WHEN 'start' THEN coalesce(p_reason, b.reason) ELSE b.reason END,
       ended_at = CASE WHEN v_to = 'cancelled' THEN clock_timestamp() END
   WHERE b.id = p_id;
   PERFORM audit_bulk(v, p_verb, p_actor, p_reason, jsonb_build_object('state', v_to));

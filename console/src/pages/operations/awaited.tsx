@@ -16,7 +16,7 @@ export function AwaitedList({ name }: { readonly name: string }) {
   const [state] = useSearchValue('state')
   const [cursor, setCursor] = useSearchValue('cursor')
   const [asked, setAsked] = useState<Awaited>()
-  const query = useAsk('expectations', 'listAwaited', {
+  const query = useAsk('status', 'listAwaited', {
     name,
     ...(state === 'open' || state === 'overdue' ? { state } : {}),
     ...(cursor !== undefined && { cursor }),

@@ -14,7 +14,7 @@ type Expectation = Answer<'listExpectations'>['items'][number]
 /** Events that must follow others: what is overdue, what is awaited. */
 export function Expectations() {
   const [chosen] = useSearchValue('expectation')
-  const query = useAsk('expectations', 'listExpectations')
+  const query = useAsk('status', 'listExpectations')
   return (
     <Asked query={query}>
       {({ items }) =>

@@ -15,7 +15,7 @@ type Group = Answer<'listGroups'>['items'][number]
 
 /** The lane groups: who runs each, how far it is, and whether it is held. */
 export function Groups() {
-  const query = useAsk('groups', 'listGroups')
+  const query = useAsk('status', 'listGroups')
   return (
     <Asked query={query}>{({ items }) => (items.length === 0 ? <None /> : <List items={items} />)}</Asked>
   )

@@ -12,7 +12,7 @@ type Part = Worker['groups'][number]
 
 /** The processes that are busbar now, and those that ended without saying so. */
 export function Processes() {
-  const query = useAsk('workers', 'listWorkers')
+  const query = useAsk('status', 'listWorkers')
   return (
     <Asked query={query}>
       {({ items }) => {

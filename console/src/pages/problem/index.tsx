@@ -1,5 +1,111 @@
-import { PageHead } from '../../parts/page.tsx'
+import { Link, useParams } from '@tanstack/react-router'
+import { BellOff, ChevronRight, Eye, Play } from 'lucide-react'
+import type { Answer } from '../../api.ts'
+import { Asked, useAct, useAsk } from '../../parts/ask.tsx'
+import { counted } from '../../parts/measure.tsx'
+import { Key, PageHead, useSearchValue } from '../../parts/page.tsx'
+import { ProblemState } from '../../parts/problem-state.tsx'
+import { toast } from '../../parts/toast.tsx'
+import { Words } from '../../parts/words.tsx'
+import { useActs } from '../../shell/acts.ts'
+import { Affected } from './affected.tsx'
+import { BulkDialog } from './bulk-dialog.tsx'
+import { Cause } from './cause.tsx'
+import { History } from './history.tsx'
+import { IgnoreDialog } from './ignore-dialog.tsx'
+import { Keeper } from './keeper.tsx'
+import { NextSteps } from './next-steps.tsx'
+import './problem.css'
+
+export type Problem = Answer<'getProblem'>
 
 export function Page() {
-  return <PageHead title="Problem" />
+  const { fingerprint = '' }: { readonly fingerprint?: string } = useParams({ strict: false })
+  const query = useAsk('problems', 'getProblem', { fingerprint })
+  return <Asked query={query}>{(problem) => <Shown problem={problem} />}</Asked>
+}
+
+/** Which dialog is open, in the address: `?act=retry`. */
+function Shown({ problem }: { readonly problem: Problem }) {
+  const { fingerprint, title, state, open } = problem
+  const [act, setAct] = useSearchValue('act')
+  const close = () => setAct(undefined)
+  const change = useAct('changeProblem', {
+    done: ({ owner }) =>
+      toast({
+        tone: 'ok',
+        title: state === 'open' ? `Acknowledged: ${owner} looks after it` : 'It is open again',
+      }),
+  })
+  const mayRetry = open > 0 && !/^(?:system|expected|replay|outbox):/.test(fingerprint)
+  const acknowledge = () => change.mutate({ fingerprint, state: 'acknowledged' })
+  const reopen = () => change.mutate({ fingerprint, state: 'open' })
+  useActs([
+    state === 'open' && { name: 'Acknowledge this problem', key: 'a', icon: Eye, run: acknowledge },
+    mayRetry && { name: `Retry ${counted(open, 'run')}…`, key: 'r', icon: Play, run: () => setAct('retry') },
+    mayRetry && { name: `Skip ${counted(open, 'run')}…`, run: () => setAct('skip') },
+    mayRetry && { name: `Compensate ${counted(open, 'run')}…`, run: () => setAct('compensate') },
+    state !== 'resolved' && {
+      name: 'Ignore this problem until…',
+      key: 'i',
+      icon: BellOff,
+      run: () => setAct('ignore'),
+    },
+    state === 'ignored' && { name: 'Open this problem again', run: reopen },
+  ])
+  return (
+    <>
+      <PageHead
+        title={title}
+        state={<ProblemState of={problem} pill />}
+        crumbs={
+          <>
+            <Link to="/problems">Problems</Link>
+            <ChevronRight className="i" aria-hidden />
+            <span>{title}</span>
+          </>
+        }
+        acts={
+          <>
+            {state === 'ignored' && (
+              <button type="button" className="btn" onClick={reopen}>
+                Open it again
+              </button>
+            )}
+            {state !== 'resolved' && state !== 'ignored' && (
+              <button type="button" className="btn ghost" onClick={() => setAct('ignore')}>
+                <BellOff className="i" aria-hidden />
+                Ignore until…<Key>I</Key>
+              </button>
+            )}
+            {mayRetry && (
+              <button type="button" className="btn primary" onClick={() => setAct('retry')}>
+                <Play className="i" aria-hidden />
+                Retry {counted(open, 'run')}…<Key>R</Key>
+              </button>
+            )}
+          </>
+        }
+      >
+        <span className="verdict" aria-live="polite">
+          <Words parts={problem.why} />
+        </span>
+      </PageHead>
+      <div className="cols">
+        <div className="stack c8">
+          <Cause problem={problem} />
+          <NextSteps problem={problem} mayRetry={mayRetry} onAct={setAct} />
+          <Affected problem={problem} />
+        </div>
+        <aside className="stack c4">
+          <Keeper problem={problem} onAcknowledge={acknowledge} />
+          <History problem={problem} />
+        </aside>
+      </div>
+      {act === 'ignore' && <IgnoreDialog problem={problem} onClose={close} />}
+      {(act === 'retry' || act === 'skip' || act === 'compensate') && mayRetry && (
+        <BulkDialog verb={act} problem={problem} onClose={close} />
+      )}
+    </>
+  )
 }

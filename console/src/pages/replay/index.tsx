@@ -14,7 +14,6 @@ import { eventsWord, progressWords, rampWords, selectionFacts, through } from '.
 import type { Outcome } from './items.tsx'
 import { Items } from './items.tsx'
 import { Stages } from './stages.tsx'
-import { useWhileRunning } from './while-running.ts'
 import '../replays/replays.css'
 
 /** One replay: its plan, how far it is, what became of each event. */
@@ -27,7 +26,6 @@ export function Page() {
     ...(outcome !== undefined && { outcome: outcome as Outcome }),
     ...(after !== undefined && { after: Number(after) }),
   })
-  useWhileRunning('replays', query.data?.state === 'running')
   return (
     <Asked query={query}>
       {(replay) => (

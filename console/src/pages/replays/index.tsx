@@ -10,7 +10,6 @@ import { Time } from '../../parts/time.tsx'
 import { useActs } from '../../shell/acts.ts'
 import type { Replay } from '../replay/figures.ts'
 import { eventsWord, progressWords, through } from '../replay/figures.ts'
-import { useWhileRunning } from '../replay/while-running.ts'
 import { NewReplay } from './new-replay.tsx'
 import './replays.css'
 
@@ -25,10 +24,6 @@ export function Page() {
     ...(before !== undefined && { before: Number(before) }),
   })
   const items = page.data?.items ?? []
-  useWhileRunning(
-    'replays',
-    items.some(({ state }) => state === 'running'),
-  )
   const begin = () => setNew('1', true)
   useActs([{ name: 'New replay…', key: 'n', icon: Plus, run: begin }])
   return (

@@ -32,7 +32,7 @@ interface Draft {
 export function NewReplay({ onClose }: { readonly onClose: () => void }) {
   const [flow = ''] = useSearchValue('flow')
   const [key = ''] = useSearchValue('key')
-  const flows = useAsk('flows', 'listFlows')
+  const flows = useAsk('groups', 'listFlows')
   const [draft, setDraft] = useState<Draft>({
     ...{ flow, key, all: false, from: '', to: '', types: [], states: [], keys: '' },
     ...{ rate: '50', percent: '10', ramp: '1, 10, 100', reason: '' },
