@@ -78,6 +78,8 @@ export interface Exchange {
   readonly response?: string
   readonly status?: number
   readonly ms: number
+  /** What was called, without query, headers and body, for traces. */
+  readonly call?: { readonly method: string; readonly path: string }
 }
 
 /** What the engine tells a connector about the attempt that it is about to make calls for. */
