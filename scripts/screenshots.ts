@@ -6,6 +6,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { createControlClient } from '../src/control/client.ts'
 import { startTestServices } from './test-services.ts'
 
 const { values } = parseArgs({
@@ -64,6 +65,7 @@ async function somethingHappens(): Promise<Readonly<Record<string, string>>> {
   const problems = await rig.sql<{ fingerprint: string }>(
     'SELECT fp AS fingerprint FROM problems ORDER BY last_seen DESC',
   )
+  const replay = await planReplay()
   return {
     now: '/',
     problems: '/problems',
@@ -76,9 +78,23 @@ async function somethingHappens(): Promise<Readonly<Record<string, string>>> {
     systems: '/systems',
     system: '/systems/accounting',
     replays: '/replays',
+    replay: `/replays/${replay}`,
+    'replay-new': '/replays?new=1',
     operations: '/operations',
     audit: '/audit',
     settings: '/settings',
     docs: '/docs',
   }
+}
+
+/** What somebody has thought of and not begun yet. */
+async function planReplay(): Promise<number> {
+  const control = createControlClient({ url: rig.hub.url ?? '' })
+  const { id } = await control.planReplay({
+    flow: 'order-to-cash',
+    states: ['succeeded'],
+    keys: 'new',
+    reason: 'the tax codes of Monday were wrong',
+  })
+  return id
 }
