@@ -6,6 +6,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { createControlClient } from '../src/control/client.ts'
 import { startTestServices } from './test-services.ts'
 
 const { values } = parseArgs({
@@ -26,7 +27,7 @@ try {
     for (const [device, view] of Object.entries({ desktop, phone })) {
       await rig.page.setViewportSize(view)
       for (const [name, path] of Object.entries(places)) {
-        if (values.only !== undefined && values.only !== name) continue
+        if (values.only !== undefined && !values.only.split(',').includes(name)) continue
         await rig.open(`${path}${path.includes('?') ? '&' : '?'}theme=${theme}`)
         await pause(400) // charts and graphs draw after their data
         await rig.page.screenshot({
@@ -64,6 +65,7 @@ async function somethingHappens(): Promise<Readonly<Record<string, string>>> {
   const problems = await rig.sql<{ fingerprint: string }>(
     'SELECT fp AS fingerprint FROM problems ORDER BY last_seen DESC',
   )
+  const replay = await planReplay()
   return {
     now: '/',
     problems: '/problems',
@@ -72,13 +74,28 @@ async function somethingHappens(): Promise<Readonly<Record<string, string>>> {
     object: '/objects/SO-10427',
     run: `/runs/${parked?.run}`,
     map: '/map',
-    events: '/events',
+    events: '/events?seq=30',
+    'events-test': '/events?try=shop.order.placed',
     systems: '/systems',
     system: '/systems/accounting',
     replays: '/replays',
+    replay: `/replays/${replay}`,
+    'replay-new': '/replays?new=1',
     operations: '/operations',
     audit: '/audit',
     settings: '/settings',
-    docs: '/docs',
+    docs: '/docs?type=shop.order.placed',
   }
+}
+
+/** What somebody has thought of and not begun yet. */
+async function planReplay(): Promise<number> {
+  const control = createControlClient({ url: rig.hub.url ?? '' })
+  const { id } = await control.planReplay({
+    flow: 'order-to-cash',
+    states: ['succeeded'],
+    keys: 'new',
+    reason: 'the tax codes of Monday were wrong',
+  })
+  return id
 }

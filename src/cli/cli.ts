@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { BusbarError } from '../errors.ts'
 import { addAuditCommands } from './commands/audit.ts'
 import { addCatalogCommand } from './commands/catalog.ts'
+import { addBulkCommands } from './commands/bulk.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { addEventCommands } from './commands/events.ts'
 import { addExpectationCommands } from './commands/expectations.ts'
@@ -17,6 +18,7 @@ import { addOverviewCommands } from './commands/overview.ts'
 import { addUserCommands } from './commands/users.ts'
 import { addSystemCommands } from './commands/systems.ts'
 import { addWorkerCommands } from './commands/workers.ts'
+import { addProblemCommands } from './commands/problems.ts'
 import { addPublishCommand } from './commands/publish.ts'
 import { addQueueCommands } from './commands/queues.ts'
 import { addReplayCommand } from './commands/replay.ts'
@@ -29,7 +31,7 @@ import { addGlobalOptions, contextOf } from './context.ts'
 import { exitCode, exitCodeOf } from './exit-code.ts'
 import type { Terminal } from './terminal.ts'
 import { styled } from './terminal.ts'
-import { ownVersion } from './version.ts'
+import { ownVersion } from '../version.ts'
 
 const help = `
 Start here:
@@ -72,7 +74,9 @@ export function createProgram(terminal: Terminal): Command {
     addWorkerCommands,
     addEventCommands,
     addCatalogCommand,
+    addProblemCommands,
     addRunCommands,
+    addBulkCommands,
     addStepCommands,
     addOutboxCommands,
     addLinkCommands,

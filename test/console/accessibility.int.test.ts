@@ -40,7 +40,7 @@ describeWithBrowser('axe', () => {
     const [problem] = (await control.listProblems()).items
     const replay = await control.planReplay({
       ...{ flow: 'order-to-cash', states: ['succeeded'], keys: 'new', reason: 'a look' },
-    } as Parameters<typeof control.planReplay>[0])
+    })
     const run = `${parked?.flow}/${parked?.seq}`
     return [
       ...['/', '/problems', `/problems/${problem?.fingerprint}`, '/objects', '/objects/SO-7', `/runs/${run}`],

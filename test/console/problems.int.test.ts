@@ -102,7 +102,7 @@ describeWithBrowser('problems in the console', () => {
     await breakAccounting()
     const [problem] = await rig.sql<{ fp: string }>('SELECT fp FROM problems')
     await rig.open(`/problems/${problem?.fp}?act=retry`)
-    await page.getByRole('button', { name: 'Retry the first 1 now' }).click()
+    await page.getByRole('button', { name: 'Retry the first one now' }).click()
     await page.waitForURL('**/bulk/*')
     await page.getByRole('alert').getByText('It has stopped by itself', { exact: false }).waitFor()
     await page.getByRole('row', { name: /SO-20001 Parked/ }).waitFor()

@@ -81,6 +81,12 @@ it('makes a project whose own test and types pass', async () => {
   expect(declared.code, declared.output).toBe(0)
 }, 240_000)
 
+it('says which package "busbar mcp" needs where it is not installed', async () => {
+  const ended = await run(join(project, 'node_modules/.bin/busbar'), ['mcp'], project)
+  expect(ended.code, ended.output).toBe(2)
+  expect(ended.output).toContain('npm install @modelcontextprotocol/sdk')
+})
+
 it('runs as its README says: an event by curl reaches the ERP', async () => {
   const [erpPort, port] = [await freePort(), await freePort()]
   for (const [name, from, to] of [

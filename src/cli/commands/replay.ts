@@ -3,6 +3,7 @@ import { createControlClient } from '../../control/client.ts'
 import type { ControlClient } from '../../control/client.ts'
 import { replayableStates } from '../../control/schema/replay.ts'
 import { BusbarError } from '../../errors.ts'
+import { shareOf } from '../bulk-start.ts'
 import type { Action, Context } from '../context.ts'
 import { exitCode } from '../exit-code.ts'
 import { countOf, oneOf } from '../options.ts'
@@ -113,12 +114,4 @@ function rateOf(given: string): number {
   const rate = /^\d{1,5}(\.\d{1,3})?$/.test(given) ? Number(given) : 0
   if (rate > 0 && rate <= 10_000) return rate
   throw new BusbarError('config.invalid', `--rate is a number above 0 and up to 10,000, not "${given}"`)
-}
-
-/** `10%`, or `0.1`. */
-function shareOf(given: string): number {
-  const match = /^(\d{1,3}(?:\.\d+)?)(%?)$/.exec(given)
-  const share = match ? Number(match[1]) / (match[2] === '%' ? 100 : 1) : -1
-  if (share >= 0 && share <= 1) return share
-  throw new BusbarError('config.invalid', `--max-errors is a share such as 10% or 0.1, not "${given}"`)
 }

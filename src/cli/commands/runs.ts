@@ -3,6 +3,8 @@ import { RunStateFilter } from '../../control/schema/run.ts'
 import type { Run, RunDetail, RunPage } from '../../control/schema/run.ts'
 import { count, runId } from '../../control/sentence.ts'
 import { BusbarError } from '../../errors.ts'
+import type { BulkOptions } from '../bulk-start.ts'
+import { startBulk } from '../bulk-start.ts'
 import type { Action, Context } from '../context.ts'
 import { exitCode } from '../exit-code.ts'
 import { parseMoment, parseRun } from '../run-argument.ts'
@@ -68,7 +70,14 @@ export function addRunCommands(program: Command, action: Action): void {
       )
       .option('--reason <text>', 'kept in the audit trail')
       .option('--may-double', 'a run: also when its effect may have happened and cannot be looked up', false)
-      .option('--dry-run', 'with a filter: only count', false),
+      .option('--dry-run', 'with a filter: only count', false)
+      .option(
+        '--ramp [sizes]',
+        'with a filter: in stages that stop by themselves: 1,10,100 (the default), or none',
+      )
+      .option('--max-errors <share>', 'with --ramp: stop when a larger share of a stage has failed', '10%')
+      .option('--plan-only', 'with --ramp: store the plan and show it; "busbar bulk start" begins it', false)
+      .option('--yes', 'with --ramp: begin without asking', false),
   ).action(action(retry))
   program
     .command('skip <run>')
@@ -205,13 +214,13 @@ function exchangeOf(terminal: Terminal, { history }: RunDetail): string {
 async function retry(
   context: Context,
   run: string | undefined,
-  options: Filter & { readonly reason?: string; readonly mayDouble: boolean; readonly dryRun: boolean },
+  options: Filter & BulkOptions & { readonly mayDouble: boolean; readonly dryRun: boolean },
 ): Promise<void> {
   const { client } = context
   const reason = options.reason === undefined ? {} : { reason: options.reason }
-  const { reason: _, mayDouble, dryRun, ...given } = options
+  const { reason: _, mayDouble, dryRun, ramp, maxErrors: _share, planOnly, yes, ...given } = options
   if (run !== undefined) {
-    refuseOptions({ ...given, dryRun }, 'a run that is named')
+    refuseOptions({ ...given, dryRun, ramp, planOnly, yes }, 'a run that is named')
     const done = await client.retryRun({ ...parseRun(run), ...reason, mayDouble })
     return context.show(done, () => `${run} was ${done.before}, and is tried again now`)
   }
@@ -222,6 +231,13 @@ async function retry(
       'name a run (book-order/1042), or say which: --flow, --system, --problem, …',
     )
   refuseOptions({ mayDouble }, 'a filter: whether an effect may happen twice is to be judged run by run')
+  if (ramp !== undefined) {
+    refuseOptions({ dryRun }, '--ramp: --plan-only counts')
+    const alone = filter.problem !== undefined && Object.keys(filter).length > 1
+    if (alone) throw new BusbarError('config.invalid', '--ramp takes a problem, or other filters, not both')
+    return startBulk(context, { verb: 'retry', ...filter }, options)
+  }
+  refuseOptions({ planOnly, yes }, 'a retry at once: they belong to --ramp')
   await retryMany(context, { ...filter, ...reason, dryRun })
 }
 

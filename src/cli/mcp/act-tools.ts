@@ -6,7 +6,6 @@ import { runId } from '../../control/sentence.ts'
 import { BusbarError } from '../../errors.ts'
 import type { Answer } from './answer.ts'
 import { quoted } from './answer.ts'
-import { hidden, withoutSecrets } from './bounded.ts'
 import { given } from './object-tools.ts'
 import { runWords } from './run-words.ts'
 import { act, RunName, runOf } from './tool.ts'
@@ -81,11 +80,14 @@ export const runActTools = [
     input: z.strictObject({
       run: RunName,
       step: z.string().min(1).max(80).describe('Name of the step, as get_run has it'),
-      data: z.record(z.string(), z.unknown()).describe('The data as a whole, not only what changes'),
+      data: z
+        .record(z.string(), z.unknown())
+        .describe(
+          'The data as a whole, not only what changes; what is shown as [redacted] stays as it is where that is left',
+        ),
     }),
     plan: planEdit,
     act: async (client, { run, step, data, reason }) => {
-      refuseHidden(data)
       const done = await client.editStep({ ...runOf(run), step, data, reason })
       return {
         lines: [`step ${step} of ${runId(done)} is tried again with these data; the run is ${done.state}.`],
@@ -109,24 +111,10 @@ function planned(detail: RunDetail, consequences: readonly string[]): Answer {
   }
 }
 
-/** What is hidden from agents must not be overwritten with the mark that stands in its place. */
-function refuseHidden(data: unknown): void {
-  if (
-    !JSON.stringify(data).includes(JSON.stringify(hidden)) &&
-    JSON.stringify(withoutSecrets(data)) === JSON.stringify(data)
-  )
-    return
-  throw new BusbarError(
-    'act.refused',
-    `these data hold a secret, which is shown as ${hidden} here: a person must edit them, in the console or with "busbar edit"`,
-  )
-}
-
 async function planEdit(
   client: ControlClient,
   { run, step, data }: { run: string; step: string; data: Record<string, unknown> },
 ): Promise<Answer> {
-  refuseHidden(data)
   const detail = await openRun(client, run)
   const found = detail.steps.find(({ name }) => name === step)
   if (!found)
@@ -134,7 +122,7 @@ async function planEdit(
       'request.not-found',
       `run ${runId(detail)} has no step ${step}: it has ${detail.steps.map(({ name }) => name).join(', ')}`,
     )
-  const differences = bodyDifferences(withoutSecrets(found.input ?? detail.event.data), data, '')
+  const differences = bodyDifferences(found.input ?? detail.event.data, data, '')
   if (differences.length === 0)
     throw new BusbarError('act.refused', 'the data are what they were: use retry_run to try again')
   const { lines, data: about } = planned(detail, [

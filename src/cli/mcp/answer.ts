@@ -3,7 +3,7 @@ import type { Sentence } from '../../control/schema/common.ts'
 import { plain } from '../../control/sentence.ts'
 import { BusbarError } from '../../errors.ts'
 import { safe } from '../terminal.ts'
-import { bounded, short, withoutSecrets } from './bounded.ts'
+import { bounded, short } from './bounded.ts'
 
 /** What a tool says: lines to read, and the same as data. */
 export interface Answer {
@@ -24,7 +24,7 @@ export function resultOf({ lines, data }: Answer): CallToolResult {
   const body = lines.map((line) => safe(short(line, mostLine))).join('\n')
   return {
     content: [{ type: 'text', text: `${notice}\n\n${shortened(body)}` }],
-    structuredContent: { notice, answer: bounded(withoutSecrets(data)) },
+    structuredContent: { notice, answer: bounded(data) },
   }
 }
 
@@ -72,7 +72,7 @@ export function quoted(text: string, most = mostQuoted): string[] {
     .map((line) => `| ${line}`)
 }
 
-/** Data from outside as JSON, marked, without what bears the name of a secret. */
+/** Data from outside as JSON, marked. */
 export function quotedData(data: unknown, most = mostQuoted): string[] {
-  return quoted(JSON.stringify(withoutSecrets(data), undefined, 1) ?? 'none', most)
+  return quoted(JSON.stringify(data, undefined, 1) ?? 'none', most)
 }

@@ -1,5 +1,4 @@
 import { isRawJSON } from '../../control/exact-json.ts'
-import { fieldRules } from '../../define/redaction.ts'
 
 /** How much of a value is kept: items of each list, characters of each text, characters of its JSON as a whole. */
 export interface Bounds {
@@ -10,10 +9,6 @@ export interface Bounds {
 
 const usual: Bounds = { items: 50, text: 2_000, total: 24_000 }
 const fewest = 40
-
-/** Stands where a secret was. */
-export const hidden = '[redacted]'
-const { isSecret } = fieldRules([])
 
 /**
  * The value with long lists and texts cut, until its JSON has at most `total` characters. A cut text ends in `…`; a cut
@@ -30,15 +25,6 @@ export function bounded(value: unknown, bounds: Bounds = usual): unknown {
     if (JSON.stringify(kept ?? null).length <= total) return kept
   }
   return 'left out: it is too large; ask for a smaller part of it'
-}
-
-/** The value with what bears the name of a secret (a password, a token, an IBAN) taken out, whoever has put it there. */
-export function withoutSecrets(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || isRawJSON(value)) return value
-  if (Array.isArray(value)) return value.map(withoutSecrets)
-  return Object.fromEntries(
-    Object.entries(value).map(([name, each]) => [name, isSecret(name) ? hidden : withoutSecrets(each)]),
-  )
 }
 
 function cut(value: unknown, bounds: Omit<Bounds, 'total'>): unknown {

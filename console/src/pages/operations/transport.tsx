@@ -153,7 +153,7 @@ function RemoveDialog({
         No lane group needs it any more.{' '}
         {messages === null || messages === 0
           ? 'It holds nothing.'
-          : `Its ${counted(messages, 'message')} are in the log, too: no event is lost.`}
+          : `Its ${counted(messages, 'message')} ${messages === 1 ? 'is' : 'are'} in the log, too: no event is lost.`}
       </p>
     </ReasonDialog>
   )

@@ -80,7 +80,10 @@ function Runs({ items }: { readonly items: RunPage['items'] }) {
 }
 
 function RunRow({ run }: { readonly run: RunPage['items'][number] }) {
-  const { flow, seq, generation, key, step, firstAt, receivedAt, attempts, behind, state, nextAt } = run
+  const { flow, seq, generation, key, step, firstAt, receivedAt, attempts, behind, state, nextAt, until } =
+    run
+  // Begun, but in the queue of a system that is cut off: it goes on when that is tried.
+  const waitsForSystem = state === 'running' && until !== null
   const path = generation === 0 ? `${flow}/${seq}` : `${flow}/${seq}/${generation}`
   return (
     <tr>
@@ -103,7 +106,10 @@ function RunRow({ run }: { readonly run: RunPage['items'][number] }) {
       <td className="num">{count(attempts)}</td>
       <td className={behind === 0 ? 'faint' : ''}>{behind === 0 ? 'none' : counted(behind, 'run')}</td>
       <td>
-        <State of={state} at={state === 'retrying' ? nextAt : null} />
+        <State
+          of={waitsForSystem ? 'waiting' : state}
+          at={waitsForSystem ? until : state === 'retrying' ? nextAt : null}
+        />
       </td>
     </tr>
   )

@@ -4,7 +4,7 @@ import type { Answer } from '../../api.ts'
 import { useAct } from '../../parts/ask.tsx'
 import { Dialog } from '../../parts/dialog.tsx'
 import { count, counted } from '../../parts/measure.tsx'
-import { duration } from '../../parts/time.tsx'
+import { lengthOf } from '../../parts/time.tsx'
 import { Words } from '../../parts/words.tsx'
 import type { Problem } from './index.tsx'
 
@@ -128,7 +128,7 @@ function startWords(verb: Verb, { stages, total }: Plan): string {
   const first = stages[0]?.size ?? total
   return first === total
     ? `${verbs[verb]} ${counted(total, 'run')}`
-    : `${verbs[verb]} the first ${count(first)} now`
+    : `${verbs[verb]} the first ${first === 1 ? 'one' : count(first)} now`
 }
 
 function PlanShown({ plan: { plan, stages } }: { readonly plan: Plan }) {
@@ -151,7 +151,7 @@ function PlanShown({ plan: { plan, stages } }: { readonly plan: Plan }) {
         ))}
       </ol>
       <p className="dim">
-        {plan.durationMs !== null && <>Takes about {duration(Math.max(1_000, plan.durationMs))}. </>}
+        {plan.durationMs !== null && <>Takes about {lengthOf(Math.max(1_000, plan.durationMs))}. </>}
         {limited.map(
           ({ system, perMinute }) => `${system} allows ${count(perMinute ?? 0)} requests a minute. `,
         )}

@@ -27,13 +27,11 @@ export function Tabs({
         <Link
           key={name}
           to="."
-          search={
-            ((before: Record<string, unknown>) => ({
-              ...before,
-              tab: name === 'open' ? undefined : name,
-              cursor: undefined,
-            }))
-          }
+          search={(before: Record<string, unknown>) => ({
+            ...before,
+            tab: name === 'open' ? undefined : name,
+            cursor: undefined,
+          })}
           {...(name === tab && { 'aria-current': 'page' as const })}
           activeProps={{}}
         >

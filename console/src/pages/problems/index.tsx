@@ -93,7 +93,7 @@ function List({
   const open = ({ fingerprint }: Problem, act?: 'retry') =>
     void navigate({
       to: `/problems/${encodeURIComponent(fingerprint)}`,
-      search: (act ? { act } : {}),
+      search: act ? { act } : {},
     })
   const rows = useRows(page.items, { id: ({ fingerprint }) => fingerprint, open: (problem) => open(problem) })
   const { current } = rows
