@@ -66,6 +66,7 @@ function Node({ place: { step, x, y }, isChosen }: { readonly place: Place; read
       resetScroll={false}
     >
       <g
+        aria-hidden="true" // the link says all of it
         className={`node${isHot ? ' hot' : ''}${isChosen ? ' chosen' : ''}`}
         data-tone={tone}
         transform={`translate(${x} ${y})`}
