@@ -21,6 +21,8 @@ import type { OpenedRelay } from './hub/outbox.ts'
 import { closeServer, createServer, listen } from './hub/server.ts'
 import { Presence, processFacts } from './hub/presence.ts'
 import { Session } from './hub/session.ts'
+import type { HubTracer } from './hub/tracer.ts'
+import { createHubTracer } from './hub/tracer.ts'
 import type { OpenedLogRelay } from './hub/transport.ts'
 import { openLogRelay, openTransport, tellLeftOver } from './hub/transport.ts'
 import { openSources } from './hub/sources.ts'
@@ -34,6 +36,8 @@ import type { Log, LogLevel } from './telemetry/log.ts'
 import { createLog } from './telemetry/log.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 import { createMetrics } from './telemetry/metrics.ts'
+import { openTracing } from './telemetry/tracer.ts'
+import { ownVersion } from './version.ts'
 
 export type { Role, RoleName } from './define/roles.ts'
 export type { Published, PublishOptions } from './ingress/publish.ts'
@@ -128,6 +132,7 @@ class RunningHub implements Hub {
   #server: ReturnType<typeof createServer> | undefined
   #transport: TransportConnection | undefined
   #metrics: Pick<Metrics, 'accepted'> = { accepted: () => undefined }
+  #tracer: HubTracer | undefined
   #url: string | undefined
   #firstAdminLink: string | undefined
 
@@ -137,7 +142,7 @@ class RunningHub implements Hub {
     const { log = 'info', leaseMs = defaults.leaseMs } = options
     inRange('leaseMs', leaseMs, { from: 2_000, to: 3_600_000 })
     this.#roles = rolesOf(roleNamesOf('roles', options.roles ?? config.roles), config)
-    this.#log = typeof log === 'string' ? createLog(log) : log
+    this.#log = typeof log === 'string' ? createLog(log, config.log) : log
   }
 
   get url(): string {
@@ -196,7 +201,13 @@ class RunningHub implements Hub {
     const appender = this.#appender
     if (!appender) throw new BusbarError('journal.unavailable', 'the hub has not started')
     const append = appender.append.bind(appender)
-    const published = await publishEvent({ contract, data, options }, { config: this.#config, append })
+    const publish = (traceparent?: string) =>
+      publishEvent(
+        { contract, data, options: traced(options, traceparent) },
+        { config: this.#config, append },
+      )
+    const given = options.extensions?.['traceparent']
+    const published = await (this.#tracer ? this.#tracer.publish(contract.type, given, publish) : publish())
     this.#metrics.accepted(published.duplicate ? 0 : 1, published.duplicate ? 1 : 0)
     return published
   }
@@ -225,6 +236,7 @@ class RunningHub implements Hub {
   }
 
   async #start(): Promise<void> {
+    await this.#openTracing()
     const home = await openHome(this.#config.journal, this.#log)
     this.#opened.add(() => home.close())
     const control = openDatabase({ ...home, applicationName: 'busbar-control', maxConnections: 2 })
@@ -259,7 +271,14 @@ class RunningHub implements Hub {
     const refusals = this.#keepRefusals(control)
     if (this.#roles.has('worker') || this.#roles.has('console')) this.#driveBulkActs(control)
     if (this.#roles.has('ingress')) {
-      const sources = openSources({ appender, metrics, config: this.#config, log: this.#log, refusals })
+      const sources = openSources({
+        appender,
+        metrics,
+        tracer: this.#tracer,
+        config: this.#config,
+        log: this.#log,
+        refusals,
+      })
       this.#opened.add(() => sources.close())
     }
     if (this.#roles.has('worker') || this.#roles.has('console')) {
@@ -276,8 +295,29 @@ class RunningHub implements Hub {
     )
   }
 
+  async #openTracing(): Promise<void> {
+    const { name, telemetry: settings } = this.#config
+    const tracing = await openTracing({
+      settings,
+      service: name,
+      version: ownVersion(),
+      attributes: { 'busbar.roles': [...this.#roles] },
+      log: this.#log,
+    })
+    if (!tracing) return
+    this.#opened.add(() => tracing.close())
+    this.#tracer = createHubTracer(tracing.tracer, name)
+  }
+
   #relayTo(connection: TransportConnection, home: Home, metrics: Metrics): OpenedLogRelay {
-    const relay = openLogRelay({ config: this.#config, home, connection, metrics, log: this.#log })
+    const relay = openLogRelay({
+      config: this.#config,
+      home,
+      connection,
+      metrics,
+      tracer: this.#tracer,
+      log: this.#log,
+    })
     this.#opened.add(() => relay.close())
     return relay
   }
@@ -326,6 +366,7 @@ class RunningHub implements Hub {
       leaseMs: leaseMs ?? defaults.leaseMs,
       log: this.#log,
       metrics,
+      tracer: this.#tracer,
     })
     this.#opened.add(() => session.stop(Math.max(0, this.#graceUntil - performance.now())))
     await session.start()
@@ -358,6 +399,7 @@ class RunningHub implements Hub {
       ...parts,
       database: parts.control,
       config: this.#config,
+      tracer: this.#tracer,
       log: this.#log,
       authenticate: http.unauthenticated ? undefined : authenticator(parts.control),
       roles: this.#roles,
@@ -373,4 +415,11 @@ class RunningHub implements Hub {
   async #closeServer(): Promise<void> {
     if (this.#server) await closeServer(this.#server, lastRequestsMs)
   }
+}
+
+/** The options with the trace that the event is part of. */
+function traced(options: PublishOptions, traceparent: string | undefined): PublishOptions {
+  return traceparent === undefined
+    ? options
+    : { ...options, extensions: { ...options.extensions, traceparent } }
 }

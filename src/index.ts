@@ -64,6 +64,8 @@ export type {
 } from './define/alerts.ts'
 export { defineConfig } from './define/config.ts'
 export type { Config, ConfigOptions } from './define/config.ts'
+export type { OtlpConfig, TelemetryConfig } from './define/telemetry-config.ts'
+export type { LogConfig, LogFormat } from './define/log-config.ts'
 export type { AccessConfig, OidcConfig, UserRole } from './define/access-config.ts'
 export type { HttpConfig } from './define/http-config.ts'
 export type { OutboxConfig } from './define/outbox-config.ts'
@@ -97,3 +99,4 @@ export type {
 export { createHub } from './hub.ts'
 export type { Hub, HubOptions, Published, PublishOptions, Role, RoleName, StopOptions } from './hub.ts'
 export type { Log, LogLevel } from './telemetry/log.ts'
+export { traceIds } from './telemetry/trace-ids.ts'

@@ -1,6 +1,5 @@
 import type { Problem } from '../control/schema/problem.ts'
 import type { AlertChannel, AlertsSettings } from '../define/alerts.ts'
-import { sentenceOf } from './sentence-of.ts'
 import type { AlertChange, AlertStanding } from '../control/alert-words.ts'
 import { kindOf } from '../control/alert-words.ts'
 import type { SendOptions, SendOutcome } from './send.ts'
@@ -117,7 +116,7 @@ export class AlertSender {
     const problem = kind && (await this.#deps.findProblem(fp))
     if (!problem) return undefined
     const { system, code, title } = problem
-    return { kind, problem: fp, system, code, title, sentence: sentenceOf(problem) }
+    return { kind, problem: fp, system, code, title, sentence: problem.why }
   }
 
   async #sendPending(channel: AlertChannel): Promise<void> {

@@ -31,7 +31,7 @@ import { addGlobalOptions, contextOf } from './context.ts'
 import { exitCode, exitCodeOf } from './exit-code.ts'
 import type { Terminal } from './terminal.ts'
 import { styled } from './terminal.ts'
-import { ownVersion } from './version.ts'
+import { ownVersion } from '../version.ts'
 
 const help = `
 Start here:

@@ -12,6 +12,9 @@ const shortest = 3
 /** A value of at least so many characters is found inside of words and numbers, and with separators between its characters. */
 const shortestInside = 6
 const shortestTail = 5
+/** A value of at least so many characters is found where it was cut off; then at least so many of them are left. */
+const shortestCut = 12
+const shortestKept = 8
 
 /** Leaves of what must not be shown, as text. */
 export function leavesOf(value: unknown): string[] {
@@ -22,8 +25,8 @@ export function leavesOf(value: unknown): string[] {
 
 /**
  * Takes these values out of texts, whatever their case, as they are and as JSON and URLs write them, also with blanks
- * or hyphens put between their characters or left out, and one that the end of the text cuts off; and every credential
- * of this process. Values of three to five characters are found as whole words only, shorter ones not at all.
+ * or hyphens put between their characters or left out, and long ones that were cut off; and every credential of this
+ * process. Values of three to five characters are found as whole words only, shorter ones not at all.
  */
 export function concealing(values: readonly string[]): Conceal {
   const bare = [...new Set(values.map(withoutSeparators))].filter(({ length }) => length >= shortest)
@@ -56,8 +59,16 @@ const separator = '(?:[\\s+-]|%20|%0[9AD]|\\\\[nrt]){0,3}'
 
 function looksLike(value: string): string {
   const characters = [...value].map(spellings)
+  if (characters.length >= shortestCut) return beginningOf(characters)
   const whole = characters.join(separator)
   return characters.length >= shortestInside ? whole : `(?<![\\p{L}\\p{N}])${whole}(?![\\p{L}\\p{N}])`
+}
+
+/** At least its first half, and as much of the rest as is there: whoever told of it may have cut it off. */
+function beginningOf(characters: readonly string[]): string {
+  const half = Math.max(shortestKept, Math.ceil(characters.length / 2))
+  const rest = characters.slice(half).reduceRight((after, each) => `(?:${separator}${each}${after})?`, '')
+  return characters.slice(0, half).join(separator) + rest
 }
 
 /** A character as it is, as JSON escapes it, as a URL does. */

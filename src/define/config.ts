@@ -12,6 +12,8 @@ import type { HttpConfig, HttpSettings } from './http-config.ts'
 import { httpSettings } from './http-config.ts'
 import type { JournalConfig } from './journal-config.ts'
 import { embedded } from './journal-config.ts'
+import type { LogConfig } from './log-config.ts'
+import { logSettings } from './log-config.ts'
 import { checkName } from './name.ts'
 import type { OutboxConfig, OutboxSettings } from './outbox-config.ts'
 import { outboxSettings } from './outbox-config.ts'
@@ -22,6 +24,8 @@ import type { RoleName } from './roles.ts'
 import { roleNamesOf } from './roles.ts'
 import type { WebhookSource } from './source.ts'
 import type { System } from './system.ts'
+import type { TelemetryConfig, TelemetrySettings } from './telemetry-config.ts'
+import { telemetrySettings } from './telemetry-config.ts'
 import type { TransportConfig } from './transport.ts'
 import { log } from './transport.ts'
 
@@ -46,6 +50,10 @@ export interface ConfigOptions {
   readonly access?: AccessConfig
   /** Moves events that applications publish inside their own transactions into the log; default true. */
   readonly outbox?: boolean | OutboxConfig
+  /** Where traces go. */
+  readonly telemetry?: TelemetryConfig
+  /** How busbar's own log is written. */
+  readonly log?: LogConfig
   /** Who is told of problems, and how; default nobody. */
   readonly alerts?: AlertsConfig
   /**
@@ -72,6 +80,8 @@ export interface Config {
   readonly access: AccessSettings
   /** Undefined: this hub moves no rows of the outbox. */
   readonly outbox: OutboxSettings | undefined
+  readonly telemetry: TelemetrySettings
+  readonly log: LogConfig
   readonly alerts: AlertsSettings
   readonly redact: readonly string[]
   /** What must not be shown, and how to keep it from being shown. */
@@ -103,6 +113,8 @@ export function defineConfig(options: ConfigOptions): Config {
     http: httpSettings(options.http),
     access: accessSettings(options.access),
     outbox: outboxSettings(options.outbox),
+    telemetry: telemetrySettings(options.telemetry),
+    log: logSettings(options.log),
     alerts: alertsSettings(options.alerts),
     redact,
     redaction: redactionOf({ contracts, redact }),

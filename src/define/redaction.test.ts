@@ -108,6 +108,7 @@ describe('a text that tells of an event', () => {
     ])
       expect(hide(`before ${text} after`)).toMatch(/^before .*\[redacted\].* after$/)
     expect(hide('DE89 3704 0044 0532 013')).toBe('[redacted]') // the end was cut off
+    expect(hide('{"error":"DE89 3704 0044"}')).toBe('{"error":"[redacted]"}')
     expect(hide('DE88370400440532013000')).toBe('DE88370400440532013000')
   })
 

@@ -78,6 +78,8 @@ export interface Exchange {
   readonly response?: string
   readonly status?: number
   readonly ms: number
+  /** What was called, without query, headers and body, for traces. */
+  readonly call?: { readonly method: string; readonly path: string }
 }
 
 /** What the engine tells a connector about the attempt that it is about to make calls for. */
@@ -228,7 +230,9 @@ export function systemSettings(options: SystemOptions): SystemSettings {
     },
     keyLifeMs: idempotency === 'none' ? 0 : durationMs(idempotency?.keyLife ?? '24h'),
     timeoutMs,
-    maintenance: (options.maintenance ?? []).map((hours) => calendarOf(`system "${name}": maintenance`, hours)),
+    maintenance: (options.maintenance ?? []).map((hours) =>
+      calendarOf(`system "${name}": maintenance`, hours),
+    ),
     settleMs: checked('settle', durationMs(options.settle ?? timeoutMs), { from: 0, to: longestTimerMs }),
   }
 }

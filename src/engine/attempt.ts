@@ -16,6 +16,7 @@ import { resultsOf } from './run.ts'
 import { seenEvent } from './seen-event.ts'
 import type { Linked } from './step-links.ts'
 import { linksOf } from './step-links.ts'
+import type { AttemptTrace, EngineTracer } from './tracer.ts'
 
 /** One phase of an attempt for the record. */
 export interface AttemptRecord {
@@ -55,6 +56,8 @@ export interface AttemptDeps {
   readonly ids: Ids
   /** For steps that say what they write. */
   readonly writes: Writes
+  /** Absent where nothing is traced. */
+  readonly tracer?: EngineTracer
 }
 
 /** What a step's idempotency key is made of. */
@@ -88,6 +91,7 @@ export async function attempt(stepRun: CallRun, deps: AttemptDeps): Promise<Atte
   const phases = new Phases(stepRun, deps)
   const { outcome, value, linked } = await phases.all()
   const report = { outcome, value, records: phases.records, ms: clock.monotonic() - startedAt }
+  phases.trace?.end(report)
   return linked ? { ...report, linked } : report
 }
 
@@ -98,6 +102,7 @@ class Phases {
   readonly #deps: AttemptDeps
   readonly #key: string
   readonly #traceparent: string
+  readonly trace: AttemptTrace | undefined
   readonly #abort = new AbortController()
   readonly #deadline: Promise<never>
   readonly #cancelDeadline: () => void
@@ -113,7 +118,8 @@ class Phases {
     this.#conceal = concealed(stepRun)
     this.#deps = deps
     this.#key = idempotencyKey(deps.hub, stepRun)
-    this.#traceparent = traceparent(stepRun.run, this.#key, deps.random)
+    this.trace = deps.tracer?.begin(stepRun, this.#key)
+    this.#traceparent = this.trace?.traceparent ?? traceparent(stepRun.run, this.#key, deps.random)
     this.#tokenVoidAt = step.gate.tokenVoidAt
     const { promise, reject } = Promise.withResolvers<never>()
     const fail = (timedOut: boolean) => {
@@ -267,7 +273,7 @@ class Phases {
     let value: unknown
     let outcome: Outcome
     try {
-      const result = work()
+      const result = this.trace ? this.trace.inside(work) : work()
       value = result instanceof Promise ? await Promise.race([result, this.#deadline]) : result
       outcome = { kind: 'succeeded', status: this.#lastStatus() }
     } catch (error) {

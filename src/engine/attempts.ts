@@ -8,6 +8,7 @@ import type { Outcome } from './outcome.ts'
 import type { Verdict } from './retry.ts'
 import { decide } from './retry.ts'
 import type { CallRun, Run } from './run.ts'
+import type { EngineTracer } from './tracer.ts'
 
 /** What happened, for logs, metrics and statistics. */
 export interface EngineObserver {
@@ -26,6 +27,8 @@ export interface AttemptsDeps {
   /** Shared by all steps. */
   readonly ids: Ids
   readonly writes: Writes
+  /** Absent where nothing is traced. */
+  readonly tracer?: EngineTracer | undefined
   /** Careful mode: commits whether the run is inside the user's code. */
   readonly mark: (stepRun: CallRun, inside: boolean) => Promise<void>
   readonly observer: EngineObserver
@@ -45,8 +48,8 @@ export class Attempts {
 
   constructor(deps: AttemptsDeps) {
     this.#deps = deps
-    const { hub, clock, random, checkLease, signal, ids, writes } = deps
-    this.#plain = { hub, clock, random, checkLease, signal, ids, writes }
+    const { hub, clock, random, checkLease, signal, ids, writes, tracer } = deps
+    this.#plain = { hub, clock, random, checkLease, signal, ids, writes, ...(tracer && { tracer }) }
   }
 
   /** Steps being attempted, longest first. */

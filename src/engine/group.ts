@@ -2,6 +2,7 @@ import type { Strangers } from '../journal/port-versions.ts'
 import type { AnyContract } from '../define/event.ts'
 import type { TransportConnection } from '../define/transport.ts'
 import type { GroupLease, Journal } from '../journal/port.ts'
+import type { EngineTracer } from './tracer.ts'
 import type { Cancel, Clock, Random } from './clock.ts'
 import { sleep } from './clock.ts'
 import { EchoJudge, maySkip } from './echo-judge.ts'
@@ -50,6 +51,7 @@ export interface GroupDeps {
   readonly clock: Clock
   readonly random: Random
   readonly observer: EngineObserver
+  readonly tracer?: EngineTracer | undefined
   /** Whether the worker's lease surely still holds. */
   readonly leaseHolds: () => boolean
   /** Throws when it does not. */
@@ -131,6 +133,7 @@ export class Group {
         onError,
         readsOn: new Set(flows.map(({ gate }) => gate)).size > 1,
         observer: deps.observer,
+        tracer: deps.tracer,
         mayStart: () => this.#mayStart(),
         claimedTo: () => this.#claimedTo,
         onUnclaimed: (seq) => this.#claimMore(seq),

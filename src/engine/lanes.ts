@@ -300,6 +300,7 @@ export class Lanes {
       if (run.number !== null) lane.rowsUnderWay++
     }
     if (change.state === runState.succeeded) this.#deps.observer.became(run, 'succeeded', undefined)
+    this.#deps.tracer?.left(run)
     this.#next(lane)
   }
 
@@ -315,6 +316,7 @@ export class Lanes {
     lane.queue.shift()
     this.#order.passed(lane, run)
     this.#write(lane, run, { ...change, holds: false }, of)
+    this.#deps.tracer?.left(run)
     this.#next(lane)
   }
 
@@ -345,6 +347,7 @@ export class Lanes {
     endPauses(lane)
     if (head && !head.flow.single) this.#processes.unload(head)
     if (head) this.#write(lane, head, change, of)
+    if (head) this.#deps.tracer?.left(head)
     this.#deferFollowers(lane)
     lane.queue.length = 0
     lane.slow = true

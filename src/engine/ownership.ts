@@ -310,7 +310,7 @@ export class Ownership {
 
   #newGroup(own: Pick<GroupDeps, 'lease' | 'strangers' | 'headAtStart'>): Group {
     const { lease } = own
-    const { clock, random, journal, transport, hub, id, observer, onError, onOwnership } = this.#deps
+    const { clock, random, journal, transport, hub, id, observer, tracer, onError, onOwnership } = this.#deps
     const groups = [...this.#partitions.values()].reduce((sum, partitions) => sum + partitions, 0)
     const flows = this.#flows.filter((flow) => flow.group === lease.group && lease.positions.has(flow.id))
     return new Group({
@@ -331,6 +331,7 @@ export class Ownership {
       clock,
       random,
       observer,
+      tracer,
       leaseHolds: this.#deps.lease.holds,
       checkLease: this.#deps.lease.check,
       maxBytes: Math.max(1_048_576, Math.floor((this.#deps.maxBytes ?? 64 * 1_048_576) / groups)),

@@ -1,3 +1,4 @@
+import type { EngineTracer } from './tracer.ts'
 import type { Flow } from '../define/flow.ts'
 import { callsOf, eventsOf } from '../define/flow-builder.ts'
 import type { Redaction } from '../define/redaction.ts'
@@ -38,6 +39,8 @@ export interface WorkerDeps {
   readonly clock: Clock
   readonly random: Random
   readonly observer: EngineObserver
+  /** Absent where nothing is traced. */
+  readonly tracer?: EngineTracer | undefined
   /** What people are told of this process. */
   readonly facts?: WorkerFacts
   /** Default 6 s. */

@@ -44,7 +44,7 @@ export async function openAlerts(parts: {
     findProblem: (fingerprint) => findProblem(database, fingerprint),
     hub: config.name,
     holder: newIdentity(),
-    consoleUrl: undefined,
+    consoleUrl: config.access.url,
     onFailed: (channel, error) => log.warn({ channel, error }, 'an alert could not be sent'),
     onError,
   })

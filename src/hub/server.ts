@@ -18,6 +18,7 @@ import { declaredBy } from './declared.ts'
 import { flowCode } from './flow-code.ts'
 import { guardLoopback, isLoopback } from './loopback-guard.ts'
 import type { Session } from './session.ts'
+import type { HubTracer } from './tracer.ts'
 
 /** What the server serves. */
 export interface ServerParts {
@@ -25,6 +26,8 @@ export interface ServerParts {
   readonly session: Session
   readonly appender: Appender
   readonly metrics: Metrics
+  /** Absent where nothing is traced. */
+  readonly tracer?: HubTracer | undefined
   readonly log: Log
   /** For the control API. */
   readonly database: Database
@@ -71,6 +74,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
       appendAll: (events) => appender.appendAll(events),
       ...(authenticate && { authenticate }),
       observe: metrics,
+      ...(parts.tracer && { tracer: parts.tracer.door }),
       onRefused: (refusal) => parts.refusals.note(refusal),
       onRefusedSignature: (source, why) => log.warn({ source, why }, 'a webhook was refused'),
       onError: (error) => log.error({ err: error }, 'the door failed'),

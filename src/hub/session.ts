@@ -17,6 +17,7 @@ import type { SqlJournal } from '../journal/sql-journal.ts'
 import { openJournal } from '../journal/sql-journal.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import type { HubTracer } from './tracer.ts'
 import { newIdentity } from './presence.ts'
 
 /** How one process takes part. */
@@ -34,6 +35,8 @@ export interface SessionOptions {
   readonly leaseMs: number
   readonly log: Log
   readonly metrics: Metrics
+  /** Absent where nothing is traced. */
+  readonly tracer?: HubTracer | undefined
 }
 
 /** One identity in the cluster: ended as a whole, followed by another. */
@@ -158,7 +161,7 @@ export class Session {
     stats: StatsWriter
     onError: (error: unknown) => void
   }): Worker {
-    const { config, facts, transport, leaseMs, log, metrics } = this.#options
+    const { config, facts, transport, leaseMs, log, metrics, tracer } = this.#options
     const { id, journal, stats, onError } = parts
     return new Worker({
       id,
@@ -173,7 +176,8 @@ export class Session {
       random: Math.random,
       facts,
       leaseMs,
-      observer: observer(stats, log, metrics),
+      observer: observer({ stats, log, metrics, tracer: tracer?.engine }),
+      tracer: tracer?.engine,
       onDead: () =>
         this.#restart(
           'this worker was declared dead (its lease had run out); it starts again under a new id',
@@ -245,7 +249,17 @@ function tellUnread(log: Log, unread: readonly Unread[], redaction: Redaction): 
 }
 
 /** One log line per attempt, and the counters. */
-function observer(stats: StatsWriter, log: Log, metrics: Metrics): EngineObserver {
+function observer({
+  stats,
+  log,
+  metrics,
+  tracer,
+}: {
+  readonly stats: StatsWriter
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly tracer: HubTracer['engine'] | undefined
+}): EngineObserver {
   return {
     attempted({ run, step, attempts }, { outcome, ms }) {
       const { flow, event } = run
@@ -269,9 +283,10 @@ function observer(stats: StatsWriter, log: Log, metrics: Metrics): EngineObserve
       if (outcome.kind === 'succeeded') log.debug(line, 'attempt')
       else log.info({ ...line, code: outcome.code, error: outcome.message }, 'attempt')
     },
-    became(run, state) {
+    became(run, state, reason) {
       if (state !== 'retrying') stats.ended(run.flow.id, state === 'parked' ? 'parked' : 'finished')
       metrics.run({ flow: run.flow.name, outcome: state })
+      tracer?.became(run, state, reason)
     },
   }
 }

@@ -1,10 +1,11 @@
 import type { Config } from '../define/config.ts'
-import type { ConsumerSource, RunningSource } from '../define/consumer-source.ts'
+import type { ConsumerSource, RunningSource, SourceMessage } from '../define/consumer-source.ts'
 import type { Appender } from '../ingress/appender.ts'
 import { takeMessages } from '../ingress/intake.ts'
 import type { Refusals } from '../ingress/refusals.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import type { HubTracer } from './tracer.ts'
 
 /** The sources of this process that fetch their events themselves. */
 export interface OpenedSources {
@@ -17,6 +18,7 @@ export function openSources(deps: {
   readonly config: Config
   readonly appender: Pick<Appender, 'appendAll'>
   readonly metrics: Pick<Metrics, 'accepted' | 'refused' | 'source'>
+  readonly tracer?: HubTracer | undefined
   readonly log: Log
   readonly refusals: Refusals
 }): OpenedSources {
@@ -31,7 +33,7 @@ export function openSources(deps: {
 
 function start(
   source: ConsumerSource,
-  { config, appender, metrics, log, refusals }: Parameters<typeof openSources>[0],
+  { config, appender, metrics, tracer, log, refusals }: Parameters<typeof openSources>[0],
 ): RunningSource {
   const { name } = source
   const ofSource = metrics.source(name)
@@ -46,7 +48,8 @@ function start(
   return source.start({
     maxBodyBytes: config.http.maxBodyBytes,
     async take(messages) {
-      const intakes = await takeMessages(messages, intake)
+      const take = () => takeMessages(messages, intake)
+      const intakes = await (tracer ? tracer.receive(name, messages.map(traceparentOf), take) : take())
       for (const { kind } of intakes) if (kind !== 'later') ofSource.taken(kind)
       return intakes
     },
@@ -56,4 +59,10 @@ function start(
       warn: (more, message) => log.warn({ ...facts, ...more }, message),
     },
   })
+}
+
+/** What a message names as its trace beside its body. */
+function traceparentOf({ reading }: SourceMessage): string | undefined {
+  if (reading.mode === 'mapped') return reading.traceparent
+  return reading.mode === 'binary' ? reading.attributes['traceparent'] : undefined
 }

@@ -14,6 +14,7 @@ import type { Log } from '../telemetry/log.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { Home } from './home.ts'
 import { newIdentity } from './presence.ts'
+import type { HubTracer } from './tracer.ts'
 
 /** Queues that are named in a log line. */
 const mostNamed = 20
@@ -86,6 +87,7 @@ interface LogRelayParts {
   readonly home: Home
   readonly connection: Pick<TransportConnection, 'publish'>
   readonly metrics: Pick<Metrics, 'carried'>
+  readonly tracer?: Pick<HubTracer, 'carry'> | undefined
   readonly log: Log
 }
 
@@ -114,7 +116,7 @@ export function openLogRelay(parts: LogRelayParts): OpenedLogRelay {
 
 /** One relay, with a connection of its own to the journal, so that nothing makes it wait. */
 function openOne(
-  { config, home, connection, metrics, log }: LogRelayParts,
+  { config, home, connection, metrics, tracer, log }: LogRelayParts,
   onOtherHistory: () => void,
 ): OpenedLogRelay {
   const { kind } = config.transport
@@ -135,7 +137,8 @@ function openOne(
     journal: { ...sqlRelay(database), head: () => events.head() },
     transport: kind,
     holder: newIdentity(),
-    publish: (events) => connection.publish(events),
+    publish: (events) =>
+      tracer ? tracer.carry(kind, events, () => connection.publish(events)) : connection.publish(events),
     clock: systemClock,
     onCarried: (events, position) => metrics.carried(events, position),
     onError,

@@ -4,6 +4,8 @@ import { BusbarError } from '../errors.ts'
 import type { Appended, NewEvent } from '../journal/port.ts'
 import { acceptBatch, batchOutcome } from './batch.ts'
 import { batchedEvents, binaryEvent, modeOf, structuredEvent } from './cloudevents.ts'
+import type { DoorTracer, RequestTraces } from './door-tracer.ts'
+import { requestTraces } from './door-tracer.ts'
 import type { EventInput } from './event-input.ts'
 import { acceptEvent } from './event-input.ts'
 import { conflictOf, EventRefused } from './faults.ts'
@@ -34,6 +36,8 @@ export interface IngressDeps {
   /** Absent: everybody may publish (a development hub on loopback, or `http.unauthenticated`). */
   readonly authenticate?: Authenticate
   readonly observe: DoorObserver
+  /** Absent where nothing is traced. */
+  readonly tracer?: DoorTracer
   readonly onRefusedSignature?: (source: string, why: string) => void
   /** Hears of every refusal, what nobody raised on purpose included. Must not throw. */
   readonly onRefused?: (refusal: Refusal) => void
@@ -53,7 +57,8 @@ export function registerIngress(app: FastifyInstance, deps: IngressDeps): void {
         : [],
     ),
   )
-  const atEvents = { ...deps, door: events }
+  const traces = requestTraces(deps.tracer)
+  const atEvents = { ...deps, door: events, traces }
   const doorOf = ({ url, params }: FastifyRequest) =>
     url.startsWith('/in/') ? sources.get((params as { '*': string })['*'])?.door : events
   void app.register(async (door) => {
@@ -68,14 +73,19 @@ export function registerIngress(app: FastifyInstance, deps: IngressDeps): void {
     door.setErrorHandler((error, request, reply) => {
       const expected = asBusbarError(error)
       const isExpected = expected instanceof BusbarError
+      const code = isExpected ? expected.code : 'internal'
       const why = reasons.get(request)
       const refused = { door: doorNameOf(request), error: expected, body: bodyOf(request) }
       deps.onRefused?.(why === undefined ? refused : { ...refused, why })
-      deps.observe.refused(isExpected ? expected.code : 'internal')
+      deps.observe.refused(code)
+      traces.refused(request, code)
       if (isExpected && !passing.has(expected.code)) doorOf(request)?.taken('refused')
       if (!isExpected) deps.onError?.(error)
       return sendProblem(reply, expected)
     })
+
+    if (deps.tracer)
+      door.addHook('onResponse', async (request, reply) => traces.answered(request, reply.statusCode))
 
     const route = (
       path: string,
@@ -104,11 +114,17 @@ export function registerIngress(app: FastifyInstance, deps: IngressDeps): void {
       })
       // After the signature: a stranger cannot use up the limit of an honest sender.
       limit(limiter, `source ${source.name}`)
-      const event = await acceptWebhook(source, incoming, config)
+      const traceparent = traces.traceparent({ request, reply, route: `/in/${source.name}` })
+      const event = await acceptWebhook(
+        source,
+        { ...incoming, headers: { ...request.headers, traceparent } },
+        config,
+      )
       if (!event) {
         door.taken('ignored')
         return reply.code(202).type('application/json').send('{"ignored":true}')
       }
+      traces.stored(request, [event])
       return answer({ ...deps, door }, reply, event, await deps.append(event))
     })
   })
@@ -119,19 +135,27 @@ const passing: ReadonlySet<string> = new Set(['overloaded', 'journal.unavailable
 
 /** What a request needs to be answered, with the door that it came through. */
 type AtDoor = IngressDeps & { readonly door: DoorOfSource }
+type AtEvents = AtDoor & { readonly traces: RequestTraces }
+/** A request for events. */
+interface Asked {
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+  readonly route: string
+}
 
-async function publish(deps: AtDoor, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function publish(deps: AtEvents, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const asked = { request, reply, route: '/events' }
   const { config } = deps
   const { maxDepth } = config.http
   const mode = modeOf(request.headers['content-type'], request.headers['ce-specversion'] !== undefined)
   const body = bodyOf(request)
   switch (mode) {
     case 'structured':
-      return publishOne(deps, reply, structuredEvent(body, maxDepth))
+      return publishOne(deps, asked, structuredEvent(body, maxDepth))
     case 'binary':
-      return publishOne(deps, reply, binaryEvent(request.headers, body, maxDepth))
+      return publishOne(deps, asked, binaryEvent(request.headers, body, maxDepth))
     case 'batched':
-      return publishBatch(deps, reply, batchedEvents(body, maxDepth))
+      return publishBatch(deps, asked, batchedEvents(body, maxDepth))
     default:
       throw new EventRefused(
         'request.unsupported-media-type',
@@ -140,10 +164,12 @@ async function publish(deps: AtDoor, request: FastifyRequest, reply: FastifyRepl
   }
 }
 
-async function publishOne(deps: AtDoor, reply: FastifyReply, input: EventInput): Promise<FastifyReply> {
+async function publishOne(deps: AtEvents, asked: Asked, given: EventInput): Promise<FastifyReply> {
+  const [input = given] = deps.traces.inTrace(asked, [given])
   const accepted = acceptEvent(input, deps.config)
   const event = accepted instanceof Promise ? await accepted : accepted
-  return answer(deps, reply, event, await deps.append(event))
+  deps.traces.stored(asked.request, [event])
+  return answer(deps, asked.reply, event, await deps.append(event))
 }
 
 function answer(deps: AtDoor, reply: FastifyReply, event: NewEvent, appended: Appended): FastifyReply {
@@ -159,11 +185,13 @@ function answer(deps: AtDoor, reply: FastifyReply, event: NewEvent, appended: Ap
 
 /** Checked whole before anything is stored; then an answer per item: 202, or a problem document that lists all items. */
 async function publishBatch(
-  deps: AtDoor,
-  reply: FastifyReply,
+  deps: AtEvents,
+  asked: Asked,
   inputs: readonly EventInput[],
 ): Promise<FastifyReply> {
-  const events = await acceptBatch(deps.config, inputs)
+  const { request, reply } = asked
+  const events = await acceptBatch(deps.config, deps.traces.inTrace(asked, inputs))
+  deps.traces.stored(request, events)
   const { items, stored, duplicates, refusal } = batchOutcome(events, await deps.appendAll(events))
   deps.observe.accepted(stored, duplicates)
   if (stored > 0) deps.door.taken('stored', stored)

@@ -63,7 +63,8 @@ export interface StatsJournal {
 
 /** Upper bounds in milliseconds of the latencies that are counted together; what takes longer is counted last. */
 export const latencyBounds = [
-  1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1_000, 1_500, 2_000, 3_000, 5_000, 10_000,
+  1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1_000, 1_500, 2_000, 3_000, 5_000,
+  10_000,
 ] as const
 
 /** Calls of one system in one minute. `hist`: one count for each of `latencyBounds`, and one for what took longer. */

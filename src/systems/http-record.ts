@@ -38,6 +38,12 @@ export class HttpRecord implements Exchange {
     return this.#answer?.status ?? 0
   }
 
+  /** Without the query, whose values may be anybody's. */
+  get call(): { readonly method: string; readonly path: string } {
+    const { method, path } = this.#request
+    return { method, path: this.#conceal(path.split('?', 1)[0] ?? '') }
+  }
+
   get request(): string {
     const { method, path, headers, body } = this.#request
     const text = `${method} ${this.#path(path)}\n${this.#head(headers)}${this.#body(body)}`

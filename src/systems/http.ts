@@ -1,5 +1,6 @@
 import type { AttemptContext, ConnectOptions, System, SystemOptions } from '../define/system.ts'
 import { fieldRules } from '../define/redaction.ts'
+import { keepSecret } from '../define/secrets.ts'
 import { defineSystem, systemSettings } from '../define/system.ts'
 import { BusbarError, CallError } from '../errors.ts'
 import type { AuthPort, AuthSession, HttpAuth } from './http-auth.ts'
@@ -61,6 +62,9 @@ function connectHttp(
   { base, redact, transport, preview }: ConnectOptions & { readonly base: URL },
 ) {
   const settings = systemSettings(options)
+  const rules = fieldRules(redact)
+  for (const [name, value] of Object.entries(options.headers ?? {}))
+    if (rules.isSecret(name)) keepSecret(value)
   const connectTimeoutMs = Math.min(maxConnectTimeoutMs, Math.max(100, settings.timeoutMs / 2))
   const pool = openPool({
     origin: base.origin,
@@ -80,7 +84,7 @@ function connectHttp(
     auth,
     classify: options.classify,
     maxResponseBytes: options.maxResponseBytes ?? 4 * 1_048_576,
-    rules: fieldRules(redact),
+    rules,
   }
   let closed: Promise<void> | undefined
   return {

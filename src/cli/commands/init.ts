@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import { BusbarError } from '../../errors.ts'
 import type { Action, Context } from '../context.ts'
 import { projectFiles } from '../project-template.ts'
-import { ownVersion } from '../version.ts'
+import { ownVersion } from '../../version.ts'
 
 /** `init`. */
 export function addInitCommand(program: Command, action: Action): void {

@@ -9,6 +9,7 @@ import type { RoleName } from '../../define/roles.ts'
 import { roleNamesOf } from '../../define/roles.ts'
 import { BusbarError } from '../../errors.ts'
 import { checkDurable, migrate } from '../../journal/migrate.ts'
+import { logFormats } from '../../define/log-config.ts'
 import { createLog, logLevels } from '../../telemetry/log.ts'
 import { loadConfig } from '../config-file.ts'
 import type { Action, Context } from '../context.ts'
@@ -23,6 +24,7 @@ interface StartOptions {
   readonly role?: readonly string[]
   readonly migrate?: boolean
   readonly logLevel: string
+  readonly logFormat?: string
   readonly port?: string
   readonly dev: boolean
 }
@@ -34,6 +36,7 @@ export function addRunningCommands(program: Command, action: Action): void {
     .description('run the project on this machine, without API keys, and start again whenever a file changes')
     .option('--port <port>', 'in the place of http.port; 0 takes a free one')
     .option('--log-level <level>', logLevels.join(', '), 'info')
+    .option('--log-format <format>', `${logFormats.join(' or ')} (default: log.format of the configuration)`)
     .action(action(dev))
   program
     .command('start')
@@ -46,6 +49,7 @@ export function addRunningCommands(program: Command, action: Action): void {
     .option('--migrate', 'apply missing migrations at start (always done for the embedded journal)')
     .option('--port <port>', 'in the place of http.port; 0 takes a free one')
     .option('--log-level <level>', logLevels.join(', '), 'info')
+    .option('--log-format <format>', `${logFormats.join(' or ')} (default: log.format of the configuration)`)
     .option('--dev', 'as "busbar dev" does, without watching files', false)
     .action(action(start))
   program
@@ -60,13 +64,15 @@ async function start(context: Context, options: StartOptions): Promise<void> {
   const roles =
     options.role && roleNamesOf('--role', options.role.map((name) => name.trim()) as readonly RoleName[])
   const level = oneOf('--log-level', options.logLevel, logLevels)
+  const format =
+    options.logFormat === undefined ? undefined : oneOf('--log-format', options.logFormat, logFormats)
   const { config: loaded } = await loadConfig(context.options.config)
   const config = asToldBy(loaded, options)
   if (options.dev) checkLoopback(config.http.host)
   keepHeapSmall()
   const hub = createHub(config, {
     ...(roles && { roles }),
-    log: createLog(level),
+    log: createLog(level, { format: format ?? config.log.format }),
     watchdog: true,
     ...((options.migrate === true || options.dev) && { migrate: true }),
   })
@@ -125,10 +131,14 @@ function untilInterrupted(): Promise<void> {
   })
 }
 
-async function dev(context: Context, options: Pick<StartOptions, 'logLevel' | 'port'>): Promise<void> {
+async function dev(
+  context: Context,
+  options: Pick<StartOptions, 'logLevel' | 'logFormat' | 'port'>,
+): Promise<void> {
   oneOf('--log-level', options.logLevel, logLevels)
   const port = options.port === undefined ? [] : ['--port', options.port]
-  await developOn(context, ['--log-level', options.logLevel, ...port])
+  const format = options.logFormat === undefined ? [] : ['--log-format', options.logFormat]
+  await developOn(context, ['--log-level', options.logLevel, ...format, ...port])
 }
 
 async function migrateJournal(context: Context): Promise<void> {

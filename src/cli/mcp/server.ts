@@ -1,7 +1,7 @@
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import type { ControlClient } from '../../control/client.ts'
 import { BusbarError } from '../../errors.ts'
-import { ownVersion } from '../version.ts'
+import { ownVersion } from '../../version.ts'
 import { operateTools, runActTools } from './act-tools.ts'
 import { failureOf, notice, resultOf } from './answer.ts'
 import { objectTools } from './object-tools.ts'

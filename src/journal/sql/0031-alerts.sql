@@ -57,10 +57,7 @@ END $$;
 
 -- How a problem stands, as far as people are told: what somebody has acknowledged or ignored is quiet.
 CREATE FUNCTION alert_standing(p problems) RETURNS text LANGUAGE sql STABLE AS $$
-  SELECT CASE p.state WHEN 'resolved' THEN 'resolved' WHEN 'open' THEN
-    CASE WHEN p.code = 'link.conflict' OR p.fp LIKE 'expected:%' OR p.fp LIKE 'replay:%' OR p.fp LIKE 'outbox:%'
-           OR EXISTS (SELECT FROM runs r WHERE r.fp = p.fp AND r.fp IS NOT NULL AND r.state = 4 AND r.state < 10)  -- runs_open_by_problem
-         THEN 'person' ELSE 'open' END
+  SELECT CASE p.state WHEN 'resolved' THEN 'resolved' WHEN 'open' THEN CASE WHEN needs_person(p) THEN 'person' ELSE 'open' END
     ELSE 'quiet' END;
 $$;
 
