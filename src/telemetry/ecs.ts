@@ -1,4 +1,5 @@
 import type { LoggerOptions } from 'pino'
+import { errorLine } from './error-line.ts'
 
 /** The version of the Elastic Common Schema that lines follow. */
 const ecsVersion = '8.11.0'
@@ -43,11 +44,11 @@ export function ecsFields(fields: Record<string, unknown>): Record<string, unkno
 
 function errorFields(error: unknown): Record<string, unknown> {
   if (!(error instanceof Error)) return { 'error.message': String(error) }
-  const { code } = error as { code?: unknown }
+  const { type, message, stack, code } = errorLine(error)
   return {
-    'error.type': error.name,
-    'error.message': error.message,
-    'error.stack_trace': error.stack,
-    ...(typeof code === 'string' && { 'error.code': code }),
+    'error.type': type,
+    'error.message': message,
+    'error.stack_trace': stack,
+    ...(code !== undefined && { 'error.code': code }),
   }
 }
