@@ -1,4 +1,6 @@
 import type { LoggerOptions } from 'pino'
+import type { ErrorLine } from './error-line.ts'
+import { errorLine } from './error-line.ts'
 
 /** The version of the Elastic Common Schema that lines follow. */
 const ecsVersion = '8.11.0'
@@ -42,12 +44,18 @@ export function ecsFields(fields: Record<string, unknown>): Record<string, unkno
 }
 
 function errorFields(error: unknown): Record<string, unknown> {
-  if (!(error instanceof Error)) return { 'error.message': String(error) }
-  const { code } = error as { code?: unknown }
+  const line = errorLine(error)
+  if (!('type' in line)) return { 'error.message': line.message }
+  const { type, message, code } = line
   return {
-    'error.type': error.name,
-    'error.message': error.message,
-    'error.stack_trace': error.stack,
-    ...(typeof code === 'string' && { 'error.code': code }),
+    'error.type': type,
+    'error.message': message,
+    'error.stack_trace': stackOf(line),
+    ...(code !== undefined && { 'error.code': code }),
   }
+}
+
+/** With what caused it, as Node writes it. */
+function stackOf({ stack, cause }: ErrorLine): string {
+  return cause ? `${stack}\ncaused by: ${stackOf(cause)}` : stack
 }

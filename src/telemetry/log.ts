@@ -1,7 +1,9 @@
 import type { DestinationStream, Logger } from 'pino'
 import { pino } from 'pino'
 import type { LogFormat } from '../define/log-config.ts'
+import { withoutSecrets } from '../define/secrets.ts'
 import { ecsOptions } from './ecs.ts'
+import { errorLine } from './error-line.ts'
 
 /** busbar's log: pino's JSON lines, or whatever the embedding application hands in. */
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error' | 'isLevelEnabled'>
@@ -21,12 +23,19 @@ export interface LogOptions {
 /**
  * JSON lines on stderr, one per failed attempt at `info`, one per successful attempt at `debug`; pino's, or those of the
  * Elastic Common Schema. Secrets do not get in: what busbar logs are ids, codes and times, never payloads, headers or query
- * strings.
+ * strings; of an error its words, code and trace, never the row that a database refused; and a credential that a text holds
+ * all the same is taken out of it.
  */
 export function createLog(level: LogLevel = 'info', { format, to }: LogOptions = {}): Log {
   const isEcs = (format ?? process.env['BUSBAR_LOG_FORMAT']) === 'ecs'
   return pino(
-    { level, ...(isEcs ? ecsOptions : { name: 'busbar', base: { pid: process.pid } }) },
+    { level, ...safely, ...(isEcs ? ecsOptions : { name: 'busbar', base: { pid: process.pid } }) },
     to ?? pino.destination({ dest: 2, sync: false }),
   )
 }
+
+/** Options of pino that keep payloads and credentials out of its lines. */
+export const safely = {
+  serializers: { err: (error: unknown) => errorLine(error) },
+  hooks: { streamWrite: withoutSecrets },
+} as const

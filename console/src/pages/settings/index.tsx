@@ -1,5 +1,11 @@
 import { PageHead } from '../../parts/page.tsx'
+import { Alerts } from './alerts.tsx'
 
 export function Page() {
-  return <PageHead title="Settings" />
+  return (
+    <>
+      <PageHead title="Settings" />
+      <Alerts />
+    </>
+  )
 }
