@@ -58,8 +58,18 @@ export async function send(url: URL | string, request: RequestInit): Promise<unk
   })
   const text = await response.text()
   const answer = readJson(text)
+  if (response.status === 401 && !doors.includes(location.pathname)) goToSignIn()
   if (!response.ok) throw new ApiError(response.status, (answer ?? {}) as Record<string, unknown>)
   return answer
+}
+
+/** Where one is to sign in, nobody is sent to sign in. */
+const doors = ['/sign-in', '/welcome']
+
+/** The session has ended, or there was none; afterwards one is back here. */
+function goToSignIn(): void {
+  const back = location.pathname + location.search
+  location.replace(`/sign-in${back === '/' ? '' : `?back=${encodeURIComponent(back)}`}`)
 }
 
 function readJson(text: string): unknown {

@@ -23,6 +23,8 @@ const pages = {
   '/audit': () => import('./pages/audit/index.tsx'),
   '/settings': () => import('./pages/settings/index.tsx'),
   '/docs': () => import('./pages/docs/index.tsx'),
+  '/sign-in': () => import('./pages/sign-in/index.tsx'),
+  '/welcome': () => import('./pages/welcome/index.tsx'),
   '/more': () => import('./pages/more/index.tsx'),
 } as const
 

@@ -22,6 +22,7 @@ export const consolePages = [
   '/docs',
   '/more',
   '/sign-in',
+  '/welcome',
 ] as const
 
 /** Only what busbar itself serves runs, is shown and is asked; nobody puts the console into a frame. */

@@ -1,6 +1,7 @@
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import { useEffect } from 'react'
+import { useMayNot } from '../me.ts'
 
 interface PageHeadProps {
   readonly title: string
@@ -10,12 +11,15 @@ interface PageHeadProps {
   readonly crumbs?: ReactNode
   /** What is true now, in one or two lines. */
   readonly children?: ReactNode
-  /** Right: at most one primary button. */
+  /** Right: at most one primary button. Disabled, with the reason, for those who may only look. */
   readonly acts?: ReactNode
+  /** The right that the acts need; default `operate`. */
+  readonly needs?: 'read' | 'operate' | 'admin'
 }
 
 /** The head of a page: place, title with one state, verdict, acts. Also the title of the window. */
-export function PageHead({ title, state, crumbs, children, acts }: PageHeadProps) {
+export function PageHead({ title, state, crumbs, children, acts, needs = 'operate' }: PageHeadProps) {
+  const mayNot = useMayNot(needs)
   useTitle(title)
   return (
     <>
@@ -32,7 +36,11 @@ export function PageHead({ title, state, crumbs, children, acts }: PageHeadProps
           </div>
           {children && <p>{children}</p>}
         </div>
-        {acts && <div className="acts">{acts}</div>}
+        {acts && (
+          <fieldset className="acts" disabled={mayNot !== undefined} title={mayNot}>
+            {acts}
+          </fieldset>
+        )}
       </div>
     </>
   )

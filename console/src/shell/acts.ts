@@ -1,6 +1,7 @@
 import { useEffect, useRef, useSyncExternalStore } from 'react'
 import type { LucideIcon } from 'lucide-react'
 import { useKeys } from '../keyboard.ts'
+import { useMayNot } from '../me.ts'
 
 /** Something that can be done on this page: offered in the palette, and by its key. */
 export interface Act {
@@ -20,9 +21,10 @@ function change(next: readonly (readonly Act[])[]): void {
   for (const listener of listeners) listener()
 }
 
-/** Offers acts while the component is there; those left out or `undefined` are not possible now. */
+/** Offers acts while the component is there, to those who may act; those left out or `undefined` are not possible now. */
 export function useActs(acts: readonly (Act | false | undefined)[]): void {
-  const there = acts.filter((act) => act !== false && act !== undefined)
+  const mayNot = useMayNot('operate') !== undefined
+  const there = mayNot ? [] : acts.filter((act) => act !== false && act !== undefined)
   const names = there.map(({ name }) => name).join('\n')
   // The functions of the last time are the ones that are run; the list changes with the names only.
   const latest = useRef(there)

@@ -1,4 +1,4 @@
-import { Outlet, useNavigate } from '@tanstack/react-router'
+import { Outlet, useLocation, useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useKeys } from '../keyboard.ts'
 import { Toasts } from '../parts/toast.tsx'
@@ -9,8 +9,16 @@ import { SideBar } from './side-bar.tsx'
 import { TabBar } from './tab-bar.tsx'
 import { TopBar } from './top-bar.tsx'
 
+/** Before one has come in there is no frame. */
+const doors = ['/sign-in', '/welcome']
+
 /** The frame around every page. */
 export function Shell() {
+  const isDoor = useLocation({ select: ({ pathname }) => doors.includes(pathname) })
+  return isDoor ? <Outlet /> : <Frame />
+}
+
+function Frame() {
   const [over, setOver] = useState<'palette' | 'keys' | undefined>()
   const navigate = useNavigate()
   const find = () => setOver('palette')

@@ -1,0 +1,130 @@
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { beginSession } from '../../src/access/sessions.ts'
+import { openDatabase } from '../../src/journal/database.ts'
+import { databaseUrl } from '../scenario/rig.ts'
+import type { ConsoleRig } from './rig.ts'
+import { describeWithBrowser, openConsole } from './rig.ts'
+
+const password = 'der rote hund bellt'
+/** What a browser says of answers that are meant: the way to the sign-in, a link used up, an act refused. */
+const expected = /status of (401|403|404)/
+
+describeWithBrowser('access', () => {
+  let rig: ConsoleRig
+  beforeEach(async () => {
+    rig = await openConsole({ http: { port: 0 } })
+  })
+  afterEach(async () => {
+    const { complaints } = rig
+    await rig.close()
+    expect(complaints.filter((complaint) => !expected.test(complaint))).toEqual([])
+  })
+
+  const button = (name: string | RegExp) => rig.page.getByRole('button', { name })
+
+  /** By the link that the hub has printed. */
+  async function becomeAdmin(): Promise<void> {
+    await rig.page.goto(rig.hub.firstAdminLink ?? '')
+    await rig.page.getByLabel('Your name').fill('Ada')
+    await rig.page.getByLabel('Password').fill(password)
+    await button('Set password and sign in').click()
+    await rig.page.getByText('Admin', { exact: true }).first().waitFor()
+  }
+
+  async function becomeViewer(): Promise<void> {
+    const database = openDatabase({
+      url: databaseUrl,
+      schema: rig.schema,
+      applicationName: 'test',
+      maxConnections: 1,
+    })
+    const [user] = await rig.sql<{ id: number }>(
+      `INSERT INTO users (name, role, password) VALUES ('vera', 'viewer', '') RETURNING id::int`,
+    )
+    const life = { idleMs: 600_000, longestMs: 600_000 }
+    const token = await beginSession(database, user!, {
+      life,
+      device: { address: '127.0.0.1', agent: 'test' },
+    })
+    await database.close()
+    await rig.context.addCookies([{ name: 'busbar-session', value: token, url: rig.hub.url }])
+  }
+
+  it('the first admin comes by the link, signs out, and in again where one wanted to go', async () => {
+    await becomeAdmin()
+    expect(rig.page.url()).toBe(`${rig.hub.url}/`)
+    await button('Sign out').click()
+    await rig.page.waitForURL('**/sign-in')
+    await rig.page.goto(`${rig.hub.url}/audit?verb=join`)
+    await rig.page.waitForURL('**/sign-in?back=*')
+    await rig.page.getByLabel('Name').fill('ada')
+    await rig.page.getByLabel('Password').fill('not the right one')
+    await button('Sign in').click()
+    await rig.page.getByRole('alert').filter({ hasText: 'Name or password is wrong' }).waitFor()
+    await rig.page.getByLabel('Password').fill(password)
+    await rig.page.keyboard.press('Enter')
+    await rig.page.waitForURL('**/audit?verb=join')
+    await rig.page.getByText('join user ada').waitFor()
+    await rig.page.goto(rig.hub.firstAdminLink ?? '')
+    await rig.page.getByText('This link is not good any more').waitFor()
+  })
+
+  it('an admin invites a user, makes a key, and sees both in the audit trail, verified', async () => {
+    await becomeAdmin()
+    await rig.open('/settings')
+    await button('Invite a user…').click()
+    await rig.page.getByLabel('Name').fill('bob')
+    await rig.page.getByLabel('Role').selectOption('operator')
+    await button(/^Invite the user/).click()
+    const link = await rig.page.locator('.settings-secret').textContent()
+    expect(link).toMatch(/\/welcome#[\w-]{43}$/)
+    await button('I have it').click()
+    await rig.page.getByRole('cell', { name: /^Invited until/ }).waitFor()
+    await rig.open('/settings?tab=keys')
+    await button('Make a key…').click()
+    await rig.page.getByLabel('Name').fill('ci')
+    await button(/^Make the key/).click()
+    expect(await rig.page.locator('.settings-secret').textContent()).toMatch(/^bb_/)
+    await button('I have it').click()
+    await rig.open('/audit')
+    await rig.page.getByText('All 4 entries are as they were written.').waitFor()
+    await rig.page.getByLabel('Who').fill('user:ada')
+    await rig.page.getByLabel('What', { exact: true }).fill('invite')
+    await rig.page.keyboard.press('Enter')
+    await rig.page.waitForURL('**verb=invite**')
+    await button('invite user bob').click()
+    await rig.page.getByText('"role": "operator"').waitFor()
+    await rig.page.getByText('Entry 3, sealed as').waitFor()
+  })
+
+  it('the audit page says which entry was tampered with', async () => {
+    await becomeAdmin()
+    await rig.sql('ALTER TABLE audit DISABLE TRIGGER USER')
+    await rig.sql(`UPDATE audit SET actor = 'nobody' WHERE verb = 'join'`)
+    await rig.open('/audit')
+    const alert = rig.page.getByRole('alert')
+    await alert.waitFor()
+    expect(await alert.textContent()).toContain('entry 1 (id 1) says something else than when it was written')
+  })
+
+  it('a viewer looks at everything, finds no act that works, and is told why', async () => {
+    await rig.sql(`INSERT INTO systems (name) VALUES ('erp')`)
+    await becomeViewer()
+    await rig.open('/replays')
+    await rig.page.getByText('Viewer', { exact: true }).first().waitFor()
+    const act = button(/^New replay…/)
+    expect(await act.isDisabled()).toBe(true)
+    expect(await rig.page.locator('fieldset.acts').getAttribute('title')).toContain('As viewer you can look')
+    await rig.page.keyboard.press('n')
+    expect(await rig.page.getByRole('dialog').count()).toBe(0)
+    await rig.open('/settings')
+    expect(await rig.page.getByRole('link', { name: 'Users' }).count()).toBe(0)
+    await rig.page.getByRole('heading', { name: 'Where you are signed in' }).waitFor()
+    const refused = await rig.page.evaluate(async () => {
+      const headers = { 'content-type': 'application/json', 'x-busbar-console': '1' }
+      const answer = await fetch('/api/v1/systems/erp/pause', { method: 'POST', headers, body: '{}' })
+      return { status: answer.status, said: ((await answer.json()) as { detail: string }).detail }
+    })
+    expect(refused).toEqual({ status: 403, said: 'as viewer you may not do this' })
+  })
+})
