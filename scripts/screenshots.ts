@@ -27,7 +27,7 @@ try {
     for (const [device, view] of Object.entries({ desktop, phone })) {
       await rig.page.setViewportSize(view)
       for (const [name, path] of Object.entries(places)) {
-        if (values.only !== undefined && values.only !== name) continue
+        if (values.only !== undefined && !values.only.split(',').includes(name)) continue
         await rig.open(`${path}${path.includes('?') ? '&' : '?'}theme=${theme}`)
         await pause(400) // charts and graphs draw after their data
         await rig.page.screenshot({
@@ -74,7 +74,8 @@ async function somethingHappens(): Promise<Readonly<Record<string, string>>> {
     object: '/objects/SO-10427',
     run: `/runs/${parked?.run}`,
     map: '/map',
-    events: '/events',
+    events: '/events?seq=30',
+    'events-test': '/events?try=shop.order.placed',
     systems: '/systems',
     system: '/systems/accounting',
     replays: '/replays',
@@ -83,7 +84,7 @@ async function somethingHappens(): Promise<Readonly<Record<string, string>>> {
     operations: '/operations',
     audit: '/audit',
     settings: '/settings',
-    docs: '/docs',
+    docs: '/docs?type=shop.order.placed',
   }
 }
 

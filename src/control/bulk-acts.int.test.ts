@@ -191,6 +191,25 @@ describe('a retry of many', () => {
     ])
   })
 
+  it('stops in a large stage when more than the share fails, and not before', async () => {
+    const { fingerprint, mend } = await broken(60, { concurrency: 1 })
+    mend(...names(20, 60))
+    const { id } = await rig.ask('planBulkAct', {
+      verb: 'retry',
+      problem: fingerprint,
+      ramp: [1],
+      maxErrors: 0.2,
+    })
+    await rig.ask('startBulkAct', { id })
+    driver.start()
+    await ended(id)
+    const { state, counts } = await act(id)
+    expect(state).toBe('stopped')
+    expect(counts.succeeded).toBe(19)
+    expect(counts.failed).toBeGreaterThan(4)
+    expect(counts.left).toBeGreaterThan(0)
+  })
+
   it('leaves alone what somebody else has acted on meanwhile, and what has another problem now', async () => {
     const { fingerprint, erp, mend } = await broken(4)
     const { id } = await rig.ask('planBulkAct', { verb: 'retry', problem: fingerprint })

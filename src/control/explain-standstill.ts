@@ -12,7 +12,7 @@ export type StandingFacts = Pick<
 const tones = {
   connected: 'ok',
   'cut-off': 'park',
-  trying: 'retry',
+  trying: 'park',
   slowed: 'retry',
   paused: 'rest',
   maintenance: 'rest',
@@ -42,12 +42,12 @@ function sentenceOf(system: StandingFacts): Sentence {
   const wait = waits(system)
   const next = until === null ? '' : say`, next try ${time(until)}`
   switch (standing) {
-    case 'cut-off': {
+    case 'cut-off':
+    case 'trying': {
       const problem = link('problem', `system:${name}`, `${begins} ${faultOf(system)}`)
-      return say`${problem} since ${time(changedAt)}: ${wait}${next}`
+      const trying = standing === 'trying' ? ', being tried now' : next
+      return say`${problem} since ${time(changedAt)}: ${wait}${trying}`
     }
-    case 'trying':
-      return say`${link('system', name, begins)}, which ${faultOf(system)} since ${time(changedAt)}, is being tried with one call: ${wait}`
     case 'paused':
       return say`${link('system', name, begins)} is paused since ${time(changedAt)}, until somebody resumes it: ${wait}`
     case 'maintenance':

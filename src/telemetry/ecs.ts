@@ -1,5 +1,4 @@
 import type { LoggerOptions } from 'pino'
-import type { ErrorLine } from './error-line.ts'
 import { errorLine } from './error-line.ts'
 
 /** The version of the Elastic Common Schema that lines follow. */
@@ -44,18 +43,12 @@ export function ecsFields(fields: Record<string, unknown>): Record<string, unkno
 }
 
 function errorFields(error: unknown): Record<string, unknown> {
-  const line = errorLine(error)
-  if (!('type' in line)) return { 'error.message': line.message }
-  const { type, message, code } = line
+  if (!(error instanceof Error)) return { 'error.message': String(error) }
+  const { type, message, stack, code } = errorLine(error)
   return {
     'error.type': type,
     'error.message': message,
-    'error.stack_trace': stackOf(line),
+    'error.stack_trace': stack,
     ...(code !== undefined && { 'error.code': code }),
   }
-}
-
-/** With what caused it, as Node writes it. */
-function stackOf({ stack, cause }: ErrorLine): string {
-  return cause ? `${stack}\ncaused by: ${stackOf(cause)}` : stack
 }

@@ -1,6 +1,6 @@
 import { withoutQuotedValue } from '../define/secrets.ts'
 
-/** An error in a log line: its words, code and trace, never the row that a database refused. */
+/** What a log line says of an error. */
 export interface ErrorLine {
   readonly type: string
   readonly code?: string
@@ -11,9 +11,9 @@ export interface ErrorLine {
 
 const deepest = 5
 
-/** The error and what caused it, to a depth of five. */
-export function errorLine(error: unknown, depth = 0): ErrorLine | { readonly message: string } {
-  if (!(error instanceof Error)) return { message: String(error) }
+/** Its words, code and trace, and its cause; never what else hangs on it, such as the row that a database refused. */
+export function errorLine(error: unknown, depth = 0): ErrorLine {
+  if (!(error instanceof Error)) return { type: typeof error, message: String(error), stack: '' }
   const { code, severity } = error as { readonly code?: unknown; readonly severity?: unknown }
   const message = severity === undefined ? error.message : withoutQuotedValue(error.message)
   const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line))
@@ -22,7 +22,6 @@ export function errorLine(error: unknown, depth = 0): ErrorLine | { readonly mes
     ...(typeof code === 'string' && { code }),
     message,
     stack: [`${error.name}: ${message}`, ...frames].join('\n'),
-    ...(error.cause instanceof Error &&
-      depth < deepest && { cause: errorLine(error.cause, depth + 1) as ErrorLine }),
+    ...(error.cause instanceof Error && depth < deepest && { cause: errorLine(error.cause, depth + 1) }),
   }
 }

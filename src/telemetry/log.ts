@@ -1,7 +1,7 @@
 import type { DestinationStream, Logger } from 'pino'
 import { pino } from 'pino'
-import type { LogFormat } from '../define/log-config.ts'
 import { withoutSecrets } from '../define/secrets.ts'
+import type { LogFormat } from '../define/log-config.ts'
 import { ecsOptions } from './ecs.ts'
 import { errorLine } from './error-line.ts'
 
@@ -29,13 +29,13 @@ export interface LogOptions {
 export function createLog(level: LogLevel = 'info', { format, to }: LogOptions = {}): Log {
   const isEcs = (format ?? process.env['BUSBAR_LOG_FORMAT']) === 'ecs'
   return pino(
-    { level, ...safely, ...(isEcs ? ecsOptions : { name: 'busbar', base: { pid: process.pid } }) },
+    {
+      level,
+      ...(isEcs
+        ? ecsOptions
+        : { name: 'busbar', base: { pid: process.pid }, serializers: { err: errorLine } }),
+      hooks: { streamWrite: withoutSecrets },
+    },
     to ?? pino.destination({ dest: 2, sync: false }),
   )
 }
-
-/** Options of pino that keep payloads and credentials out of its lines. */
-export const safely = {
-  serializers: { err: (error: unknown) => errorLine(error) },
-  hooks: { streamWrite: withoutSecrets },
-} as const

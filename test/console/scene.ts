@@ -19,6 +19,7 @@ export const orderPlaced = defineEvent({
   type: 'shop.order.placed',
   schema: Order,
   key: (order) => order.number,
+  noun: 'order',
 })
 
 export type Order = z.input<typeof Order>
@@ -49,6 +50,7 @@ export async function openScene(): Promise<Scene> {
     httpSystem({
       ...quick,
       name,
+      label: name === 'erp' ? 'ERP' : `${name.slice(0, 1).toUpperCase()}${name.slice(1)}`,
       baseUrl: systems[name].url,
       idempotency: name === 'accounting' ? 'none' : { keyLife: '24h' },
       limits: { concurrency: 6 },

@@ -45,7 +45,8 @@ const database = openDatabase({
 })
 await migrate(database, 'busbar')
 const run = async (text: string, what?: string) => {
-  await database.query({ text: `SET maintenance_work_mem = '1GB'; ${fill(text)}` })
+  const settings = text.startsWith('VACUUM') ? '' : `SET maintenance_work_mem = '1GB'; ` // VACUUM stands alone
+  await database.query({ text: settings + fill(text) })
   if (what !== undefined) say(what)
 }
 for (const text of before) await run(text)

@@ -135,5 +135,5 @@ export const afterwards: readonly Told[] = [
      SELECT 'legacy', 'r-' || n, 'shop.order.placed', 'SO-' || n, '{}', '{}', now(), 'event.invalid', 'no number', 'outbox:' || n % 9
      FROM generate_series(1, 20000) n`,
   ],
-  ['planner statistics', 'ANALYZE'],
+  ['vacuum and planner statistics', 'VACUUM (ANALYZE)'],
 ]

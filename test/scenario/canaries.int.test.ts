@@ -5,7 +5,6 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Writable } from 'node:stream'
 import pg from 'pg'
-import { pino } from 'pino'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { z } from 'zod'
 import { runCli } from '../../src/cli/cli.ts'
@@ -31,7 +30,7 @@ import {
   webhookSource,
 } from '../../src/index.ts'
 import type { Hub } from '../../src/index.ts'
-import { safely } from '../../src/telemetry/log.ts'
+import { createLog } from '../../src/telemetry/log.ts'
 import { databaseUrl } from './rig.ts'
 
 /** By what they are; each is found again by its middle, however it is written. */
@@ -179,7 +178,7 @@ beforeEach(async () => {
       ],
       http: { port: 0, unauthenticated: true },
     }),
-    { migrate: true, leaseMs: 2_000, log: pino({ level: 'debug', ...safely }, lines) },
+    { migrate: true, leaseMs: 2_000, log: createLog('debug', { to: lines }) },
   )
   await hub.start()
   control = createControlClient({ url: hub.url })

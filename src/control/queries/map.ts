@@ -16,8 +16,8 @@ const sourceText = `
 WITH span AS (
   SELECT seq_at(clock_timestamp() - $1::int * interval '1 min') AS since, (SELECT coalesce(max(seq), 0) + 1 FROM events) AS head
 ), looked AS MATERIALIZED (
-  SELECT e.source, e.type, e.received_at FROM events e, span
-  WHERE e.seq >= greatest(span.since, span.head - $2::int) ORDER BY e.seq DESC LIMIT $2::int
+  SELECT e.source, e.type, e.received_at FROM events e
+  WHERE e.seq >= (SELECT greatest(since, head - $2::int) FROM span) ORDER BY e.seq DESC LIMIT $2::int
 )
 SELECT l.source, l.type, count(*)::int AS count, max(l.received_at) AS newest_at,
        (SELECT count(*) FROM looked)::int AS looked, (SELECT head - since FROM span) AS events

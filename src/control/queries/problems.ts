@@ -25,16 +25,15 @@ SELECT p.fp AS fingerprint, p.system, p.code, p.title, p.state, p.first_seen, p.
 FROM chosen p
 LEFT JOIN systems s ON s.name = p.system
 CROSS JOIN LATERAL (
-  SELECT count(*) AS open, count(*) FILTER (WHERE o.state = 4) AS parked, count(DISTINCT (o.grp, o.key)) AS objects,
-         min(o.next_at) FILTER (WHERE o.state = 2) AS next_at
-  FROM (
+  SELECT coalesce(sum(q.open), 0)::int AS open, coalesce(sum(q.parked), 0)::int AS parked, count(*) AS objects, min(q.next_at) AS next_at
+  FROM (SELECT o.grp, o.key, count(*) AS open, count(*) FILTER (WHERE o.state = 4) AS parked, min(o.next_at) FILTER (WHERE o.state = 2) AS next_at FROM (
     (SELECT r.state, r.grp, r.key, r.next_at FROM runs r WHERE r.fp = p.fp AND r.fp IS NOT NULL AND r.state < 10 LIMIT $1::int)
     UNION ALL
     (SELECT 4::smallint, 'outbox', b.id::text, NULL FROM outbox_rejected b WHERE b.fp = p.fp LIMIT $1::int)
     UNION ALL
     (SELECT 1::smallint, w.grp, w.key, NULL FROM (SELECT DISTINCT g.grp FROM lane_groups g WHERE p.fp = 'system:' || p.system) g
      JOIN lanes w ON w.grp = g.grp AND w.system = s.id LIMIT $1::int)
-  ) o
+  ) o GROUP BY o.grp, o.key) q                             -- count(DISTINCT) sorts: three times as long
 ) c
 CROSS JOIN LATERAL (
   SELECT coalesce(jsonb_object_agg(h.slice, h.open), '{}') AS trend

@@ -17,22 +17,28 @@ export function nounOfTypes(types: readonly string[], nounOf: NounOf): string {
 /** Oldest events are looked for behind so many lanes of a system. */
 const mostLooked = 200
 
-// Lanes that wait for a time or an event, by lanes_due (grp, system, next_at): parked and running ones stand at infinity.
-// The head of each by runs_open_by_lane. $1 most lanes, $2 most looked at.
+// Lanes by lanes_due (grp, system, next_at), less those that wait for a person: parked runs by runs_open_by_state. The head
+// of each by runs_open_by_lane. $1 most lanes, $2 most looked at.
 const laneText = `
-SELECT s.name AS system, count(*) AS lanes, min(e.received_at) AS oldest_at
+WITH parked AS MATERIALIZED (
+  SELECT p.system, count(*) AS lanes FROM (
+    SELECT r.system FROM runs r WHERE r.state = 4 AND r.state < 10 AND r.holds LIMIT $1::int
+  ) p GROUP BY p.system
+)
+SELECT s.name AS system, greatest(0, count(*) - coalesce((SELECT p.lanes FROM parked p WHERE p.system = s.id), 0)) AS lanes,
+       min(e.received_at) FILTER (WHERE head.state <> 4) AS oldest_at
 FROM systems s
 CROSS JOIN LATERAL (
   SELECT l.grp, l.key, row_number() OVER () AS place
   FROM (SELECT DISTINCT g.grp FROM lane_groups g) g
-  JOIN lanes l ON l.grp = g.grp AND l.system = s.id AND l.next_at < 'infinity' LIMIT $1::int
+  JOIN lanes l ON l.grp = g.grp AND l.system = s.id LIMIT $1::int
 ) held
 LEFT JOIN LATERAL (
-  SELECT r.seq FROM runs r WHERE held.place <= $2::int AND r.grp = held.grp AND r.key = held.key AND r.state < 10
+  SELECT r.seq, r.state FROM runs r WHERE held.place <= $2::int AND r.grp = held.grp AND r.key = held.key AND r.state < 10
   ORDER BY r.lord, r.seq, r.ord LIMIT 1
 ) head ON true
 LEFT JOIN events e ON e.seq = head.seq
-GROUP BY s.name`
+GROUP BY s.id, s.name`
 
 interface FlowRow {
   name: string

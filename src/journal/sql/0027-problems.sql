@@ -100,7 +100,7 @@ BEGIN
   IF NOT pg_try_advisory_xact_lock(('problem_levels'::regclass::oid::bigint << 16) | 6) THEN RETURN; END IF;
   -- In the order in which flushes write problems, and with them their levels.
   PERFORM note_level(p.fp, c.open::integer)
-  FROM (SELECT p.fp, p.system FROM problems p WHERE p.state IN ('open', 'acknowledged', 'ignored') ORDER BY p.last_seen DESC LIMIT 200) p
+  FROM (SELECT p.fp, p.system FROM problems p WHERE p.state IN ('open', 'acknowledged', 'ignored') ORDER BY p.last_seen DESC LIMIT 100) p
   CROSS JOIN LATERAL (
     SELECT CASE WHEN p.fp = 'system:' || p.system
       THEN (SELECT count(*) FROM (

@@ -112,7 +112,7 @@ function FlowSign({ flow, state }: { readonly flow: string; readonly state: stri
       <span className="tone" data-tone={tone}>
         <Sign name={sign} />
       </span>
-      <span className="visually-hidden">{word}: </span>
+      <span className="sr">{word}: </span>
       {flow}
     </span>
   )

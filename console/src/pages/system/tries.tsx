@@ -1,0 +1,103 @@
+import type { Answer } from '../../api.ts'
+import { Card } from '../../parts/card.tsx'
+import type { SignName } from '../../parts/sign.tsx'
+import { Sign } from '../../parts/sign.tsx'
+import type { Tone } from '../../parts/state.tsx'
+import { duration, Time } from '../../parts/time.tsx'
+import { Words } from '../../parts/words.tsx'
+
+type Tests = Answer<'getSystem'>['tests']
+type Changes = Answer<'systemHistory'>['changes']
+
+const outcomes: Readonly<Record<string, readonly [string, SignName, Tone]>> = {
+  answered: ['Answered', 'ok', 'ok'],
+  failed: ['Failed', 'park', 'park'],
+  'not-made': ['Not made', 'skip', 'rest'],
+}
+
+/** Calls that people have asked for. */
+export function Tests({ tests }: { readonly tests: Tests }) {
+  return (
+    <Card title="Test calls" flush>
+      {tests.length === 0 ? (
+        <p className="none">
+          Nobody has asked for one. A test call is one harmless call with the system’s own connection; it is
+          made even while the system is cut off or paused.
+        </p>
+      ) : (
+        <div className="scroll" tabIndex={0} role="region" aria-label="Test calls">
+          <table className="table dense">
+            <tbody>
+              {tests.map(({ id, at, by, outcome, ms, sentence }) => {
+                const [word, sign, tone] = outcomes[outcome ?? ''] ?? ['Under way', 'run', 'run']
+                return (
+                  <tr key={id}>
+                    <td className="mono faint">
+                      <Time at={at} clock />
+                    </td>
+                    <td>
+                      <span className="state" data-tone={tone}>
+                        <Sign name={sign} />
+                        {word}
+                      </span>
+                    </td>
+                    <td className="dim">
+                      <Words parts={sentence} />, asked for by {by}
+                    </td>
+                    <td className="num dim">{ms === null ? '' : duration(ms)}</td>
+                  </tr>
+                )
+              })}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </Card>
+  )
+}
+
+const kinds: Readonly<Record<Changes[number]['kind'], readonly [string, SignName, Tone]>> = {
+  'cut-off': ['Cut off', 'cutOff', 'park'],
+  tried: ['Tried, not back', 'trying', 'retry'],
+  connected: ['Connected', 'connected', 'ok'],
+  slowed: ['Slowed', 'slowed', 'retry'],
+  paused: ['Paused', 'paused', 'rest'],
+  resumed: ['Resumed', 'connected', 'ok'],
+  maintenance: ['Maintenance set', 'paused', 'rest'],
+}
+
+/** Since when it stood how, newest first. */
+export function Changes({ changes }: { readonly changes: Changes }) {
+  const shown = changes.slice(0, 30)
+  return (
+    <Card title="What changed" flush>
+      {shown.length === 0 ? (
+        <p className="none">Nothing has changed in the last 24 hours.</p>
+      ) : (
+        <div className="scroll" tabIndex={0} role="region" aria-label="What changed">
+          <table className="table dense">
+            <tbody>
+              {shown.map(({ at, kind, reason }, place) => {
+                const [word, sign, tone] = kinds[kind]
+                return (
+                  <tr key={`${at}${place}`}>
+                    <td className="mono faint">
+                      <Time at={at} seconds />
+                    </td>
+                    <td>
+                      <span className="state" data-tone={tone}>
+                        <Sign name={sign} />
+                        {word}
+                      </span>
+                    </td>
+                    <td className="dim">{reason}</td>
+                  </tr>
+                )
+              })}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </Card>
+  )
+}
