@@ -25,6 +25,7 @@ import { readMarks } from './live/marks.ts'
 import { serveLive } from './live/serve.ts'
 import type { TransportInUse } from './queries/transport.ts'
 import type { NounOf } from './queries/waiting.ts'
+import { oidcPath, registerOidc } from './oidc-routes.ts'
 import { openApiDocument } from './openapi.ts'
 import type { Route } from './route.ts'
 import { apiPrefix, routes } from './route-table.ts'
@@ -39,6 +40,8 @@ export interface ControlDeps {
   readonly authenticate?: Authenticate
   /** How people sign in, where keys are asked for; default: the defaults of `access`. */
   readonly access?: AccessSettings
+  /** Hears why somebody whom the provider of single sign-on knows did not come in. */
+  readonly onRefusedSignIn?: (why: string) => void
   /** The code of the flows that this process has; absent: it has none. */
   readonly code?: FlowCode
   /** Default: the log itself. */
@@ -61,8 +64,6 @@ type Handler = (call: Call, input: Record<string, unknown>) => Promise<unknown>
 /** Far above what an act may bring, 64 KiB: what is a little too much is told so in the act's own words. */
 const maxBodyBytes = 256 * 1024
 const onlyNames = redactionOf({ contracts: new Map(), redact: [] })
-/** Where a browser begins to sign in by single sign-on. */
-const oidcPath = `${apiPrefix}/sign-in/oidc`
 
 /**
  * Serves the control API below `/api/v1`, and its OpenAPI 3.1 document at `/api/v1/openapi.json` (which needs no key).
@@ -83,11 +84,17 @@ export function registerControl(app: FastifyInstance, deps: ControlDeps): void {
         json(reply, (document ??= JSON.stringify(openApiDocument()))),
       )
       registerLive(api, deps)
+      if (deps.authenticate) registerOidc(api, oidcDeps(deps))
       for (const [id, route] of Object.entries(routes))
         serve(api, deps, { id: id as RouteId, route, handler: handlers[id as RouteId] as Handler })
     },
     { prefix: apiPrefix },
   )
+}
+
+function oidcDeps(deps: ControlDeps): Parameters<typeof registerOidc>[1] {
+  const onRefused = (why: string) => deps.onRefusedSignIn?.(why)
+  return { settings: deps.access ?? accessSettings(), database: deps.database, onRefused }
 }
 
 /** The stream of changes; it ends before the server waits for its connections. */

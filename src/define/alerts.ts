@@ -3,6 +3,7 @@ import type { Duration } from './duration.ts'
 import { durationMs } from './duration.ts'
 import { checkName } from './name.ts'
 import { inRange } from './range.ts'
+import { keepSecret } from './secrets.ts'
 
 /**
  * What people can be told: a problem is new, needs a person, is over, came back; a system is cut off, is connected again.
@@ -103,6 +104,7 @@ export function webhookChannel(
 ): WebhookChannel {
   const { name, url, secret } = options
   if (!secret) invalid(`alert channel "${name}" has no secret; is an environment variable missing?`)
+  keepSecret(secret)
   return { ...base(options), kind: 'webhook', url, secret, address: hostOf(name, url) }
 }
 
@@ -113,7 +115,9 @@ export function webhookChannel(
  */
 export function slackChannel(options: ChannelOptions & { readonly url: string }): SlackChannel {
   const { name, url } = options
-  return { ...base(options), kind: 'slack', url, address: hostOf(name, url) }
+  const address = hostOf(name, url)
+  keepSecret(new URL(url).pathname)
+  return { ...base(options), kind: 'slack', url, address }
 }
 
 /**
@@ -135,6 +139,7 @@ export function emailChannel(
   },
 ): EmailChannel {
   const { name, smtp, from, to } = options
+  keepSecret(smtp.password)
   if (to.length === 0) invalid(`alert channel "${name}" is sent to nobody: to: ['operations@example.com']`)
   for (const each of [from, ...to])
     if (!/^[^\r\n]*[^\s@]+@[^\s@]+[^\r\n]*$/.test(each))

@@ -1,4 +1,5 @@
 import { BusbarError } from '../errors.ts'
+import { keepSecret } from './secrets.ts'
 
 /** Where traces go. */
 export interface TelemetryConfig {
@@ -33,6 +34,7 @@ export function telemetrySettings({ otlp }: TelemetryConfig = {}): TelemetrySett
       'config.invalid',
       `telemetry.otlp.url is ${JSON.stringify(url)}: write where OTLP over HTTP is taken, such as http://collector:4318`,
     )
+  for (const value of Object.values(headers)) keepSecret(value)
   const whole = url.replace(/\/+$/, '')
   return { otlp: { url: whole.endsWith(path) ? whole : whole + path, headers } }
 }

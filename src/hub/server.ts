@@ -90,6 +90,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
       transport: parts.transport,
       ...(authenticate && { authenticate }),
       access: config.access,
+      onRefusedSignIn: (why) => log.warn({ why }, 'a single sign-on was refused'),
       onError: (error) => log.error({ err: error }, 'the control API failed'),
     })
   }

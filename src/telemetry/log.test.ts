@@ -1,6 +1,7 @@
 import { ecsFormat } from '@elastic/ecs-pino-format'
 import { pino } from 'pino'
 import { expect, it } from 'vitest'
+import { keepSecret } from '../define/secrets.ts'
 import { BusbarError } from '../errors.ts'
 import type { Log } from './log.ts'
 import { createLog } from './log.ts'
@@ -66,11 +67,33 @@ it("an error has the fields that Elastic's own formatter gives it", () => {
       (log) => log.warn({ err: error }, 'trouble'),
     ),
   )
-  const shared = ['log.level', 'message', 'error.message', 'error.stack_trace', 'process.pid']
+  const shared = ['log.level', 'message', 'error.message', 'process.pid']
   for (const name of shared) expect(ours[name], name).toEqual(theirs[name])
   expect(Object.keys(ours)).toEqual(expect.arrayContaining(['@timestamp', 'ecs.version', 'error.type']))
   expect(ours['error.code']).toBe('journal.unavailable')
   expect(ours['url.full']).toBe('http://127.0.0.1:7070')
+})
+
+it('in both formats, neither the row that a database refused nor a credential is in a line', () => {
+  const refused = Object.assign(new Error('invalid input syntax for type json: "canary-row"'), {
+    severity: 'ERROR',
+  })
+  keepSecret('canary-password')
+  const unavailable = new BusbarError(
+    'journal.unavailable',
+    'postgres://busbar:canary-password@db/busbar is away',
+    {
+      cause: refused,
+    },
+  )
+  for (const format of ['json', 'ecs'] as const) {
+    const line = lineOf(
+      (to) => createLog('info', { format, to }),
+      (log) => log.warn({ err: unavailable }, 'trouble'),
+    )
+    expect(JSON.stringify(line)).not.toMatch(/canary/)
+    expect(JSON.stringify(line)).toContain('is away')
+  }
 })
 
 it('without being told otherwise, lines are as they were', () => {

@@ -16,12 +16,23 @@ export function useAsk<Id extends RouteId>(
   topic: string,
   id: Id,
   input?: Input<Id>,
-  options: { readonly enabled?: boolean } = {},
+  {
+    everyMs,
+    ...options
+  }: {
+    readonly enabled?: boolean
+    /** Asks again so often while this says so: for what is about to change and nobody tells of. */
+    readonly everyMs?: (answer: Answer<Id>) => number | false
+  } = {},
 ): UseQueryResult<Answer<Id>> {
   return useQuery({
     queryKey: [topic, id, input ?? null],
     queryFn: () => (call as (id: Id, input?: Input<Id>) => Promise<Answer<Id>>)(id, input),
     placeholderData: (before) => before, // a changed filter shows the old list until the new one is there
+    ...(everyMs && {
+      refetchInterval: ({ state: { data } }: { readonly state: { readonly data?: unknown } }) =>
+        data !== undefined && everyMs(data as Answer<Id>),
+    }),
     ...options,
   })
 }

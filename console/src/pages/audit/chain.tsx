@@ -42,7 +42,7 @@ export function Chain() {
           : `All ${count(checked)} entries are as they were written.`}
         {head && (
           <span className="audit-head">
-            Head {head.number}:{head.hash.slice(0, 16)}…
+            Head {head.number}:{head.hash}
           </span>
         )}
       </span>

@@ -43,7 +43,7 @@ function List({ items }: { readonly items: readonly Group[] }) {
             <th>Lane group</th>
             <th>State</th>
             <th className="desk-only">Run by</th>
-            <th className="num">Not reached yet</th>
+            <th className="num desk-only">Not reached yet</th>
             <th className="num desk-only">Keys held</th>
             <th className="num desk-only">Come to</th>
             <th>
@@ -118,12 +118,17 @@ function Row({ group, isChosen, onAct }: RowProps) {
           {partitions > 1 && `part ${partition + 1} of ${partitions}, `}
           {flows.length === 1 && flows[0] === name ? 'its own flow' : flows.join(', ')}
         </span>
+        {pending > 0 && (
+          <span className="phone-only">
+            <span className="under">{counted(pending, 'event')} not reached yet</span>
+          </span>
+        )}
       </td>
       <td>
         <State kind="engine" of={stateOf(group)} />
       </td>
       <td className="dim mono desk-only">{owner ?? 'nobody'}</td>
-      <td className="num">
+      <td className="num desk-only">
         {pending === 0 ? <span className="faint">none</span> : `${exact ? '' : 'about '}${count(pending)}`}
         {oldestPendingAt !== null && (
           <span className="under">

@@ -61,7 +61,7 @@ function Node({ place: { step, x, y }, isChosen }: { readonly place: Place; read
       to="."
       search={(before: Record<string, unknown>) => ({ ...before, step: step.name, attempt: undefined })}
       className="graph-link"
-      aria-label={`${step.name}: ${word}, ${about}`}
+      aria-label={`${cut(step.name, 22)} ${cut(about, 28)}: ${word}`}
       aria-current={isChosen ? 'true' : undefined}
       resetScroll={false}
     >
@@ -76,7 +76,7 @@ function Node({ place: { step, x, y }, isChosen }: { readonly place: Place; read
         </g>
         <text x="37" y="23">
           {cut(step.name, 22)}
-        </text>
+        </text>{' '}
         <text className="s" x="14" y="42">
           {cut(about, 28)}
         </text>

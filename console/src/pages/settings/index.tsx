@@ -2,6 +2,7 @@ import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import { useMe } from '../../me.ts'
 import { PageHead, useSearchValue } from '../../parts/page.tsx'
+import { Alerts } from './alerts.tsx'
 import { Keyboard } from './keyboard.tsx'
 import { Keys } from './keys.tsx'
 import { Own } from './own.tsx'
@@ -20,6 +21,7 @@ interface Tab {
 const tabs: readonly Tab[] = [
   { name: 'users', words: 'Users', for: 'admin', show: () => <Users /> },
   { name: 'keys', words: 'API keys', for: 'admin', show: () => <Keys /> },
+  { name: 'alerts', words: 'Alerts', for: 'all', show: () => <Alerts /> },
   { name: 'own', words: 'You', for: 'people', show: () => <Own /> },
   { name: 'keyboard', words: 'Keyboard', for: 'all', show: () => <Keyboard /> },
 ]

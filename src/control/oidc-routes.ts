@@ -1,0 +1,64 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { cookieName, readCookie, setCookie } from '../access/cookie.ts'
+import { giveToken, isSecure } from '../access/gate.ts'
+import { Oidc } from '../access/oidc.ts'
+import type { OidcFault } from '../access/oidc.ts'
+import { beginSession } from '../access/sessions.ts'
+import type { AccessSettings } from '../define/access-config.ts'
+import { keepSecret } from '../define/secrets.ts'
+import type { Database } from '../journal/database.ts'
+import { apiPrefix } from './route-table.ts'
+
+/** Where a browser begins to sign in by single sign-on. */
+export const oidcPath = `${apiPrefix}/sign-in/oidc`
+
+const cookie = 'busbar-oidc'
+
+/**
+ * Two addresses that a browser is sent to, beside the table: to the provider, and back. The cookie between them ties the
+ * answer to the browser that has begun; it is `Lax`, because it is the provider's page that sends the browser back.
+ */
+export function registerOidc(
+  api: FastifyInstance,
+  deps: {
+    readonly settings: AccessSettings
+    readonly database: () => Database
+    readonly onRefused: (why: string) => void
+  },
+): void {
+  const { settings, database } = deps
+  if (!settings.oidc || settings.url === undefined) return
+  keepSecret(settings.oidc.clientSecret)
+  const oidc = new Oidc({
+    settings: settings.oidc,
+    callback: `${settings.url}${oidcPath}/callback`,
+    database,
+  })
+  const remember = (request: FastifyRequest, reply: FastifyReply, token: string) => {
+    const options = {
+      secure: isSecure(request, settings),
+      sameSite: 'Lax',
+      maxAgeSeconds: token === '' ? 0 : 600,
+    } as const
+    reply.header('set-cookie', setCookie(cookie, token, options))
+  }
+  const refuse = (reply: FastifyReply, fault: OidcFault, why: string) => {
+    deps.onRefused(why)
+    return reply.redirect(`/sign-in?fault=${fault}`)
+  }
+  api.get('/sign-in/oidc', async (request, reply) => {
+    const { url, token } = await oidc.begin()
+    remember(request, reply, token)
+    return reply.header('cache-control', 'no-store').redirect(url)
+  })
+  api.get('/sign-in/oidc/callback', async (request, reply) => {
+    const token = readCookie(request.headers, cookieName(cookie, isSecure(request, settings))) ?? ''
+    remember(request, reply, '')
+    const outcome = await oidc.finish(token, request.url.slice(request.url.indexOf('?')))
+    if ('fault' in outcome) return refuse(reply, outcome.fault, outcome.why)
+    const device = { address: request.ip, agent: request.headers['user-agent'] ?? '' }
+    const session = await beginSession(database(), { id: outcome.userId }, { life: settings, device })
+    giveToken({ request, reply }, session, settings)
+    return reply.header('cache-control', 'no-store').redirect('/')
+  })
+}
