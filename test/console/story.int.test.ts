@@ -75,7 +75,7 @@ describeWithBrowser('a story in the console', () => {
       await page.keyboard.press('r')
       const dialog = page.getByRole('dialog')
       await dialog.getByText('in log order', { exact: false }).waitFor(patience)
-    await dialog.getByLabel(/What was mended/).fill('accounting takes them without a code now')
+      await dialog.getByLabel(/What was mended/).fill('accounting takes them without a code now')
       await page.keyboard.press('Control+Enter')
       await page.waitForURL('**/bulk/*')
       await page.getByText('14 of 14 are through', { exact: false }).waitFor(patience)
