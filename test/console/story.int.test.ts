@@ -101,7 +101,10 @@ describeWithBrowser('a story in the console', () => {
       { port },
     )
     await mended.start()
-    const { stop } = scene
-    scene = { ...scene, stop: () => Promise.all([stop(), mended.stop()]).then(() => undefined) }
+    const broken = scene
+    scene = {
+      ...scene,
+      stop: async () => void (await Promise.all([broken.stop(), mended.stop()])),
+    }
   }
 })
