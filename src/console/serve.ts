@@ -68,8 +68,8 @@ export function registerConsole(app: FastifyInstance): void {
       })
     const show = (request: FastifyRequest, reply: FastifyReply) => page(request, reply, folder !== undefined)
     for (const path of consolePages) {
-      pages.get(path, show)
-      if (path !== '/') pages.get(`${path}/*`, show)
+      const paths = path === '/' ? [path] : [path, `${path}/*`]
+      for (const each of paths) pages.get(each, { config: { isPage: true } }, show)
     }
   })
 }

@@ -109,7 +109,8 @@ export function registerProblems(
   options: { readonly onError?: (error: unknown) => void } = {},
 ): void {
   const routes: { readonly methods: readonly string[]; readonly pattern: RegExp }[] = []
-  app.addHook('onRoute', ({ method, url }) => {
+  app.addHook('onRoute', ({ method, url, config }) => {
+    if ((config as { isPage?: boolean } | undefined)?.isPage) return // what browsers show is nothing to programs
     routes.push({ methods: [method].flat(), pattern: patternOf(url) })
   })
   app.setErrorHandler((error, _request, reply) => {

@@ -13,7 +13,18 @@ export function memorySystems(store: MemoryStore, now: () => number): SystemsJou
         const probeAt = (breaker === 'probing' ? system.probeUntil : null) ?? system.probeAt
         const probeInMs = probeAt === null ? null : probeAt - now()
         const throttledMs = system.throttledUntil === 0 ? 0 : system.throttledUntil - now()
-        return { id, name, paused, breaker, reason, version, probeInMs, throttledMs, maintenanceMs: 0, test: null }
+        return {
+          id,
+          name,
+          paused,
+          breaker,
+          reason,
+          version,
+          probeInMs,
+          throttledMs,
+          maintenanceMs: 0,
+          test: null,
+        }
       }),
 
     async reserveRate({ system: id, tokens, intervalMs, burstMs }) {

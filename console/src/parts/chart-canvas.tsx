@@ -54,7 +54,7 @@ function optionsOf(latest: { readonly current: ChartProps }, width: number): uPl
   return {
     width,
     height,
-    padding: [14, 8, 0, 0],
+    padding: [14, 20, 0, 0],
     legend: { show: false },
     cursor: { show: false },
     scales: {
