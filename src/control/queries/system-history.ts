@@ -23,14 +23,16 @@ FROM (SELECT at, sum(calls)::int AS calls, sum(failed)::int AS failed FROM rows 
 
 // The newest of each kind by system_changes_by_kind (system, kind, id), which are few.
 const changeText = `
-SELECT c.at, c.kind, c.reason
+SELECT n.at, n.kind, n.reason FROM (
+SELECT c.id, c.at, c.kind, c.reason
 FROM systems s
 CROSS JOIN unnest(ARRAY['cut-off', 'tried', 'connected', 'slowed', 'paused', 'resumed', 'maintenance']) AS k (kind)
 CROSS JOIN LATERAL (
   SELECT * FROM system_changes c WHERE c.system = s.id AND c.kind = k.kind ORDER BY c.id DESC LIMIT 200
 ) c
 WHERE s.name = $1 AND c.at > clock_timestamp() - $2::int * interval '1 h'
-ORDER BY c.id DESC LIMIT 200`
+ORDER BY c.kind = 'tried', c.id DESC LIMIT 200 -- tries give way to what says when it was cut off
+) n ORDER BY n.id DESC`
 
 const beforeText = `
 SELECT c.kind FROM systems s
