@@ -11,6 +11,7 @@ const impatient = {
 export const erp = httpSystem({
   ...impatient,
   name: 'erp',
+  label: 'ERP',
   baseUrl: env.erpUrl,
   idempotency: { keyLife: '24h' },
 })
@@ -19,6 +20,7 @@ export const erp = httpSystem({
 export const accounting = httpSystem({
   ...impatient,
   name: 'accounting',
+  label: 'Accounting',
   baseUrl: env.accountingUrl,
   idempotency: 'none',
   settle: '500ms',
@@ -28,6 +30,7 @@ export const accounting = httpSystem({
 export const logistics = httpSystem({
   ...impatient,
   name: 'logistics',
+  label: 'Logistics',
   baseUrl: env.logisticsUrl,
   idempotency: { keyLife: '24h' },
 })

@@ -18,6 +18,7 @@ export type Wholesale = z.infer<typeof Wholesale>
 /** A business customer has placed an order. */
 export const wholesalePlaced = defineEvent({
   type: 'shop.wholesale.placed',
+  noun: 'order',
   schema: Wholesale,
   key: (order) => order.number,
 })

@@ -30,15 +30,18 @@ export interface SessionFacts {
 /** Sessions of one user at most; the oldest ends. */
 const mostSessions = 20
 
-/** Begins a session under a token that never was before, and answers the token, this once. Throws `request.unauthorized` when the user is disabled. */
+/**
+ * Begins a session under a token that never was before, and answers the token, this once. `password` is the hash by which
+ * the person was known. Throws `request.unauthorized` when the user is disabled, or that hash is not the user's any more.
+ */
 export async function beginSession(
   database: Database,
-  user: { readonly id: number },
+  user: { readonly id: number; readonly password?: string | null },
   { life, device }: { readonly life: SessionLife; readonly device: Device },
 ): Promise<string> {
   const token = newToken()
   const [row] = await database.query<{ begun: boolean }>({
-    text: 'SELECT begin_session($1, $2, $3, $4, $5, $6, $7) AS begun',
+    text: 'SELECT begin_session($1, $2, $3, $4, $5, $6, $7, $8) AS begun',
     values: [
       user.id,
       tokenHash(token),
@@ -47,9 +50,11 @@ export async function beginSession(
       mostSessions,
       device.address,
       device.agent.slice(0, 200),
+      user.password ?? null,
     ],
   })
-  if (!row?.begun) throw new BusbarError('request.unauthorized', 'this user is disabled')
+  if (!row?.begun)
+    throw new BusbarError('request.unauthorized', 'this user is disabled, or has another password now')
   return token
 }
 

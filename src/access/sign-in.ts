@@ -41,16 +41,18 @@ export async function signIn(
   if (!user || !right || user.disabled)
     throw new BusbarError('request.unauthorized', 'name or password is wrong')
   await forgetTry(database, attempt)
-  if (renew) await renewHash(database, user, given.password)
-  return beginSession(database, user, door)
+  const password = renew ? await renewHash(database, user, given.password) : user.password
+  return beginSession(database, { id: user.id, password }, door)
 }
 
-/** The same password at today's cost. */
-async function renewHash(database: Database, user: StoredUser, password: string): Promise<void> {
+/** The same password at today's cost; answers its hash. */
+async function renewHash(database: Database, user: StoredUser, password: string): Promise<string> {
+  const hash = await hashPassword(password)
   await database.query({
     text: 'UPDATE users SET password = $3 WHERE id = $1 AND password = $2',
-    values: [user.id, user.password, await hashPassword(password)],
+    values: [user.id, user.password, hash],
   })
+  return hash
 }
 
 /** What a link is for, before it is used. */

@@ -5,7 +5,7 @@ import type { Database } from '../journal/database.ts'
 
 /** Tries that pass at once: of one account, and from one address. */
 const free = { account: 5, address: 20 }
-/** The first wait, which each further try doubles, and the longest; after the longest without a try all is forgotten. */
+/** The first wait, which each further try doubles, and the longest; each longest without a try forgets one. */
 const waitSeconds = { first: 15, longest: 900 }
 
 /** A try to sign in: who, and from where. */
@@ -19,14 +19,40 @@ export interface Try {
  * `request.rate-limited` with `retryAfterSeconds` when it must wait. Names that do not exist count like those that do.
  */
 export async function countTry(database: Database, { account, address }: Try): Promise<void> {
+  await count(database, {
+    buckets: [accountBucket(account), addressBucket(address)],
+    free: [free.account, free.address],
+    ...waitSeconds,
+  })
+}
+
+/** Redirects to the provider from one address that pass at once, and how long others wait: each stores a row. */
+const redirects = { free: [20], first: 5, longest: 60 }
+
+/** Counts a redirect to single sign-on; throws `request.rate-limited` as `countTry` does. */
+export function countRedirect(database: Database, address: string): Promise<void> {
+  return count(database, { buckets: [`oidc ${addressBucket(address)}`], ...redirects })
+}
+
+/** Somebody came back from there signed in. */
+export async function forgetRedirects(database: Database, address: string): Promise<void> {
+  await database.query({
+    text: "SELECT forget_sign_in($1, '')",
+    values: [`oidc ${addressBucket(address)}`],
+  })
+}
+
+interface Count {
+  readonly buckets: readonly string[]
+  readonly free: readonly number[]
+  readonly first: number
+  readonly longest: number
+}
+
+async function count(database: Database, { buckets, free, first, longest }: Count): Promise<void> {
   const [row] = await database.query<{ wait: number }>({
     text: 'SELECT count_sign_in($1, $2, $3, $4) AS wait',
-    values: [
-      [accountBucket(account), addressBucket(address)],
-      [free.account, free.address],
-      waitSeconds.first,
-      waitSeconds.longest,
-    ],
+    values: [buckets, free, first, longest],
   })
   const wait = row?.wait ?? 0
   if (wait > 0)

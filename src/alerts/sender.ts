@@ -121,7 +121,9 @@ export class AlertSender {
 
   async #sendPending(channel: AlertChannel): Promise<void> {
     for (const delivery of await this.#deps.store.pending(channel.name, perRound)) {
-      if (this.#stopped) return
+      const { store, holder, leaseMs = defaults.leaseMs } = this.#deps
+      // A round may last longer than the lease.
+      if (this.#stopped || !(await store.hold(holder, leaseMs))) return
       const outcome = await this.#send(channel, delivery)
       if (outcome.kind !== 'sent') this.#deps.onFailed(channel.name, outcome.error)
       await this.#deps.store.settle(delivery, outcome, pauseMs(delivery, outcome))

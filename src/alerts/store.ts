@@ -111,7 +111,7 @@ export function sqlAlerts(database: Database): AlertStore {
         text: `UPDATE alert_deliveries SET state = $2, tries = tries + 1, error = $3,
                       next_at = clock_timestamp() + $4 * interval '1 ms',
                       ended_at = CASE $2 WHEN 'pending' THEN NULL ELSE clock_timestamp() END
-               WHERE id = $1`,
+               WHERE id = $1 AND state = 'pending'`, // another may have sent it since
         values: [id, state, outcome.kind === 'sent' ? null : outcome.error, nextInMs],
       })
     },

@@ -127,6 +127,8 @@ const anyInput = {
 const ownInput: { readonly [Id in RouteId]?: object } = {
   changePassword: { current: 'x', password: 'x' },
   planBulkAct: { verb: 'retry', problem: 'fp-erp' },
+  setMaintenance: { name: 'erp', until: '2099-01-01T00:00:00Z' },
+  endMaintenance: { name: 'erp', window: 1 },
 }
 
 function inputOf(id: RouteId): object {
@@ -188,6 +190,9 @@ describe('an operator limited to systems', () => {
     pauseReplay: { id: 'SEQ' },
     resumeReplay: { id: 'SEQ' },
     cancelReplay: { id: 'SEQ' },
+    testSystem: { name: 'SYSTEM' },
+    setMaintenance: { name: 'SYSTEM', until: '2099-01-01T00:00:00Z' },
+    endMaintenance: { name: 'SYSTEM', window: 1 },
     pauseSystem: { name: 'SYSTEM' },
     resumeSystem: { name: 'SYSTEM' },
     pauseGroup: { name: 'SYSTEM' },
@@ -208,6 +213,13 @@ describe('an operator limited to systems', () => {
     expect(other).toMatchObject({ status: 403, body: { code: 'request.forbidden' } })
     expect(other.body['detail']).toContain('erp only')
     expect((await browser.ask(id as RouteId, about(input, 'erp'))).status).not.toBe(403)
+  })
+
+  it('acts on no run of another flow that stands at a step without a system', async () => {
+    const browser = await signedIn(rig, { name: 'erp-only', role: 'operator', systems: ['erp'] })
+    await rig.sql('UPDATE runs SET system = 0')
+    expect((await browser.ask('startBulkAct', { id: 2 })).status).toBe(403)
+    expect((await browser.ask('startBulkAct', { id: 1 })).status).not.toBe(403)
   })
 
   it('is told to say which system, where an act on many runs says none', async () => {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Browser, tokenOf } from '../../test/scenario/browser.ts'
 import type { ControlRig } from '../../test/scenario/control-rig.ts'
 import { openControlRig } from '../../test/scenario/control-rig.ts'
+import { beginSession } from '../access/sessions.ts'
 import { createFirstLink } from '../access/users.ts'
 import { accessSettings } from '../define/access-config.ts'
 import { authenticator } from './keys.ts'
@@ -403,4 +404,40 @@ it('a hub that asks nobody to sign in says so, and everything is allowed there',
   })
   expect(await browser.ask('signIn', { name: 'ada', password })).toMatchObject({ status: 409 })
   expect(await browser.ask('inviteUser', { name: 'ada', role: 'admin' })).toMatchObject({ status: 200 })
+})
+
+describe('what has changed while somebody was on the way in', () => {
+  it('counts: a password that was replaced meanwhile begins no session', async () => {
+    await anAdmin()
+    const [user] = await rig.sql<{ id: number; password: string }>('SELECT id::int, password FROM users')
+    await rig.sql(`UPDATE users SET password = password || 'x'`)
+    const door = { life: accessSettings({}), device: { address: '127.0.0.1', agent: 'x' } }
+    await expect(beginSession(rig.database, user!, door)).rejects.toMatchObject({
+      code: 'request.unauthorized',
+    })
+    expect(await beginSession(rig.database, { id: user!.id }, door)).toMatch(/^\S{43}$/)
+  })
+
+  it('does not lift a limit to systems: single sign-on takes the role and gives it back', async () => {
+    const as = (role: string) =>
+      rig.sql(`SELECT role, systems FROM oidc_user('issuer ann', 'ann', '${role}')`)
+    await as('operator')
+    await rig.sql(`UPDATE users SET systems = '{erp}' WHERE name = 'ann'`)
+    await as('viewer')
+    expect(await as('operator')).toEqual([{ role: 'operator', systems: ['erp'] }])
+  })
+
+  it('a try that must wait leaves nothing behind', async () => {
+    await anAdmin()
+    const browser = new Browser(rig.app)
+    let status = 401
+    for (let turn = 0; turn < 30 && status !== 429; turn++)
+      ({ status } = await browser.ask('signIn', { name: `nobody${turn}`, password }))
+    expect(status).toBe(429)
+    const rows = async () =>
+      (await rig.sql<{ n: number }>('SELECT count(*)::int AS n FROM sign_in_tries'))[0]?.n
+    const before = await rows()
+    for (let turn = 0; turn < 5; turn++) await browser.ask('signIn', { name: `new${turn}`, password })
+    expect(await rows()).toBe(before)
+  })
 })

@@ -163,7 +163,9 @@ export const handlers: Handlers = {
   pauseReplay: (call, input) => replay(call, input, 'pause'),
   resumeReplay: (call, input) => replay(call, input, 'resume'),
   cancelReplay: (call, input) => replay(call, input, 'cancel'),
-  listSystems: async ({ database, nounOf }) => ({ items: await listSystems(database, { nounOf }) }),
+  listSystems: async ({ database, nounOf }) => ({
+    items: await listSystems(database, { nounOf, withDay: true }),
+  }),
   getSystem: async ({ database, nounOf }, { name }) =>
     there(await findSystem(database, name, nounOf), `there is no system ${name}`),
   systemHistory: async ({ database }, { name, hours }) =>

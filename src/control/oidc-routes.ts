@@ -4,6 +4,7 @@ import { giveToken, isSecure } from '../access/gate.ts'
 import { Oidc } from '../access/oidc.ts'
 import type { OidcFault } from '../access/oidc.ts'
 import { beginSession } from '../access/sessions.ts'
+import { countRedirect, forgetRedirects } from '../access/throttle.ts'
 import type { AccessSettings } from '../define/access-config.ts'
 import { keepSecret } from '../define/secrets.ts'
 import type { Database } from '../journal/database.ts'
@@ -47,6 +48,7 @@ export function registerOidc(
     return reply.redirect(`/sign-in?fault=${fault}`)
   }
   api.get('/sign-in/oidc', async (request, reply) => {
+    await countRedirect(database(), request.ip)
     const { url, token } = await oidc.begin()
     remember(request, reply, token)
     return reply.header('cache-control', 'no-store').redirect(url)
@@ -58,6 +60,7 @@ export function registerOidc(
     if ('fault' in outcome) return refuse(reply, outcome.fault, outcome.why)
     const device = { address: request.ip, agent: request.headers['user-agent'] ?? '' }
     const session = await beginSession(database(), { id: outcome.userId }, { life: settings, device })
+    await forgetRedirects(database(), request.ip)
     giveToken({ request, reply }, session, settings)
     return reply.header('cache-control', 'no-store').redirect('/')
   })

@@ -74,6 +74,10 @@ export function registerControl(app: FastifyInstance, deps: ControlDeps): void {
   let document: string | undefined
   void app.register(
     async (api) => {
+      api.addHook('onSend', async (_request, reply) => {
+        reply.header('x-content-type-options', 'nosniff')
+        if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
+      })
       api.removeContentTypeParser('application/json')
       api.addContentTypeParser('application/json', { parseAs: 'string' }, bodyParser(api))
       api.setErrorHandler((error: FastifyError, _request, reply) => refuse(deps, reply, error))

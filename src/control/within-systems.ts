@@ -87,16 +87,22 @@ async function ofBulk(
 
 /** An act on many runs by each of its runs: one that undoes by all systems of their flows. */
 async function ofBulkAct(database: Database, { id }: { readonly id: number }): Promise<readonly string[]> {
-  const rows = await database.query<{ system: string }>({
-    text: `SELECT DISTINCT s.name AS system FROM bulk_items i JOIN runs r ON r.flow = i.flow AND r.seq = i.seq AND r.gen = i.gen
-           JOIN systems s ON s.id = r.system WHERE i.act = $1::bigint
+  const rows = await database.query<{ system: string | null }>({
+    text: `SELECT DISTINCT coalesce(s.name, d.system) AS system FROM bulk_items i
+           LEFT JOIN runs r ON r.flow = i.flow AND r.seq = i.seq AND r.gen = i.gen
+           LEFT JOIN systems s ON s.id = r.system
+           LEFT JOIN LATERAL (
+             SELECT st ->> 'system' AS system FROM flows f CROSS JOIN jsonb_array_elements(f.declaration -> 'steps') st
+             WHERE f.id = i.flow AND st ->> 'system' IS NOT NULL
+           ) d ON s.id IS NULL -- at a step that calls none: those of its flow
+           WHERE i.act = $1::bigint
            UNION
            SELECT DISTINCT s ->> 'system' FROM bulk_acts b JOIN bulk_items i ON i.act = b.id JOIN flows f ON f.id = i.flow
            CROSS JOIN jsonb_array_elements(f.declaration -> 'steps') s
            WHERE b.id = $1::bigint AND b.verb = 'compensate' AND s ->> 'system' IS NOT NULL`,
     values: [id],
   })
-  return rows.map(({ system }) => system)
+  return rows.map(({ system }) => system ?? '')
 }
 
 const ofName = (_: Database, { name }: { readonly name: string }) => [name]
@@ -127,6 +133,9 @@ const touched: { readonly [Id in RouteId]?: Touched<Id> } = {
   pauseReplay: ofReplay,
   resumeReplay: ofReplay,
   cancelReplay: ofReplay,
+  testSystem: ofName,
+  setMaintenance: ofName,
+  endMaintenance: ofName,
   pauseSystem: ofName,
   resumeSystem: ofName,
   pauseGroup: ofGroup,
@@ -160,6 +169,12 @@ export async function checkWithinSystems(
   const found = await find?.(database, input as never)
   const only = `you may act on ${systems.join(', ')} only`
   if (!found) throw new BusbarError('request.forbidden', `${only}: say which, with "problem" or "system"`)
+  if (found.length === 0)
+    throw new BusbarError('request.forbidden', `${only}, and this is about none of them`)
   const other = found.find((system) => !systems.includes(system))
-  if (other !== undefined) throw new BusbarError('request.forbidden', `${only}; this is about ${other}`)
+  if (other !== undefined)
+    throw new BusbarError(
+      'request.forbidden',
+      `${only}; this is about ${other === '' ? 'none of them' : other}`,
+    )
 }

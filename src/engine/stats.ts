@@ -85,11 +85,8 @@ export class StatsWriter {
     this.#rows = new Map()
     const { journal, worker } = this.#deps
     const { systems, runs } = this.#minutes.take()
-    try {
-      await journal.writeStats(worker, rows)
-      await journal.writeMinutes(worker, systems, runs)
-    } catch (error) {
-      this.#deps.onError(error)
-    }
+    const { onError } = this.#deps
+    await journal.writeStats(worker, rows).catch(onError)
+    await journal.writeMinutes(worker, systems, runs).catch(onError)
   }
 }

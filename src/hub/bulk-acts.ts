@@ -55,11 +55,12 @@ export class BulkActs {
     })
     for (const { id } of live) {
       if (this.#state !== 'running') return false
-      await this.#database.query({
-        name: 'advance-bulk',
-        text: 'SELECT advance_bulk($1::bigint)',
-        values: [id],
-      })
+      // What one act meets must not hold up the others.
+      await this.#database
+        .query({ name: 'advance-bulk', text: 'SELECT advance_bulk($1::bigint)', values: [id] })
+        .catch((error: unknown) => {
+          if (this.#state === 'running') this.#onError(error)
+        })
     }
     return live.some(({ running }) => running)
   }

@@ -26,6 +26,8 @@ interface Held {
 const catchUpMs = 1_000
 /** It has failed the owner: likewise, and longer each time until it is of use again, as while the relay lags behind. */
 const distrustMs = { first: 10_000, longest: 80_000 }
+/** Relied on for so long, it counts as good again. */
+const reliableMs = 10_000
 /** Unwanted for so long, its messages are given back. */
 const patienceMs = 2_000
 const retryMs = { first: 250, longest: 2_000 }
@@ -190,7 +192,8 @@ export class QueueCarrier implements Carrier {
       this.#horizon = Math.max(this.#horizon, seq)
       return this.#acknowledge(message.deliveryTag)
     }
-    if (seq > this.#readTo && this.carries) this.#distrustMs = distrustMs.first
+    if (this.carries && performance.now() - this.#trustedFrom > reliableMs)
+      this.#distrustMs = distrustMs.first
     this.#held.push({ tag: message.deliveryTag, seq, arrival: this.#arrivals })
     const isFull = this.#held.length >= this.#deps.settings.prefetch
     if (seq <= this.#horizon && !isFull) return

@@ -72,7 +72,7 @@ describeWithBrowser('Now and Systems', () => {
     await page.getByRole('button', { name: 'End it now' }).click()
     await page.locator('.page-head .state').getByText('Connected').waitFor()
 
-    await page.getByRole('button', { name: 'Test call' }).click()
+    await page.getByRole('button', { name: 'Test connection' }).click()
     await page.getByRole('status').getByText('answered in').waitFor()
     await page
       .getByRole('region', { name: 'Test calls' })

@@ -61,8 +61,8 @@ describeWithBrowser('the engine', () => {
     const row = page.getByRole('row', { name: /book-sale/ })
     await row.getByText('Paused').waitFor()
     await page.getByRole('heading', { name: /book-sale is paused/ }).waitFor()
-    await page.getByRole('button', { name: 'Go on with book-sale' }).press('Enter')
-    await page.getByRole('dialog').getByRole('button', { name: 'Go on' }).click()
+    await page.getByRole('button', { name: 'Resume book-sale' }).press('Enter')
+    await page.getByRole('dialog').getByRole('button', { name: 'Resume' }).click()
     await row.getByText('Runs').waitFor()
     expect(await audited()).toEqual([
       ['resume', 'group book-sale', null],

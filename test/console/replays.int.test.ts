@@ -79,7 +79,7 @@ describeWithBrowser('replays', () => {
     await form.getByLabel('At most a second').fill('20')
     await form.getByLabel('First stages').fill('1, 10')
     await form.getByLabel('Reason').fill('tax code was missing')
-    await form.getByRole('button', { name: 'Plan it' }).click()
+    await form.getByRole('button', { name: 'Plan replay' }).click()
 
     await page.waitForURL(/\/replays\/\d+$/)
     await page.getByText('60 events would be run once more; nothing was sent yet.').waitFor()
@@ -125,7 +125,7 @@ describeWithBrowser('replays', () => {
     await page.keyboard.press('Control+Enter')
     await form.getByText('book-sale has run no such event').waitFor()
     await form.getByLabel('About this key').fill('SO-1001')
-    await form.getByRole('button', { name: 'Plan it' }).click()
+    await form.getByRole('button', { name: 'Plan replay' }).click()
     await page.getByText('1 event would be run once more').waitFor()
 
     await page.getByRole('button', { name: 'Drop the plan…' }).click()

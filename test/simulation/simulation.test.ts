@@ -31,8 +31,11 @@ describe('the engine under a virtual clock, with faults at every call', () => {
   it.skipIf(seeds < 1_000)('has had every fault at every call, and every answer of a target', () => {
     const wanted = [
       ...calls.flatMap((call) => journalFaults.map((fault) => `${call} ${fault}`)),
-      // Asked by few flows only: the rare faults do not meet it in every range of seeds.
+      // Asked by few flows, or once in a while: the rare faults do not meet it in every range of seeds.
       ...['delay', 'fail', 'outage'].map((fault) => `sequences ${fault}`),
+      ...['serve', 'closeBreaker'].flatMap((call) =>
+        journalFaults.filter((fault) => fault !== 'die').map((fault) => `${call} ${fault}`),
+      ),
       ...['firstOf', 'mark'].flatMap((call) =>
         journalFaults.filter((fault) => fault !== 'outage').map((fault) => `${call} ${fault}`),
       ),
@@ -54,7 +57,6 @@ const calls = [
   ...[
     'takeover',
     'flowVersions',
-    'serve',
     'servers',
     'repartition',
     'states',
@@ -63,7 +65,7 @@ const calls = [
     'openBreaker',
     'tryProbe',
   ],
-  ...['closeBreaker', 'throttle', 'externalIds', 'releaseLinked', 'tidyLinkWaits'],
+  ...['throttle', 'externalIds', 'releaseLinked', 'tidyLinkWaits'],
 ]
 
 it('seed 376: a poison that lies below the position is found, though suspects could be called resolved at once', async () => {

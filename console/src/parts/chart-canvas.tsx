@@ -41,7 +41,10 @@ export default function ChartCanvas(props: ChartProps) {
 }
 
 function dataOf({ at, series }: ChartProps): uPlot.AlignedData {
-  return [at.map((moment) => Date.parse(moment) / 1_000), ...series.map(({ values }) => [...values])]
+  return [
+    at.map((moment) => Date.parse(moment) / 1_000),
+    ...series.map(({ values, drawn }) => [...(drawn ?? values)]),
+  ]
 }
 
 const font = '450 11px "Inter Variable", Inter, sans-serif'
@@ -127,6 +130,7 @@ function drawMarks(plot: uPlot, marks: readonly ChartMark[]): void {
   ctx.strokeStyle = ctx.fillStyle = tone
   ctx.font = `580 ${11 * scale}px "Inter Variable", Inter, sans-serif`
   ctx.textBaseline = 'top'
+  ctx.textAlign = 'left'
   ctx.setLineDash([3 * scale, 3 * scale])
   for (const { at, text } of marks) {
     const x = plot.valToPos(Date.parse(at) / 1_000, 'x', true)

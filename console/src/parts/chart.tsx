@@ -9,6 +9,8 @@ export interface Series {
   /** The colour's token: `--ink-1`. */
   readonly token: string
   readonly values: readonly (number | null)[]
+  /** What is drawn in their place, where bars stand on others. */
+  readonly drawn?: readonly number[]
   readonly kind?: 'line' | 'dashed' | 'bars'
   readonly filled?: boolean
 }

@@ -14,7 +14,7 @@ interface EmptyProps {
 }
 
 /** A place with nothing in it: says what it is, why it is empty, and how to go on. */
-export function Empty({ title, children, act, sign = 'ok', tone = 'rest' }: EmptyProps) {
+export function Empty({ title, children, act, sign = 'pending', tone = 'rest' }: EmptyProps) {
   return (
     <div className="empty">
       <span className="tone" data-tone={tone}>

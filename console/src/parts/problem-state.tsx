@@ -3,6 +3,17 @@ import type { Tone } from './state.tsx'
 import { lookOf, State } from './state.tsx'
 import { Time } from './time.tsx'
 
+/** Whether its runs can be retried by a person: what waits for a system goes on by itself, and others are not of runs. */
+export function mayRetry({
+  open,
+  fingerprint,
+}: {
+  readonly open: number
+  readonly fingerprint: string
+}): boolean {
+  return open > 0 && !/^(?:system|expected|replay|outbox):/.test(fingerprint)
+}
+
 type Told = Pick<Answer<'getProblem'>, 'state' | 'needs' | 'until' | 'ignoredUntil'>
 
 /** Which word of the vocabulary a problem has. */

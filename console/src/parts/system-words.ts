@@ -31,6 +31,11 @@ export function waitingWords({ waiting: { count: many, noun, exact } }: System):
   return many === 0 ? 'none' : `${exact ? '' : 'about '}${counted(many, noun)}`
 }
 
+/** Whether it is not called but for tries. */
+export function isCutOff({ standing }: Pick<System, 'standing'>): boolean {
+  return standing === 'cut-off' || standing === 'trying'
+}
+
 /** What people call it, as a sentence begins. */
 export function nameOf({ label }: Pick<System, 'label'>): string {
   return label.slice(0, 1).toUpperCase() + label.slice(1)

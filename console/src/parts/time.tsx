@@ -32,9 +32,11 @@ export function duration(ms: number): string {
   return lengthOf(ms)
 }
 
-/** The clock time; with the day where it is not today. */
+/** The clock time; with the day where it is not today, with seconds where it is less than a minute ahead. */
 export function clock(at: string | number | Date): string {
   const date = new Date(at)
+  const aheadMs = date.getTime() - Date.now()
+  if (aheadMs > 0 && aheadMs < 60_000) return secondsTime.format(date)
   return date.toDateString() === new Date().toDateString() ? clockTime.format(date) : dayTime.format(date)
 }
 

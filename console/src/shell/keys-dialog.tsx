@@ -4,9 +4,7 @@ import { places } from './places.ts'
 const inLists = [
   ['Next, previous', 'J K'],
   ['Open', 'Enter'],
-  ['Select', 'X'],
   ['Filter', '/'],
-  ['Copy link', 'C'],
   ['Back to the list', 'U'],
 ] as const
 const acts = [

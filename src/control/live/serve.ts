@@ -5,6 +5,8 @@ import type { LiveFeed } from './feed.ts'
 /** A client that reads nothing is let go when so much waits for it. */
 const maxUnreadBytes = 64 * 1024
 const longestMs = 15 * 60_000
+/** What a client has not read by then it will not read. */
+const lastReadMs = 5_000
 
 /**
  * Serves the feed as server-sent events at `/live`: `event: changed` with `{"topics":["status","problems"]}`, and comments
@@ -27,9 +29,15 @@ export function serveLive(
       'x-accel-buffering': 'no',
       'x-content-type-options': 'nosniff',
     })
+    raw.on('error', () => undefined) // a client that has gone: its close follows
     const write = (text: string) => {
+      if (raw.destroyed || raw.writableEnded) return
       if (raw.writableLength > maxUnreadBytes) raw.destroy()
       else raw.write(text)
+    }
+    const end = () => {
+      raw.end()
+      setTimeout(() => raw.destroy(), lastReadMs).unref()
     }
     write('retry: 2000\n: watching\n\n')
     const lastId = request.headers['last-event-id']
@@ -37,14 +45,19 @@ export function serveLive(
       {
         changed: (topics, id) => write(`id: ${id}\nevent: changed\ndata: ${JSON.stringify({ topics })}\n\n`),
         quiet: () => write(': quiet\n\n'),
-        ended: () => raw.end(),
+        ended: end,
       },
       typeof lastId === 'string' ? lastId : undefined,
     )
-    const over = setTimeout(() => raw.end(), longestMs)
-    raw.on('close', () => {
+    const over = setTimeout(() => {
+      leave()
+      end()
+    }, longestMs)
+    const gone = () => {
       clearTimeout(over)
       leave()
-    })
+    }
+    raw.on('close', gone)
+    if (raw.destroyed) gone() // while it was admitted
   })
 }

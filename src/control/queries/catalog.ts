@@ -40,7 +40,7 @@ export async function readCatalog(
   const [first] = rows
   const seen = new Map<string, Row[]>()
   for (const row of rows) if (row.type !== null) seen.set(row.type, [...(seen.get(row.type) ?? []), row])
-  const hours = Math.max(first?.hours ?? 0, 1 / 60)
+  const hours = Math.max(first?.hours ?? 0, 1) // less than an hour says what came, not what would
   const known = new Set(declared.types.map(({ type }) => type))
   const strange = [...seen.keys()].filter((type) => !known.has(type)).map(undeclared)
   const items = [...declared.types, ...strange].map((each) =>

@@ -17,7 +17,7 @@ CROSS JOIN LATERAL (
    ORDER BY r.seq LIMIT $7::int + 20)
   UNION ALL
   (SELECT r.flow, r.seq, r.gen FROM runs r
-   WHERE r.system = (SELECT s.id FROM systems s WHERE s.name = $2) AND r.state = w.state AND r.state < 10 AND r.seq >= $4::bigint
+   WHERE r.system = (SELECT s.id FROM systems s WHERE s.name = $2) AND r.state = w.state AND r.state < 10 AND r.state <> 4 AND r.seq >= $4::bigint
      AND (r.seq, r.flow, r.gen) > ($4::bigint, $5::smallint, $6::smallint)
    ORDER BY r.seq LIMIT $7::int + 20)
 ) r

@@ -1,4 +1,5 @@
 import type { Database } from '../../journal/database.ts'
+import { latencyBounds } from '../../journal/port.ts'
 import { isoAlways } from '../moment.ts'
 import type { DatabaseTime } from '../moment.ts'
 import type { Histogram } from '../percentile.ts'
@@ -10,27 +11,29 @@ const mostSlices = 96
 const lengths = [1, 2, 5, 10, 15, 30, 60, 120, 240, 480]
 
 // A range of the primary key (system, minute, worker); counters are added by place. $3 minutes a slice.
-const sliceText = `
-WITH rows AS MATERIALIZED (
-  SELECT date_bin($3::int * interval '1 min', m.minute, 'epoch') AS at, m.calls, m.failed, m.hist
-  FROM system_minutes m JOIN systems s ON s.id = m.system
-  WHERE s.name = $1 AND m.minute > clock_timestamp() - $2::int * interval '1 h'
-), places AS (
-  SELECT at, place, sum(n)::int AS n FROM rows, unnest(hist) WITH ORDINALITY AS u (n, place) GROUP BY at, place
+const places = Array.from(
+  { length: latencyBounds.length + 1 },
+  (_, index) => `coalesce(sum(m.hist[${index + 1}]), 0)`,
 )
-SELECT r.at, r.calls, r.failed, ARRAY(SELECT p.n FROM places p WHERE p.at = r.at ORDER BY p.place) AS hist
-FROM (SELECT at, sum(calls)::int AS calls, sum(failed)::int AS failed FROM rows GROUP BY at) r ORDER BY r.at`
+const sliceText = `
+SELECT date_bin($3::int * interval '1 min', m.minute, 'epoch') AS at, sum(m.calls)::int AS calls, sum(m.failed)::int AS failed,
+       ARRAY[${places.join(', ')}]::int[] AS hist
+FROM system_minutes m JOIN systems s ON s.id = m.system
+WHERE s.name = $1 AND m.minute > clock_timestamp() - $2::int * interval '1 h'
+GROUP BY 1 ORDER BY 1`
 
 // The newest of each kind by system_changes_by_kind (system, kind, id), which are few.
 const changeText = `
-SELECT c.at, c.kind, c.reason
+SELECT n.at, n.kind, n.reason FROM (
+SELECT c.id, c.at, c.kind, c.reason
 FROM systems s
 CROSS JOIN unnest(ARRAY['cut-off', 'tried', 'connected', 'slowed', 'paused', 'resumed', 'maintenance']) AS k (kind)
 CROSS JOIN LATERAL (
   SELECT * FROM system_changes c WHERE c.system = s.id AND c.kind = k.kind ORDER BY c.id DESC LIMIT 200
 ) c
 WHERE s.name = $1 AND c.at > clock_timestamp() - $2::int * interval '1 h'
-ORDER BY c.id DESC LIMIT 200`
+ORDER BY c.kind = 'tried', c.id DESC LIMIT 200 -- tries give way to what says when it was cut off
+) n ORDER BY n.id DESC`
 
 const beforeText = `
 SELECT c.kind FROM systems s

@@ -38,6 +38,8 @@ export interface SystemsAsk {
   readonly nounOf: NounOf
   /** Only this one. */
   readonly name?: string | undefined
+  /** With the day's latency by hour, which reads a row for each minute and worker. */
+  readonly withDay?: boolean
   /** How far flows are behind, where the caller knows it already. */
   readonly behind?: readonly Backlog[]
 }
@@ -48,7 +50,7 @@ export async function listSystems(database: Database, ask: SystemsAsk): Promise<
   const rows = await database.query<SystemRow>({ text, values: [name, maxLanes] })
   const waiting = await waitingBySystem(database, ask.behind ?? (await backlogs(database)), ask.nounOf)
   const figures = await recentFigures(database, name)
-  const days = await dayOfMeans(database, name)
+  const days = ask.withDay ? await dayOfMeans(database, name) : new Map<string, readonly (number | null)[]>()
   return rows.map((row) => {
     const lately = figures.get(row.name) ?? noFigures
     return {
@@ -77,7 +79,7 @@ export async function findSystem(
   name: string,
   nounOf: NounOf,
 ): Promise<SystemDetail | undefined> {
-  const [system] = await listSystems(database, { nounOf, name })
+  const [system] = await listSystems(database, { nounOf, name, withDay: true })
   if (!system) return undefined
   const flows = await database.query<{ name: string }>({
     text: `SELECT f.name FROM flows f

@@ -5,7 +5,7 @@ CREATE TABLE users (
   id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   name         text COLLATE "C" NOT NULL UNIQUE,
   role         text NOT NULL CHECK (role IN ('viewer', 'operator', 'admin')),
-  systems      text[] CHECK (systems IS NULL OR role = 'operator'), -- null: not limited
+  systems      text[],                        -- of an operator; null: not limited. Kept while single sign-on gives another role
   password     text,                          -- a hash with its parameters; null: none was set
   subject      text COLLATE "C" UNIQUE,       -- issuer and subject of single sign-on
   created_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -53,6 +53,7 @@ CREATE TABLE oidc_sign_ins (
   nonce      text NOT NULL,
   expires_at timestamptz NOT NULL
 );
+CREATE INDEX oidc_sign_ins_by_expiry ON oidc_sign_ins (expires_at);
 
 -- Whoever may leave busbar without an admin takes this first.
 CREATE FUNCTION lock_users() RETURNS void LANGUAGE sql AS $$
@@ -126,7 +127,7 @@ BEGIN
   IF NOT FOUND THEN RETURN 'absent'; END IF;
   v_new := v_user;
   v_new.role := coalesce(p_role, v_user.role);
-  v_new.systems := CASE WHEN v_new.role <> 'operator' THEN NULL WHEN p_limit THEN p_systems ELSE v_user.systems END;
+  v_new.systems := CASE WHEN p_role <> 'operator' THEN NULL WHEN p_limit THEN p_systems ELSE v_user.systems END;
   v_new.disabled_at := CASE WHEN p_disabled THEN coalesce(v_user.disabled_at, clock_timestamp()) WHEN NOT p_disabled THEN NULL ELSE v_user.disabled_at END;
   IF v_new IS NOT DISTINCT FROM v_user THEN RETURN 'done'; END IF;
   IF v_user.role = 'admin' AND v_user.disabled_at IS NULL AND (v_new.role <> 'admin' OR v_new.disabled_at IS NOT NULL)
@@ -171,17 +172,18 @@ BEGIN
     INSERT INTO audit (actor, verb, object, before, after)
     VALUES ('single sign-on', 'change', 'user ' || v_user.name, jsonb_build_object('role', v_user.role), jsonb_build_object('role', p_role));
     DELETE FROM sessions s WHERE s.user_id = v_user.id;
-    UPDATE users u SET role = p_role, systems = CASE WHEN p_role = 'operator' THEN u.systems END WHERE u.id = v_user.id RETURNING u.* INTO v_user;
+    UPDATE users u SET role = p_role WHERE u.id = v_user.id RETURNING u.* INTO v_user;
   END IF;
   RETURN NEXT v_user;
 END $$;
 
 -- At most p_most sessions a user: the oldest end.
-CREATE FUNCTION begin_session(p_user bigint, p_hash text, p_id text, p_seconds integer, p_most integer, p_address text, p_agent text)
+-- p_password: the hash by which the person was known, which must not have been changed meanwhile; null: known otherwise.
+CREATE FUNCTION begin_session(p_user bigint, p_hash text, p_id text, p_seconds integer, p_most integer, p_address text, p_agent text, p_password text)
 RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE v_name text;
 BEGIN
-  UPDATE users u SET signed_in_at = clock_timestamp() WHERE u.id = p_user AND u.disabled_at IS NULL RETURNING u.name INTO v_name;
+  UPDATE users u SET signed_in_at = clock_timestamp() WHERE u.id = p_user AND u.disabled_at IS NULL AND (p_password IS NULL OR u.password = p_password) RETURNING u.name INTO v_name;
   IF v_name IS NULL THEN RETURN false; END IF;
   DELETE FROM sessions s WHERE s.expires_at < clock_timestamp();
   DELETE FROM sessions s WHERE s.hash IN (SELECT o.hash FROM sessions o WHERE o.user_id = p_user ORDER BY o.created_at DESC OFFSET p_most - 1);
@@ -203,14 +205,18 @@ BEGIN
   IF v.seen_at < clock_timestamp() - least(60, p_idle / 4) * interval '1 second' THEN
     UPDATE sessions s SET seen_at = clock_timestamp() WHERE s.hash = p_hash;
   END IF;
-  RETURN QUERY SELECT v.id, u.id, u.name::text, u.role, u.systems FROM users u WHERE u.id = v.user_id AND u.disabled_at IS NULL;
+  RETURN QUERY SELECT v.id, u.id, u.name::text, u.role, CASE WHEN u.role = 'operator' THEN u.systems END FROM users u WHERE u.id = v.user_id AND u.disabled_at IS NULL;
 END $$;
 
 -- Seconds to wait before this may be tried; 0: it may be tried now, and counts as failed in each bucket until undone.
--- p_free tries pass at once, each later one doubles the wait; a quarter of an hour without tries forgets them.
+-- p_free tries pass at once, each later one doubles the wait; each p_longest without a try forgets one.
 CREATE FUNCTION count_sign_in(p_buckets text[], p_free integer[], p_first integer, p_longest integer) RETURNS integer LANGUAGE plpgsql AS $$
 DECLARE v_now timestamptz; v_wait integer; r record;
 BEGIN
+  -- Who must wait writes nothing.
+  SELECT ceil(extract(epoch FROM max(t.next_at) - clock_timestamp())) INTO v_wait FROM sign_in_tries t
+  WHERE t.bucket = ANY (p_buckets) AND t.next_at > clock_timestamp();
+  IF v_wait > 0 THEN RETURN v_wait; END IF;
   DELETE FROM sign_in_tries t WHERE t.last_at < clock_timestamp() - interval '1 day';
   INSERT INTO sign_in_tries SELECT b, 0, clock_timestamp(), '-infinity' FROM unnest(p_buckets) b ORDER BY b ON CONFLICT DO NOTHING;
   PERFORM FROM sign_in_tries t WHERE t.bucket = ANY (p_buckets) ORDER BY t.bucket FOR UPDATE;
@@ -218,7 +224,8 @@ BEGIN
   SELECT ceil(extract(epoch FROM max(t.next_at) - v_now)) INTO v_wait FROM sign_in_tries t WHERE t.bucket = ANY (p_buckets) AND t.next_at > v_now;
   IF v_wait > 0 THEN RETURN v_wait; END IF;
   FOR r IN SELECT b, f FROM unnest(p_buckets, p_free) AS x (b, f) LOOP
-    UPDATE sign_in_tries t SET failed = CASE WHEN t.last_at < v_now - p_longest * interval '1 second' THEN 1 ELSE t.failed + 1 END, last_at = v_now
+    UPDATE sign_in_tries t
+    SET failed = greatest(0, t.failed - floor(extract(epoch FROM v_now - t.last_at) / p_longest)::integer) + 1, last_at = v_now
     WHERE t.bucket = r.b;
     UPDATE sign_in_tries t
     SET next_at = v_now + least(p_longest, p_first * 2 ^ least(t.failed - r.f, 20)) * interval '1 second'

@@ -37,7 +37,7 @@ CREATE TABLE problem_times (
 );
 
 -- Whoever writes a problem need not know of its memory.
-CREATE FUNCTION remember_problem() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION remember_problem() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   NEW.first_seen := OLD.first_seen;
   IF OLD.state = 'resolved' AND NEW.state <> 'resolved' THEN
@@ -60,7 +60,7 @@ CREATE FUNCTION note_level(p_fp text, p_open integer) RETURNS void LANGUAGE sql 
 $$;
 
 -- After, not before: of an INSERT that becomes an UPDATE both would be told.
-CREATE FUNCTION follow_problem() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION follow_problem() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF TG_OP = 'INSERT' THEN
     PERFORM note_level(NEW.fp, 1);

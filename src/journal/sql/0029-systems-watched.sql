@@ -21,7 +21,7 @@ BEGIN
     SELECT o.id FROM system_changes o WHERE o.system = p_system AND o.kind = p_kind ORDER BY o.id DESC OFFSET 500 LIMIT 1);
 END $$;
 
-CREATE FUNCTION system_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION system_changed() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   IF new.paused <> old.paused THEN
     PERFORM note_system_change(new.id, CASE WHEN new.paused THEN 'paused' ELSE 'resumed' END, NULL);
@@ -240,7 +240,7 @@ CREATE TABLE system_credentials (
 CREATE SEQUENCE problem_changes;
 CREATE SEQUENCE replay_changes;
 CREATE SEQUENCE bulk_changes;
-CREATE FUNCTION note_change() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION note_change() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   PERFORM nextval(tg_argv[0]::regclass);
   RETURN NULL;

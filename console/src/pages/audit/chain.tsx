@@ -39,7 +39,9 @@ export function Chain() {
       <span>
         {checked === 0
           ? 'There is nothing to verify yet.'
-          : `All ${count(checked)} entries are as they were written.`}
+          : checked === 1
+            ? 'The only entry is as it was written.'
+            : `All ${count(checked)} entries are as they were written.`}
         {head && (
           <span className="audit-head">
             Head {head.number}:{head.hash}

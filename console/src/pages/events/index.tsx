@@ -45,7 +45,8 @@ export function Page() {
       </PageHead>
       <nav className="tabs" aria-label="Intake">
         <Link to="/events" aria-current={isRefused ? undefined : 'true'} data-status={undefined}>
-          Accepted <span className="n">{perHour > 0 ? rate(perHour) : 'none lately'}</span>
+          Accepted{' '}
+          <span className="n">{perHour > 0 ? `${count(Math.round(perHour))} an hour` : 'none lately'}</span>
         </Link>
         <Link to="/events" search={{ tab: 'refused' }} aria-current={isRefused ? 'true' : undefined}>
           Refused{' '}
@@ -64,10 +65,4 @@ export function Page() {
       )}
     </>
   )
-}
-
-function rate(perHour: number): string {
-  return perHour >= 60
-    ? `${count(Math.round(perHour / 60))} a minute`
-    : `${count(Math.round(perHour))} an hour`
 }

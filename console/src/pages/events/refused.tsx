@@ -33,7 +33,7 @@ export function RefusedList() {
       {({ next }) =>
         items.length === 0 ? (
           <div className="card">
-            <Empty title="Nothing was refused">
+            <Empty title="Nothing was refused" sign="ok" tone="ok">
               What does not pass its contract, is not signed, or comes without a key is refused, its sender is
               told why, and it stands here.
             </Empty>

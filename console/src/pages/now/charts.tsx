@@ -64,7 +64,8 @@ export function FailedAttempts({
             name: cutOff.map(({ label }) => label).join(', '),
             token: '--park',
             kind: 'bars',
-            values: all,
+            values: sum(cutOff),
+            drawn: all,
           } as const,
         ]
       : []),

@@ -28,7 +28,7 @@ export function Problems({ now: { problems } }: { readonly now: Now }) {
       }
     >
       {sorted.length === 0 ? (
-        <Empty title="No problems">
+        <Empty title="No problems" sign="ok" tone="ok">
           What fails is gathered here by its cause. Nothing waits for a person.
         </Empty>
       ) : (

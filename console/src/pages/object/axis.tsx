@@ -3,6 +3,7 @@ import { Radio, User } from 'lucide-react'
 import type { CSSProperties, ReactNode } from 'react'
 import { Fragment } from 'react'
 import type { Answer } from '../../api.ts'
+import { isCutOff } from '../../parts/system-words.ts'
 import { Sign } from '../../parts/sign.tsx'
 import { lookOf } from '../../parts/state.tsx'
 import { clock, lengthOf, Time, useNow } from '../../parts/time.tsx'
@@ -26,7 +27,7 @@ interface AxisProps {
 
 /** Everything that happened, downwards in time, one column for each system. */
 export function Axis({ object, story, columns, systems }: AxisProps) {
-  const cut = systems.filter(({ name, standing }) => standing === 'cut-off' && columns.includes(name))
+  const cut = systems.filter((each) => isCutOff(each) && columns.includes(each.name))
   const since = cut.map(({ changedAt }) => changedAt).sort()[0]
   const split = since === undefined ? story.length : story.findIndex(({ at }) => at >= since)
   const before = split < 0 ? story.length : split

@@ -7,6 +7,7 @@ import { ApiError, call } from '../../api.ts'
 import { useAsk } from '../../parts/ask.tsx'
 import { Empty } from '../../parts/empty.tsx'
 import { Key, PageHead, useSearchValue } from '../../parts/page.tsx'
+import { isCutOff } from '../../parts/system-words.ts'
 import { Words } from '../../parts/words.tsx'
 import { useActs } from '../../shell/acts.ts'
 import { Axis } from './axis.tsx'
@@ -76,7 +77,11 @@ function Story({
       <Tabs view={view} story={story} />
       {older}
       {view === 'story' && <Axis object={object} story={story} columns={columns} systems={systems} />}
-      {view === 'story' ? <Line story={story} /> : <Tables view={view} story={story} />}
+      {view === 'story' ? (
+        <Line story={story} cut={systems.filter((each) => isCutOff(each) && columns.includes(each.name))} />
+      ) : (
+        <Tables view={view} story={story} />
+      )}
       <About object={object} />
     </>
   )

@@ -1,18 +1,35 @@
 import { Link } from '@tanstack/react-router'
 import { Radio, User } from 'lucide-react'
 import { Sign } from '../../parts/sign.tsx'
+import type { System } from '../../parts/system-words.ts'
+import { nameOf } from '../../parts/system-words.ts'
 import { Time } from '../../parts/time.tsx'
+import { pathTo } from '../../parts/words.tsx'
 import type { Entry } from './entries.ts'
 import { actWords, shortName, shownOf, wireLabel } from './entries.ts'
 
 /** The same story for a phone: a list, newest first. */
-export function Line({ story }: { readonly story: readonly Entry[] }) {
+export function Line({ story, cut }: { readonly story: readonly Entry[]; readonly cut: readonly System[] }) {
   return (
     <section className="card phone-only mline" aria-label="What happened, newest first">
       <header>
         <h2>What happened</h2>
       </header>
       <ol>
+        {cut.map((system) => (
+          <li key={system.name} data-tone="park">
+            <Time at={system.changedAt} clock />
+            <span className="pt">
+              <Sign name="cutOff" />
+            </span>
+            <span>
+              <Link to={pathTo('system', system.name)}>
+                <b>{nameOf(system)} refuses calls</b>
+              </Link>
+              <span className="d">since then, and it is tried</span>
+            </span>
+          </li>
+        ))}
         {story.toReversed().map((entry, index) => (
           <Item key={`${entry.at}-${index}`} entry={entry} />
         ))}

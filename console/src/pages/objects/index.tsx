@@ -126,7 +126,7 @@ function Recent({ state }: { readonly state: Filter | undefined }) {
         As soon as an event with a key comes in, what it is about stands here with its whole story.
       </Empty>
     ) : (
-      <Empty title="All is done">No object has a run in this state.</Empty>
+      <Empty title="No object is like that">None has a run in this state now.</Empty>
     )
   return (
     <section className="card" aria-label="Objects">

@@ -142,14 +142,9 @@ function Row({ group, isChosen, onAct }: RowProps) {
       </td>
       <td className="num">
         {partition === 0 && (
-          <button
-            type="button"
-            className="btn s"
-            onClick={onAct}
-            aria-label={`${group.paused ? 'Go on with' : 'Pause'} ${name}`}
-          >
+          <button type="button" className="btn s" onClick={onAct}>
             <Icon className="i" aria-hidden="true" />
-            {group.paused ? 'Go on…' : 'Pause…'}
+            {group.paused ? `Resume ${name}…` : `Pause ${name}…`}
           </button>
         )}
       </td>
@@ -168,7 +163,7 @@ function PauseDialog({ group, onClose }: { readonly group: Group; readonly onClo
   return (
     <ReasonDialog
       title={paused ? `Go on with ${name}?` : `Pause ${name}?`}
-      act={paused ? 'Go on' : `Pause ${name}`}
+      act={paused ? `Resume ${name}` : `Pause ${name}`}
       keep={paused ? 'Leave it paused' : 'Let it run'}
       needed={!paused}
       busy={isPending}

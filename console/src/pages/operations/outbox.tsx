@@ -72,7 +72,7 @@ function List({ outbox, filter, chosen, onNext }: ListProps) {
           <h2>{waitingWords(outbox)}</h2>
           {isNarrowed(filter) && <AllRows />}
         </header>
-        <Empty title="No row was set aside">
+        <Empty title="No row was set aside" sign="ok" tone="ok">
           Rows come here that an application has published in its own transaction and that cannot become
           events: a wrong type, data that do not fit the contract. They wait for somebody to mend them, so
           that nothing is lost.

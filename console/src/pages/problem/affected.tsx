@@ -23,7 +23,6 @@ export function Affected({ problem }: { readonly problem: Problem }) {
     <Card
       title={objects === 0 ? 'Objects affected' : `${many} affected`}
       aside={<span className="faint small">oldest first</span>}
-      className="scrolls-x"
       flush
       footer={
         (cursor !== undefined || query.data?.next) && (
@@ -46,7 +45,9 @@ export function Affected({ problem }: { readonly problem: Problem }) {
         )
       }
     >
-      <Asked query={query}>{({ items }) => <Runs items={items} />}</Asked>
+      <div className="scroll" tabIndex={0} role="region" aria-label="Objects affected">
+        <Asked query={query}>{({ items }) => <Runs items={items} />}</Asked>
+      </div>
     </Card>
   )
 }
@@ -65,8 +66,8 @@ function Runs({ items }: { readonly items: RunPage['items'] }) {
           <th>Object</th>
           <th>Stands at step</th>
           <th>Since</th>
-          <th className="num">Attempts</th>
-          <th>Behind it</th>
+          <th className="num desk-only">Attempts</th>
+          <th className="desk-only">Behind it</th>
           <th>State</th>
         </tr>
       </thead>
@@ -103,8 +104,10 @@ function RunRow({ run }: { readonly run: RunPage['items'][number] }) {
       <td>
         <Time at={firstAt ?? receivedAt} />
       </td>
-      <td className="num">{count(attempts)}</td>
-      <td className={behind === 0 ? 'faint' : ''}>{behind === 0 ? 'none' : counted(behind, 'run')}</td>
+      <td className="num desk-only">{count(attempts)}</td>
+      <td className={behind === 0 ? 'faint desk-only' : 'desk-only'}>
+        {behind === 0 ? 'none' : counted(behind, 'run')}
+      </td>
       <td>
         <State
           of={waitsForSystem ? 'waiting' : state}

@@ -20,7 +20,7 @@ type RampName = keyof typeof ramps
 
 const verbs: Readonly<Record<Verb, string>> = { retry: 'Retry', skip: 'Skip', compensate: 'Compensate' }
 const keeps: Readonly<Record<Verb, string>> = {
-  retry: 'Not yet',
+  retry: 'Leave them as they are',
   skip: 'Keep them parked',
   compensate: 'Keep what is done',
 }

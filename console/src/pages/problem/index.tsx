@@ -1,10 +1,11 @@
 import { Link, useParams } from '@tanstack/react-router'
-import { BellOff, ChevronRight, Eye, Play } from 'lucide-react'
+import { BellOff, ChevronRight, Eye, Play, Plug } from 'lucide-react'
 import type { Answer } from '../../api.ts'
 import { Asked, useAct, useAsk } from '../../parts/ask.tsx'
 import { counted } from '../../parts/measure.tsx'
 import { Key, PageHead, useSearchValue } from '../../parts/page.tsx'
-import { ProblemState } from '../../parts/problem-state.tsx'
+import { mayRetry, ProblemState } from '../../parts/problem-state.tsx'
+import { useTestCall } from '../../parts/system-acts.ts'
 import { toast } from '../../parts/toast.tsx'
 import { Words } from '../../parts/words.tsx'
 import { useActs } from '../../shell/acts.ts'
@@ -37,14 +38,18 @@ function Shown({ problem }: { readonly problem: Problem }) {
         title: state === 'open' ? `Acknowledged: ${owner} looks after it` : 'It is open again',
       }),
   })
-  const mayRetry = open > 0 && !/^(?:system|expected|replay|outbox):/.test(fingerprint)
+  const isRetried = mayRetry(problem)
+  const isTested = fingerprint.startsWith('system:') && state !== 'resolved'
+  const test = useTestCall()
+  const call = () => test.mutate({ name: problem.system })
   const acknowledge = () => change.mutate({ fingerprint, state: 'acknowledged' })
   const reopen = () => change.mutate({ fingerprint, state: 'open' })
   useActs([
     state === 'open' && { name: 'Acknowledge this problem', key: 'a', icon: Eye, run: acknowledge },
-    mayRetry && { name: `Retry ${counted(open, 'run')}…`, key: 'r', icon: Play, run: () => setAct('retry') },
-    mayRetry && { name: `Skip ${counted(open, 'run')}…`, run: () => setAct('skip') },
-    mayRetry && { name: `Compensate ${counted(open, 'run')}…`, run: () => setAct('compensate') },
+    isTested && { name: `Test the connection to ${problem.system}`, key: 't', icon: Plug, run: call },
+    isRetried && { name: `Retry ${counted(open, 'run')}…`, key: 'r', icon: Play, run: () => setAct('retry') },
+    isRetried && { name: `Skip ${counted(open, 'run')}…`, run: () => setAct('skip') },
+    isRetried && { name: `Compensate ${counted(open, 'run')}…`, run: () => setAct('compensate') },
     state !== 'resolved' && {
       name: 'Ignore this problem until…',
       key: 'i',
@@ -78,7 +83,14 @@ function Shown({ problem }: { readonly problem: Problem }) {
                 Ignore until…<Key>I</Key>
               </button>
             )}
-            {mayRetry && (
+            {isTested && (
+              <button type="button" className="btn primary" disabled={test.isPending} onClick={call}>
+                <Plug className="i" aria-hidden />
+                {test.isPending ? 'Calling …' : 'Test connection'}
+                <Key>T</Key>
+              </button>
+            )}
+            {isRetried && (
               <button type="button" className="btn primary" onClick={() => setAct('retry')}>
                 <Play className="i" aria-hidden />
                 Retry {counted(open, 'run')}…<Key>R</Key>
@@ -94,7 +106,7 @@ function Shown({ problem }: { readonly problem: Problem }) {
       <div className="cols">
         <div className="stack c8">
           <Cause problem={problem} />
-          <NextSteps problem={problem} mayRetry={mayRetry} onAct={setAct} />
+          <NextSteps problem={problem} mayRetry={isRetried} onAct={setAct} />
           <Affected problem={problem} />
         </div>
         <aside className="stack c4">
@@ -103,7 +115,7 @@ function Shown({ problem }: { readonly problem: Problem }) {
         </aside>
       </div>
       {act === 'ignore' && <IgnoreDialog problem={problem} onClose={close} />}
-      {(act === 'retry' || act === 'skip' || act === 'compensate') && mayRetry && (
+      {(act === 'retry' || act === 'skip' || act === 'compensate') && isRetried && (
         <BulkDialog verb={act} problem={problem} onClose={close} />
       )}
     </>

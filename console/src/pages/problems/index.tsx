@@ -5,6 +5,7 @@ import { Asked, useAct, useAsk } from '../../parts/ask.tsx'
 import { Empty } from '../../parts/empty.tsx'
 import { counted } from '../../parts/measure.tsx'
 import { PageHead, useSearchValue } from '../../parts/page.tsx'
+import { mayRetry } from '../../parts/problem-state.tsx'
 import { useRows } from '../../parts/rows.ts'
 import { toast } from '../../parts/toast.tsx'
 import { useActs } from '../../shell/acts.ts'
@@ -52,12 +53,18 @@ export function Page() {
           page.items.length === 0 ? (
             <Nothing tab={tab} filtered={system !== undefined || owner !== undefined} />
           ) : (
-            <List page={page} onPage={(next) => setCursor(next, true)} paged={cursor !== undefined} />
+            <List page={sorted(page)} onPage={(next) => setCursor(next, true)} paged={cursor !== undefined} />
           )
         }
       </Asked>
     </>
   )
+}
+
+/** What needs a person comes first, within the page. */
+function sorted(page: ProblemPage): ProblemPage {
+  const first = ({ needs, state }: Problem) => (state === 'open' && needs === 'person' ? 0 : 1)
+  return { ...page, items: page.items.toSorted((one, other) => first(one) - first(other)) }
 }
 
 function summary({ person, busbar }: ProblemPage['counts']): string {
@@ -104,7 +111,7 @@ function List({
       run: () => change.mutate({ fingerprint: current.fingerprint, state: 'acknowledged' }),
     },
     current &&
-      current.open > 0 && {
+      mayRetry(current) && {
         name: `Retry ${counted(current.open, 'run')}…`,
         key: 'r',
         run: () => open(current, 'retry'),
@@ -155,9 +162,10 @@ const empty: Readonly<Record<Tab | 'open', readonly [title: string, text: string
 
 function Nothing({ tab, filtered }: { readonly tab: Tab | 'open'; readonly filtered: boolean }) {
   const [title, text] = empty[tab]
+  const isWell = !filtered && (tab === 'open' || tab === 'person' || tab === 'busbar')
   return (
     <section className="card">
-      <Empty title={filtered ? 'No problem is like that' : title}>
+      <Empty title={filtered ? 'No problem is like that' : title} {...(isWell && { sign: 'ok', tone: 'ok' })}>
         {filtered ? 'Take a filter away to see more.' : text}
       </Empty>
     </section>

@@ -2,7 +2,7 @@ import { Link } from '@tanstack/react-router'
 import type { Answer } from '../../api.ts'
 import { Bars } from '../../parts/bars.tsx'
 import { count, counted } from '../../parts/measure.tsx'
-import { ProblemState, problemTone } from '../../parts/problem-state.tsx'
+import { mayRetry, ProblemState, problemTone } from '../../parts/problem-state.tsx'
 import { lengthOf, Time } from '../../parts/time.tsx'
 
 type Problem = Answer<'listProblems'>['items'][number]
@@ -99,13 +99,13 @@ function Row({ problem, current }: { readonly problem: Problem; readonly current
         {owner ?? (state === 'resolved' ? 'not needed' : 'nobody yet')}
       </td>
       <td className="num of-act">
-        {problem.open > 0 && problem.parked > 0 && state !== 'ignored' && (
+        {mayRetry(problem) && problem.parked > 0 && state !== 'ignored' && (
           <Link
             className={problem.needs === 'person' ? 'btn s primary' : 'btn s'}
             to={to}
             search={{ act: 'retry' }}
           >
-            Retry…
+            Retry {counted(problem.open, 'run')}…
           </Link>
         )}
       </td>

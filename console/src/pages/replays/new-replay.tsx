@@ -55,7 +55,7 @@ export function NewReplay({ onClose }: { readonly onClose: () => void }) {
             Replay nothing <kbd aria-hidden="true">Esc</kbd>
           </button>
           <button type="submit" className="btn primary" disabled={isPending}>
-            {isPending ? 'Planning …' : 'Plan it'} <kbd aria-hidden="true">Ctrl Enter</kbd>
+            {isPending ? 'Planning …' : 'Plan replay'} <kbd aria-hidden="true">Ctrl Enter</kbd>
           </button>
         </>
       }

@@ -21,8 +21,8 @@ interface Tab {
 const tabs: readonly Tab[] = [
   { name: 'users', words: 'Users', for: 'admin', show: () => <Users /> },
   { name: 'keys', words: 'API keys', for: 'admin', show: () => <Keys /> },
-  { name: 'alerts', words: 'Alerts', for: 'all', show: () => <Alerts /> },
   { name: 'own', words: 'You', for: 'people', show: () => <Own /> },
+  { name: 'alerts', words: 'Alerts', for: 'all', show: () => <Alerts /> },
   { name: 'keyboard', words: 'Keyboard', for: 'all', show: () => <Keyboard /> },
 ]
 

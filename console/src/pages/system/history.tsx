@@ -1,6 +1,7 @@
 import type { Answer } from '../../api.ts'
 import { Chart, Legend } from '../../parts/chart.tsx'
 import { counted } from '../../parts/measure.tsx'
+import { isCutOff } from '../../parts/system-words.ts'
 import { clock, lengthOf } from '../../parts/time.tsx'
 
 type History = Answer<'systemHistory'>
@@ -56,7 +57,7 @@ export function Day({ history, system }: { readonly history: History; readonly s
       </div>
       <div className="day-ends">
         <span>{clock(history.from)}</span>
-        {system.standing === 'cut-off' && (
+        {isCutOff(system) && (
           <b className="tone" data-tone="park">
             cut off since {clock(system.changedAt)}
           </b>

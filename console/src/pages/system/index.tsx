@@ -78,12 +78,12 @@ function Acts({ system }: { readonly system: Detail }) {
     <>
       <button type="button" className="btn" onClick={change}>
         {paused ? <Play className="i" aria-hidden="true" /> : <Pause className="i" aria-hidden="true" />}
-        {paused ? `Resume ${nameOf(system)}` : 'Pause…'}
+        {paused ? `Resume ${nameOf(system)}` : `Pause ${nameOf(system)}…`}
         <Key>P</Key>
       </button>
       <button type="button" className="btn primary" onClick={call} disabled={test.isPending}>
         <Plug className="i" aria-hidden="true" />
-        {test.isPending ? 'Calling …' : 'Test call'}
+        {test.isPending ? 'Calling …' : 'Test connection'}
         <Key>T</Key>
       </button>
       <PauseDialog system={system} open={asks} onClose={() => ask(false)} />

@@ -1,5 +1,6 @@
 import type { Answer } from '../../api.ts'
 import { Card } from '../../parts/card.tsx'
+import { count } from '../../parts/measure.tsx'
 import type { SignName } from '../../parts/sign.tsx'
 import { Sign } from '../../parts/sign.tsx'
 import type { Tone } from '../../parts/state.tsx'
@@ -66,9 +67,23 @@ const kinds: Readonly<Record<Changes[number]['kind'], readonly [string, SignName
   maintenance: ['Maintenance set', 'paused', 'rest'],
 }
 
+type Chained = Changes[number] & { readonly times: number }
+
+/** Tries in a row that ended alike are one. */
+function chained(changes: Changes): readonly Chained[] {
+  const all: Chained[] = []
+  for (const change of changes) {
+    const last = all.at(-1)
+    if (last?.kind === 'tried' && change.kind === 'tried' && last.reason === change.reason)
+      all[all.length - 1] = { ...last, times: last.times + 1 }
+    else all.push({ ...change, times: 1 })
+  }
+  return all
+}
+
 /** Since when it stood how, newest first. */
 export function Changes({ changes }: { readonly changes: Changes }) {
-  const shown = changes.slice(0, 30)
+  const shown = chained(changes).slice(0, 30)
   return (
     <Card title="What changed" flush>
       {shown.length === 0 ? (
@@ -77,7 +92,7 @@ export function Changes({ changes }: { readonly changes: Changes }) {
         <div className="scroll" tabIndex={0} role="region" aria-label="What changed">
           <table className="table dense">
             <tbody>
-              {shown.map(({ at, kind, reason }, place) => {
+              {shown.map(({ at, kind, reason, times }, place) => {
                 const [word, sign, tone] = kinds[kind]
                 return (
                   <tr key={`${at}${place}`}>
@@ -87,7 +102,7 @@ export function Changes({ changes }: { readonly changes: Changes }) {
                     <td>
                       <span className="state" data-tone={tone}>
                         <Sign name={sign} />
-                        {word}
+                        {times > 1 ? `Tried ${count(times)} times, not back` : word}
                       </span>
                     </td>
                     <td className="dim">{reason}</td>
