@@ -1,5 +1,7 @@
 /** Consoles that look at a hub: each follows its changes, and asks anew for Now, the problems and the newest events as a page does. */
 
+/** As the console does. */
+const spacingMs = 3_000
 const looks = ['now', 'problems', 'events?limit=50', 'systems']
 
 /** Begins to watch; what it gives back ends it and answers how many answers there were. */
@@ -18,7 +20,10 @@ export function watch(port: number, count: number): () => Promise<number> {
     const stream = await fetch(`${base}/live`, { signal: end.signal })
     await ask()
     // A page asks when it is told, and once for what comes meanwhile.
-    for await (const _ of stream.body ?? []) await ask()
+    for await (const _ of stream.body ?? []) {
+      await ask()
+      await new Promise((resolve) => setTimeout(resolve, spacingMs))
+    }
   }
   const all = Array.from({ length: count }, () => one().catch(() => undefined))
   return async () => {
