@@ -13,6 +13,7 @@ import { measureLatency, measureOutage, measureSaturation, say, startWorkload } 
 import type { Counts, Workload } from './measure.ts'
 import { reportOf } from './report.ts'
 import type { Runs } from './report.ts'
+import { watch } from './watchers.ts'
 
 const { values } = parseArgs({
   options: {
@@ -26,6 +27,7 @@ const { values } = parseArgs({
     'peer-amqp': { type: 'boolean', default: false },
     'peer-batch': { type: 'string', default: '100' },
     process: { type: 'boolean', default: false },
+    watchers: { type: 'string', default: '0' },
     json: { type: 'boolean', default: false },
   },
 })
@@ -64,6 +66,7 @@ try {
   const work = await startWorkload(hub, { sinks })
   const latency = await measureLatency(work, { seconds })
   const saturation = await measureSaturation(work, { seconds })
+  if (Number(values.watchers) > 0) await measureWatched(hub.port, work)
   const outage = values.outage ? await outageOf(work) : undefined
   const peer = values.peer ? await measureDirect(settings, sinks) : undefined
   await hub.stop()
@@ -79,6 +82,26 @@ try {
   await client.end()
   if (transport === 'rabbitmq') await removeTopologies()
   await services.stop()
+}
+
+/** Saturation with and without consoles that look on, in turn. */
+async function measureWatched(port: number, work: Workload): Promise<void> {
+  const rates: Record<'alone' | 'watched', number[]> = { alone: [], watched: [] }
+  for (let turn = 0; turn < 3; turn++)
+    for (const kind of ['alone', 'watched'] as const) {
+      const end = kind === 'watched' ? watch(port, Number(values.watchers)) : undefined
+      const { acceptedPerSecond, deliveriesPerSecond } = await measureSaturation(work, { seconds })
+      const answers = await end?.()
+      rates[kind].push(acceptedPerSecond)
+      say(
+        `${kind}: ${Math.round(acceptedPerSecond)} events/s accepted, ${Math.round(deliveriesPerSecond)} deliveries/s` +
+          (answers === undefined ? '' : `, ${answers} answers to ${values.watchers} consoles`),
+      )
+    }
+  const [alone, watched] = [rates.alone, rates.watched].map((all) => all.toSorted((a, b) => a - b)[1] ?? 0)
+  say(
+    `watched by ${values.watchers} consoles: ${(((watched ?? 0) / (alone ?? 1)) * 100).toFixed(1)} % of what is accepted alone`,
+  )
 }
 
 async function removeTopologies(): Promise<void> {

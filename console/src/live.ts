@@ -14,6 +14,26 @@ function become(next: LiveState): void {
   for (const listener of listeners) listener()
 }
 
+/** A topic that changes all the time is asked again so often: people read no faster, and answers cost the database. */
+const spacingMs = 3_000
+const asked = new Map<string, number>()
+const waiting = new Set<string>()
+
+/** At once when it is long enough since the last time, otherwise as soon as it is. */
+function askAnew(queries: QueryClient, topic: string): void {
+  if (waiting.has(topic)) return
+  const early = (asked.get(topic) ?? -spacingMs) + spacingMs - performance.now()
+  waiting.add(topic)
+  setTimeout(
+    () => {
+      waiting.delete(topic)
+      asked.set(topic, performance.now())
+      void queries.invalidateQueries({ queryKey: [topic] })
+    },
+    Math.max(0, early),
+  )
+}
+
 /**
  * Follows busbar's stream of changes (server-sent events): each names topics, and every query whose key begins with one of
  * them is asked again, if it is on screen. Queries are keyed `[topic, …]`. Returns what ends it.
@@ -32,7 +52,7 @@ export function followChanges(queries: QueryClient): () => void {
   })
   stream.addEventListener('changed', (message) => {
     const { topics } = JSON.parse((message as MessageEvent<string>).data) as { topics: readonly string[] }
-    for (const topic of topics) void queries.invalidateQueries({ queryKey: [topic] })
+    for (const topic of topics) askAnew(queries, topic)
     become('live')
   })
   return () => stream.close()

@@ -136,6 +136,7 @@ describe('a problem', () => {
     const over = await rig.ask('getProblem', { fingerprint })
     expect(over).toMatchObject({ needs: 'nobody', open: 0, until: null })
     expect(over.earlier).toHaveLength(1)
+    await rig.sql(`UPDATE problems SET resolved_at = resolved_at - interval '2 min'`)
     breakAgain()
     await rig.publish(...orders(['SO-2'], 1))
     // Its group has written the problem less than ten seconds ago: that it is back is found by looking.
@@ -145,6 +146,20 @@ describe('a problem', () => {
     expect(again).toMatchObject({ state: 'open', times: 2, backFrom: 'resolved', owner: 'local', open: 1 })
     expect(Date.parse(again.since)).toBeGreaterThan(Date.parse(again.firstSeen))
     expect(words(again.why)).toMatch(/It had been over, and came back then\.$/)
+  })
+
+  it('that was over for less than a minute goes on: one that comes and goes is one', async () => {
+    const { stub } = refusing('erp', 'SO-1')
+    await rig.startWorker([flowOn(stub)])
+    await rig.publish(...orders(['SO-1'], 1))
+    await rig.until(async () => (await rig.ask('status')).open.parked === 1)
+    const before = await only()
+    await rig.sql(`UPDATE problems SET state = 'resolved'`)
+    await settle()
+    const { fingerprint, since } = before
+    expect(await rig.ask('getProblem', { fingerprint })).toMatchObject({
+      ...{ state: 'open', times: 1, since, backAt: null, earlier: [] },
+    })
   })
 
   it('that is ignored until a moment is back by itself then, with what was said of it', async () => {

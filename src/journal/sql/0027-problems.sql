@@ -40,7 +40,9 @@ CREATE TABLE problem_times (
 CREATE FUNCTION remember_problem() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
   NEW.first_seen := OLD.first_seen;
-  IF OLD.state = 'resolved' AND NEW.state <> 'resolved' THEN
+  IF OLD.state = 'resolved' AND NEW.state <> 'resolved' AND OLD.resolved_at > clock_timestamp() - interval '1 min' THEN
+    NEW.resolved_at := NULL;                               -- one that comes and goes is one, not sixty in an hour
+  ELSIF OLD.state = 'resolved' AND NEW.state <> 'resolved' THEN
     NEW.since := clock_timestamp();
     NEW.times := OLD.times + 1;
     NEW.back_at := NEW.since;
@@ -65,9 +67,13 @@ BEGIN
   IF TG_OP = 'INSERT' THEN
     PERFORM note_level(NEW.fp, 1);
   ELSIF NEW.state = 'resolved' AND OLD.state <> 'resolved' THEN
-    INSERT INTO problem_times (fp, since, until) VALUES (NEW.fp, OLD.since, NEW.resolved_at) ON CONFLICT DO NOTHING;
+    INSERT INTO problem_times (fp, since, until) VALUES (NEW.fp, OLD.since, NEW.resolved_at)
+    ON CONFLICT (fp, since) DO UPDATE SET until = excluded.until;
     DELETE FROM problem_times t WHERE t.fp = NEW.fp AND t.since < (
       SELECT k.since FROM problem_times k WHERE k.fp = NEW.fp ORDER BY k.since DESC OFFSET 9 LIMIT 1);
+  ELSIF OLD.state = 'resolved' AND NEW.state <> 'resolved' AND NEW.since = OLD.since THEN
+    DELETE FROM problem_times t WHERE t.fp = NEW.fp AND t.since = NEW.since; -- it was not over
+    PERFORM note_level(NEW.fp, 1);
   ELSIF NEW.last_seen > OLD.last_seen THEN
     PERFORM note_level(NEW.fp, 1);
   END IF;
