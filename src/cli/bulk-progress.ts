@@ -2,55 +2,29 @@ import type { BulkAct } from '../control/schema/bulk.ts'
 import { count } from '../control/sentence.ts'
 import type { Context } from './context.ts'
 import { exitCode } from './exit-code.ts'
+import { bar, follow, withoutItems } from './progress.ts'
 import type { Terminal } from './terminal.ts'
 import { number, span, words } from './words.ts'
-
-const pollMs = 500
-const barWidth = 24
 
 /**
  * Shows how an act on many runs goes on until it is through, paused, stopped or cancelled. Ctrl-C leaves the view, not the
  * act. The exit code is 1 unless all of it has gone well.
  */
 export async function followBulk(context: Context, id: number): Promise<void> {
-  const { client, terminal } = context
-  const left = Promise.withResolvers<'left'>()
-  const leave = () => left.resolve('left')
-  process.once('SIGINT', leave)
-  let act: BulkAct = await client.getBulkAct({ id, limit: 1 })
-  let stage = 0
-  try {
-    while (act.state === 'running') {
-      if (terminal.progress) terminal.progress(bulkBar(act))
-      else if (act.stage !== stage) terminal.err(`${bulkBar(act)} …`)
-      stage = act.stage
-      if ((await Promise.race([left.promise, pause()])) === 'left') break
-      act = await client.getBulkAct({ id, limit: 1 })
-    }
-  } finally {
-    process.removeListener('SIGINT', leave)
-    if (terminal.progress) terminal.err('')
-  }
+  const { client } = context
+  const act = await follow<BulkAct>(context, {
+    ask: () => client.getBulkAct({ id, limit: 1 }),
+    line: bulkBar,
+  })
   context.show(withoutItems(act), summaryOf)
   if (act.state !== 'running' && (act.state !== 'done' || act.counts.failed > 0))
     process.exitCode = exitCode.failed
 }
 
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, pollMs))
-}
-
-function withoutItems(act: BulkAct): BulkAct {
-  const { items: _items, next: _next, ...rest } = act as BulkAct & { items?: unknown; next?: unknown }
-  return rest
-}
-
 /** `[██████······] 68 of 312, stage 3: …` */
 export function bulkBar({ total, counts, stage, why }: BulkAct): string {
   const through = counts.succeeded + counts.failed + counts.moved
-  const full = Math.round((barWidth * through) / Math.max(1, total))
-  const bar = `[${'█'.repeat(full)}${'·'.repeat(barWidth - full)}]`
-  return `${bar} stage ${stage}: ${words(why)}`
+  return `${bar(through, total)} stage ${stage}: ${words(why)}`
 }
 
 function summaryOf(act: BulkAct): string {

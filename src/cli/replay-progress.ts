@@ -1,55 +1,29 @@
 import type { Replay } from '../control/schema/replay.ts'
 import type { Context } from './context.ts'
 import { exitCode } from './exit-code.ts'
+import { bar, follow, withoutItems } from './progress.ts'
 import { number, words } from './words.ts'
-
-const pollMs = 500
-const barWidth = 24
 
 /**
  * Shows how a replay goes on until it is through, paused, stopped or cancelled. Ctrl-C leaves the view, not the replay.
  * The exit code is 1 unless all of it has succeeded.
  */
 export async function followReplay(context: Context, id: number): Promise<void> {
-  const { client, terminal } = context
-  const left = Promise.withResolvers<'left'>()
-  const leave = () => left.resolve('left')
-  process.once('SIGINT', leave)
-  let replay: Replay = await client.getReplay({ id, limit: 1 })
-  let stage = 0
-  try {
-    while (replay.state === 'running') {
-      if (terminal.progress) terminal.progress(barOf(replay))
-      else if (replay.stage !== stage) terminal.err(`${barOf(replay)} …`)
-      stage = replay.stage
-      if ((await Promise.race([left.promise, pause()])) === 'left') break
-      replay = await client.getReplay({ id, limit: 1 })
-    }
-  } finally {
-    process.removeListener('SIGINT', leave)
-    if (terminal.progress) terminal.err('')
-  }
+  const { client } = context
+  const replay = await follow<Replay>(context, {
+    ask: () => client.getReplay({ id, limit: 1 }),
+    line: barOf,
+  })
   context.show(withoutItems(replay), summaryOf)
   if (replay.state === 'running') return
   if (replay.state !== 'done' || replay.counts.failed > replay.counts.recovered)
     process.exitCode = exitCode.failed
 }
 
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, pollMs))
-}
-
-function withoutItems(replay: Replay): Replay {
-  const { items: _items, next: _next, ...rest } = replay as Replay & { items?: unknown; next?: unknown }
-  return rest
-}
-
 /** `[██████······] 1,200 of 4,000, 3 failed, 40 under way: goes on, stage 4 …` */
 export function barOf({ total, counts, why }: Replay): string {
   const through = total - counts.left - counts.underWay
-  const full = Math.round((barWidth * through) / Math.max(1, total))
-  const bar = `[${'█'.repeat(full)}${'·'.repeat(barWidth - full)}]`
-  return `${bar} ${number(through)} of ${number(total)}${troubles(counts)}: ${words(why)}`
+  return `${bar(through, total)} ${number(through)} of ${number(total)}${troubles(counts)}: ${words(why)}`
 }
 
 function troubles({ failed, underWay, passedOver }: Replay['counts']): string {

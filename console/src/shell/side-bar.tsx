@@ -5,10 +5,10 @@ import { Mark } from './brand.tsx'
 import { places } from './places.ts'
 import { Who } from './who.tsx'
 
-/** How many problems need a person, as far as a page of them tells. */
+/** How many problems need a person. */
 export function useNeedsPerson(): number {
-  const { data } = useAsk('problems', 'listProblems', { limit: 200 })
-  return data?.items.filter(({ parked, state }) => parked > 0 && state === 'open').length ?? 0
+  const { data } = useAsk('problems', 'listProblems', { limit: 1 })
+  return data?.counts.person ?? 0
 }
 
 export function SideBar() {
