@@ -68,6 +68,8 @@ describeWithBrowser('a story in the console', () => {
       await problem.waitFor(patience)
       await problem.click()
       await page.waitForURL('**/problems/*')
+      // Now says the same words: the page of the problem must be there before a key is for it.
+      await page.getByRole('heading', { name: /business customer needs a tax code/i, level: 1 }).waitFor()
       await page.getByText('a business customer needs a tax code', { exact: false }).first().waitFor()
       await page.getByText('14 objects', { exact: false }).first().waitFor(patience)
 
