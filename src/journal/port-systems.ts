@@ -58,6 +58,7 @@ export interface StatRow {
 
 /** Statistics, written apart from the flushes. */
 export interface StatsJournal {
+  /** Adds counters. Besides, ends problems that are over and, once a minute, forgets statistics of 35 days ago. */
   writeStats(worker: string, rows: readonly StatRow[]): Promise<void>
 }
 

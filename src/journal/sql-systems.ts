@@ -1,7 +1,10 @@
 import type { Database } from './database.ts'
 import type { StatsJournal, SystemsJournal, SystemState } from './port.ts'
 
-/** Limits, breakers and statistics in SQL; the functions are in 0005-systems.sql. */
+/** Rows of each table that one minute's house-keeping forgets at most. */
+const mostForgotten = 10_000
+
+/** Limits, breakers and statistics in SQL; the functions are in 0005-systems.sql and 0032-housekeeping.sql. */
 export function sqlSystems(database: Database): SystemsJournal & StatsJournal {
   return {
     states: () =>
@@ -81,6 +84,11 @@ export function sqlSystems(database: Database): SystemsJournal & StatsJournal {
         values: [worker, JSON.stringify(rows)],
       })
       await database.query({ name: 'settle-problems', text: 'SELECT settle_problems()' })
+      await database.query({
+        name: 'keep-house',
+        text: 'SELECT keep_house($1::int)',
+        values: [mostForgotten],
+      })
     },
   }
 }
