@@ -1,9 +1,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { beginSession } from '../../src/access/sessions.ts'
-import { openDatabase } from '../../src/journal/database.ts'
-import { databaseUrl } from '../scenario/rig.ts'
 import type { ConsoleRig } from './rig.ts'
 import { describeWithBrowser, openConsole } from './rig.ts'
+import { signInAs } from './sign-in.ts'
 
 const password = 'der rote hund bellt'
 /** What a browser says of answers that are meant: the way to the sign-in, a link used up, an act refused. */
@@ -29,25 +27,6 @@ describeWithBrowser('access', () => {
     await rig.page.getByLabel('Password').fill(password)
     await button('Set password and sign in').click()
     await rig.page.getByText('Admin', { exact: true }).first().waitFor()
-  }
-
-  async function becomeViewer(): Promise<void> {
-    const database = openDatabase({
-      url: databaseUrl,
-      schema: rig.schema,
-      applicationName: 'test',
-      maxConnections: 1,
-    })
-    const [user] = await rig.sql<{ id: number }>(
-      `INSERT INTO users (name, role, password) VALUES ('vera', 'viewer', '') RETURNING id::int`,
-    )
-    const life = { idleMs: 600_000, longestMs: 600_000 }
-    const token = await beginSession(database, user!, {
-      life,
-      device: { address: '127.0.0.1', agent: 'test' },
-    })
-    await database.close()
-    await rig.context.addCookies([{ name: 'busbar-session', value: token, url: rig.hub.url }])
   }
 
   it('the first admin comes by the link, signs out, and in again where one wanted to go', async () => {
@@ -109,7 +88,7 @@ describeWithBrowser('access', () => {
 
   it('a viewer looks at everything, finds no act that works, and is told why', async () => {
     await rig.sql(`INSERT INTO systems (name) VALUES ('erp')`)
-    await becomeViewer()
+    await signInAs(rig, { name: 'vera', role: 'viewer' })
     await rig.open('/replays')
     await rig.page.getByText('Viewer', { exact: true }).first().waitFor()
     const act = button(/^New replay…/)

@@ -1,9 +1,10 @@
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import { useEffect } from 'react'
+import type { Need } from '../may.ts'
 import { useMayNot } from '../me.ts'
 
-interface PageHeadProps {
+interface PageHeadProps extends Need {
   readonly title: string
   /** Beside the title: one state. */
   readonly state?: ReactNode
@@ -11,15 +12,13 @@ interface PageHeadProps {
   readonly crumbs?: ReactNode
   /** What is true now, in one or two lines. */
   readonly children?: ReactNode
-  /** Right: at most one primary button. Disabled, with the reason, for those who may only look. */
+  /** Right: at most one primary button. Disabled, with the reason, for those who may not. */
   readonly acts?: ReactNode
-  /** The right that the acts need; default `operate`. */
-  readonly needs?: 'read' | 'operate' | 'admin'
 }
 
 /** The head of a page: place, title with one state, verdict, acts. Also the title of the window. */
-export function PageHead({ title, state, crumbs, children, acts, needs = 'operate' }: PageHeadProps) {
-  const mayNot = useMayNot(needs)
+export function PageHead({ title, state, crumbs, children, acts, ...need }: PageHeadProps) {
+  const mayNot = useMayNot(need)
   useTitle(title)
   return (
     <>

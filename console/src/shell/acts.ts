@@ -1,10 +1,12 @@
 import { useEffect, useRef, useSyncExternalStore } from 'react'
 import type { LucideIcon } from 'lucide-react'
 import { useKeys } from '../keyboard.ts'
-import { useMayNot } from '../me.ts'
+import type { Need } from '../may.ts'
+import { whyNot } from '../may.ts'
+import { useMe } from '../me.ts'
 
 /** Something that can be done on this page: offered in the palette, and by its key. */
-export interface Act {
+export interface Act extends Need {
   /** A verb with its object: "Retry 312 orders…". */
   readonly name: string
   readonly icon?: LucideIcon
@@ -21,10 +23,12 @@ function change(next: readonly (readonly Act[])[]): void {
   for (const listener of listeners) listener()
 }
 
-/** Offers acts while the component is there, to those who may act; those left out or `undefined` are not possible now. */
+/** Offers acts while the component is there, to those who may do them; those left out or `undefined` are not possible now. */
 export function useActs(acts: readonly (Act | false | undefined)[]): void {
-  const mayNot = useMayNot('operate') !== undefined
-  const there = mayNot ? [] : acts.filter((act) => act !== false && act !== undefined)
+  const me = useMe()
+  const there = acts.filter(
+    (act) => act !== false && act !== undefined && (!me || whyNot(me, act) === undefined),
+  ) as readonly Act[]
   const names = there.map(({ name }) => name).join('\n')
   // The functions of the last time are the ones that are run; the list changes with the names only.
   const latest = useRef(there)

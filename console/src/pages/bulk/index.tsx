@@ -1,6 +1,7 @@
 import { Link, useParams } from '@tanstack/react-router'
 import { ChevronRight, Pause, Play, X } from 'lucide-react'
 import type { Answer } from '../../api.ts'
+import { useSystemsOf } from '../../me.ts'
 import { Asked, useAct, useAsk } from '../../parts/ask.tsx'
 import { Card, Facts } from '../../parts/card.tsx'
 import { count, counted, Progress } from '../../parts/measure.tsx'
@@ -41,15 +42,23 @@ function Shown({ act }: { readonly act: Bulk }) {
   const isRunning = state === 'running'
   const mayResume = state === 'paused' || state === 'stopped'
   const mayCancel = isRunning || mayResume || state === 'planned'
+  const touches = useTouched(act)
   useActs([
-    isRunning && { name: `Pause the ${verb}`, key: 'p', icon: Pause, run: () => pause.mutate({ id }) },
-    mayResume && { name: `Resume the ${verb}`, key: 'p', icon: Play, run: () => resume.mutate({ id }) },
-    mayCancel && { name: 'Cancel the rest', icon: X, run: () => cancel.mutate({ id }) },
+    isRunning && {
+      ...{ name: `Pause the ${verb}`, key: 'p', icon: Pause, touches },
+      run: () => pause.mutate({ id }),
+    },
+    mayResume && {
+      ...{ name: `Resume the ${verb}`, key: 'p', icon: Play, touches },
+      run: () => resume.mutate({ id }),
+    },
+    mayCancel && { name: 'Cancel the rest', icon: X, touches, run: () => cancel.mutate({ id }) },
   ])
   return (
     <>
       <PageHead
         title={title}
+        touches={touches}
         state={<State kind="replay" of={state} pill />}
         crumbs={
           <>
@@ -108,6 +117,14 @@ function Shown({ act }: { readonly act: Bulk }) {
       </div>
     </>
   )
+}
+
+/** The systems of its runs; of runs that stand at none, and of those that are undone, all systems of their flows. */
+function useTouched({ verb, total, plan }: Bulk): readonly string[] {
+  const systemsOf = useSystemsOf()
+  const known = plan.systems.map(({ system }) => system)
+  const isWhole = verb === 'compensate' || plan.systems.reduce((sum, { runs }) => sum + runs, 0) < total
+  return isWhole ? [...known, ...systemsOf(({ flow }) => Object.hasOwn(plan.flows, flow))] : known
 }
 
 function HowFar({ act }: { readonly act: Bulk }) {

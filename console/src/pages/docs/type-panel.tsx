@@ -1,5 +1,6 @@
 import { Link } from '@tanstack/react-router'
 import { FlaskConical } from 'lucide-react'
+import { ActLink } from '../../parts/act-button.tsx'
 import { Card, Facts } from '../../parts/card.tsx'
 import { Payload } from '../../parts/payload.tsx'
 import { useKeys } from '../../keyboard.ts'
@@ -35,10 +36,10 @@ export function TypePanel({ of, onClose }: { readonly of: EventType; readonly on
               Show its events
             </Link>
             {version !== '' && (
-              <Link className="btn s" to="/events" search={{ try: type }}>
+              <ActLink className="btn s" to="/events" search={{ try: type }}>
                 <FlaskConical className="i" aria-hidden="true" />
                 Publish a test event…
-              </Link>
+              </ActLink>
             )}
           </div>
         </div>

@@ -1,6 +1,7 @@
 import { Link } from '@tanstack/react-router'
 import { FlaskConical, Pause, Play } from 'lucide-react'
 import { useState } from 'react'
+import { useMayNot } from '../../me.ts'
 import { useAsk } from '../../parts/ask.tsx'
 import { count } from '../../parts/measure.tsx'
 import { Key, PageHead, useSearchValue } from '../../parts/page.tsx'
@@ -20,9 +21,11 @@ export function Page() {
   const isRefused = tab === 'refused'
   const types = catalog.data?.items ?? []
   const begin = () => setTrying(types[0]?.type ?? '', true)
+  const mayPublish = useMayNot({}) === undefined
   useActs([
     types.length > 0 && { name: 'Publish a test event…', key: 'n', icon: FlaskConical, run: begin },
     !isRefused && {
+      needs: 'read',
       name: held ? 'Go on with the list' : 'Hold the list',
       key: 'p',
       icon: held ? Play : Pause,
@@ -60,7 +63,7 @@ export function Page() {
         </Link>
       </nav>
       {isRefused ? <RefusedList /> : <Accepted types={types} held={held} onHold={setHeld} />}
-      {trying !== undefined && types.length > 0 && (
+      {trying !== undefined && types.length > 0 && mayPublish && (
         <PublishTest types={types} type={trying} onType={setTrying} onClose={() => setTrying(undefined)} />
       )}
     </>

@@ -3,6 +3,9 @@ import { Play, Plug } from 'lucide-react'
 import { useEffect, useRef, useState } from 'react'
 import type { Answer } from '../../api.ts'
 import { useKeys } from '../../keyboard.ts'
+import { whyNot } from '../../may.ts'
+import { useMe, useSystemsOf } from '../../me.ts'
+import { ActButton } from '../../parts/act-button.tsx'
 import { Key } from '../../parts/page.tsx'
 import type { SignName } from '../../parts/sign.tsx'
 import { Sign } from '../../parts/sign.tsx'
@@ -25,8 +28,11 @@ const signs: Readonly<Record<Sentence['tone'], SignName>> = {
 export function Sentences({ of }: { readonly of: readonly Sentence[] }) {
   const test = useTestCall()
   const resume = useResume()
-  const tested = of.find(({ act }) => act?.verb === 'test')?.act
-  const paused = of.find(({ act }) => act?.verb === 'resume')?.act
+  const touched = useTouched()
+  const me = useMe()
+  const may = (act: Doable) => !me || whyNot(me, { touches: touched(act) }) === undefined
+  const tested = of.find(({ act }) => act?.verb === 'test' && may(act))?.act
+  const paused = of.find(({ act }) => act?.verb === 'resume' && may(act))?.act
   useKeys({
     t: tested ? () => test.mutate({ name: tested.id }) : undefined,
     p: paused ? () => resume(paused) : undefined,
@@ -40,23 +46,27 @@ export function Sentences({ of }: { readonly of: readonly Sentence[] }) {
             <Words parts={each.sentence} />.
           </span>
           {each.act?.verb === 'test' && (
-            <button
-              type="button"
+            <ActButton
               className="btn s"
+              touches={touched(each.act)}
               disabled={test.isPending}
               onClick={() => test.mutate({ name: each.act?.id ?? '' })}
             >
               <Plug className="i" aria-hidden="true" />
               {test.isPending ? 'Calling …' : each.act.text}
               {each.act === tested && <Key>T</Key>}
-            </button>
+            </ActButton>
           )}
           {each.act?.verb === 'resume' && (
-            <button type="button" className="btn s" onClick={() => each.act && resume(each.act)}>
+            <ActButton
+              className="btn s"
+              touches={touched(each.act)}
+              onClick={() => each.act && resume(each.act)}
+            >
               <Play className="i" aria-hidden="true" />
               {each.act.text}
               {each.act === paused && <Key>P</Key>}
-            </button>
+            </ActButton>
           )}
           {each.act?.verb === 'open' && (
             <Link to={pathTo(each.act.to, each.act.id)} className="btn s desk-only">
@@ -68,6 +78,14 @@ export function Sentences({ of }: { readonly of: readonly Sentence[] }) {
       <Announced text={of.map(({ sentence }) => `${spoken(sentence)}.`).join(' ')} />
     </div>
   )
+}
+
+type Doable = NonNullable<Sentence['act']>
+
+/** The systems that the act of a sentence is about. */
+function useTouched(): (act: Doable) => readonly string[] {
+  const systemsOf = useSystemsOf()
+  return ({ to, id }) => (to === 'group' ? systemsOf(({ group }) => group === id) : [id])
 }
 
 function spoken(parts: Sentence['sentence']): string {

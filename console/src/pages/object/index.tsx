@@ -4,6 +4,7 @@ import { ChevronRight, Pencil, SquareArrowOutUpRight } from 'lucide-react'
 import { useNavigate } from '@tanstack/react-router'
 import type { Answer } from '../../api.ts'
 import { ApiError, call } from '../../api.ts'
+import { useMayNot } from '../../me.ts'
 import { useAsk } from '../../parts/ask.tsx'
 import { Empty } from '../../parts/empty.tsx'
 import { Key, PageHead, useSearchValue } from '../../parts/page.tsx'
@@ -92,11 +93,12 @@ function Head({ object }: { readonly object: ObjectDetail }) {
   const navigate = useNavigate()
   const stuck =
     open.find((run) => run.state === 'parked') ?? open.find((run) => run.state !== 'waiting') ?? open[0]
-  const edits = stuck?.state === 'parked' && stuck.step !== null
+  const mayNot = useMayNot({ touches: stuck?.system == null ? [] : [stuck.system] })
+  const edits = stuck?.state === 'parked' && stuck.step !== null && mayNot === undefined
   const to =
     stuck && `${runPath(stuck)}${edits ? `?act=edit&step=${encodeURIComponent(stuck.step ?? '')}` : ''}`
   const name = edits ? `Fix ${stuck.step}…` : 'Open the run'
-  useActs([to !== undefined && { name, key: 'e', run: () => void navigate({ to }) }])
+  useActs([to !== undefined && { name, needs: 'read', key: 'e', run: () => void navigate({ to }) }])
   const title = kind === null ? key : `${kind[0]?.toUpperCase()}${kind.slice(1)} ${key}`
   return (
     <PageHead
@@ -109,6 +111,7 @@ function Head({ object }: { readonly object: ObjectDetail }) {
           <span>{key}</span>
         </>
       }
+      needs="read"
       acts={
         to && (
           <Link to={to} className="btn primary" role="button">

@@ -1,6 +1,7 @@
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import type { Answer } from '../../api.ts'
+import { ActButton } from '../../parts/act-button.tsx'
 import { Asked, useAct, useAsk } from '../../parts/ask.tsx'
 import { Card } from '../../parts/card.tsx'
 import { useSearchValue } from '../../parts/page.tsx'
@@ -119,14 +120,13 @@ function Rows({
               )}
             </td>
             <td className="num">
-              <button
-                type="button"
+              <ActButton
                 className="btn s"
                 onClick={() => onCancel(awaited)}
                 aria-label={`Await nothing more for ${awaited.key}`}
               >
                 Await no longer…
-              </button>
+              </ActButton>
             </td>
           </tr>
         ))}

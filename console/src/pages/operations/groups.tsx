@@ -1,6 +1,8 @@
 import { Pause, Play } from 'lucide-react'
 import { useState } from 'react'
 import type { Answer } from '../../api.ts'
+import { useSystemsOf } from '../../me.ts'
+import { ActButton } from '../../parts/act-button.tsx'
 import { Asked, useAct, useAsk } from '../../parts/ask.tsx'
 import { Card } from '../../parts/card.tsx'
 import { Empty } from '../../parts/empty.tsx'
@@ -110,6 +112,7 @@ function Row({ group, isChosen, onAct }: RowProps) {
     head,
   } = group
   const Icon = group.paused ? Play : Pause
+  const touches = useSystemsOf()((flow) => flow.group === name)
   return (
     <tr aria-selected={isChosen}>
       <td>
@@ -142,10 +145,10 @@ function Row({ group, isChosen, onAct }: RowProps) {
       </td>
       <td className="num">
         {partition === 0 && (
-          <button type="button" className="btn s" onClick={onAct}>
+          <ActButton className="btn s" touches={touches} onClick={onAct}>
             <Icon className="i" aria-hidden="true" />
             {group.paused ? `Resume ${name}…` : `Pause ${name}…`}
-          </button>
+          </ActButton>
         )}
       </td>
     </tr>

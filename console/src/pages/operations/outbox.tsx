@@ -2,6 +2,7 @@ import { Link } from '@tanstack/react-router'
 import { RotateCcw } from 'lucide-react'
 import { useState } from 'react'
 import type { Answer } from '../../api.ts'
+import { ActButton } from '../../parts/act-button.tsx'
 import { Asked, useAct, useAsk } from '../../parts/ask.tsx'
 import { Card } from '../../parts/card.tsx'
 import { Empty } from '../../parts/empty.tsx'
@@ -87,10 +88,10 @@ function List({ outbox, filter, chosen, onNext }: ListProps) {
       aside={
         <span className="row">
           {isNarrowed(filter) && <AllRows />}
-          <button type="button" className="btn s" onClick={() => setAsked(true)}>
+          <ActButton className="btn s" onClick={() => setAsked(true)}>
             <RotateCcw className="i" aria-hidden="true" />
             Retry {isNarrowed(filter) ? 'all like these' : 'all'}…
-          </button>
+          </ActButton>
         </span>
       }
       footer={

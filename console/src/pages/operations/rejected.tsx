@@ -1,6 +1,7 @@
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import type { Answer } from '../../api.ts'
+import { ActButton } from '../../parts/act-button.tsx'
 import { Asked, useAct, useAsk } from '../../parts/ask.tsx'
 import { Card, Facts } from '../../parts/card.tsx'
 import { Difference } from '../../parts/difference.tsx'
@@ -49,15 +50,15 @@ function Shown({ row, onEnd }: { readonly row: Row; readonly onEnd: () => void }
           ]}
         />
         <div className="row wrap">
-          <button type="button" className="btn primary" onClick={() => setAsked('mend')}>
+          <ActButton className="btn primary" onClick={() => setAsked('mend')}>
             Mend and retry…
-          </button>
-          <button type="button" className="btn" onClick={() => setAsked('retry')}>
+          </ActButton>
+          <ActButton className="btn" onClick={() => setAsked('retry')}>
             Retry as it is…
-          </button>
-          <button type="button" className="btn" onClick={() => setAsked('discard')}>
+          </ActButton>
+          <ActButton className="btn" onClick={() => setAsked('discard')}>
             Discard…
-          </button>
+          </ActButton>
         </div>
       </div>
       <Payload value={pretty(data)} />

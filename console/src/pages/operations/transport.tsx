@@ -1,5 +1,6 @@
 import { useState } from 'react'
 import type { Answer } from '../../api.ts'
+import { ActButton } from '../../parts/act-button.tsx'
 import { Asked, useAct, useAsk } from '../../parts/ask.tsx'
 import { Card, Facts } from '../../parts/card.tsx'
 import { count, counted } from '../../parts/measure.tsx'
@@ -107,14 +108,13 @@ function Queues({ transport: { queues, leftOver, reachable } }: { readonly trans
               </td>
               <td className="num">
                 {queue.state === 'left-over' && (
-                  <button
-                    type="button"
+                  <ActButton
                     className="btn s"
                     onClick={() => setAsked(queue)}
                     aria-label={`Remove ${queue.queue}`}
                   >
                     Remove…
-                  </button>
+                  </ActButton>
                 )}
               </td>
             </tr>

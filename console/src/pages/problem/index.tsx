@@ -1,6 +1,7 @@
 import { Link, useParams } from '@tanstack/react-router'
 import { BellOff, ChevronRight, Eye, Play, Plug } from 'lucide-react'
 import type { Answer } from '../../api.ts'
+import { useMayNot } from '../../me.ts'
 import { Asked, useAct, useAsk } from '../../parts/ask.tsx'
 import { counted } from '../../parts/measure.tsx'
 import { Key, PageHead, useSearchValue } from '../../parts/page.tsx'
@@ -44,24 +45,36 @@ function Shown({ problem }: { readonly problem: Problem }) {
   const call = () => test.mutate({ name: problem.system })
   const acknowledge = () => change.mutate({ fingerprint, state: 'acknowledged' })
   const reopen = () => change.mutate({ fingerprint, state: 'open' })
+  const touches = [problem.system]
+  const mayNot = useMayNot({ touches: act === 'compensate' ? [] : touches }) !== undefined
   useActs([
-    state === 'open' && { name: 'Acknowledge this problem', key: 'a', icon: Eye, run: acknowledge },
-    isTested && { name: `Test the connection to ${problem.system}`, key: 't', icon: Plug, run: call },
-    isRetried && { name: `Retry ${counted(open, 'run')}…`, key: 'r', icon: Play, run: () => setAct('retry') },
-    isRetried && { name: `Skip ${counted(open, 'run')}…`, run: () => setAct('skip') },
+    state === 'open' && { name: 'Acknowledge this problem', key: 'a', icon: Eye, touches, run: acknowledge },
+    isTested && {
+      ...{ name: `Test the connection to ${problem.system}`, key: 't', icon: Plug },
+      touches,
+      run: call,
+    },
+    isRetried && {
+      ...{ name: `Retry ${counted(open, 'run')}…`, key: 'r', icon: Play },
+      touches,
+      run: () => setAct('retry'),
+    },
+    isRetried && { name: `Skip ${counted(open, 'run')}…`, touches, run: () => setAct('skip') },
     isRetried && { name: `Compensate ${counted(open, 'run')}…`, run: () => setAct('compensate') },
     state !== 'resolved' && {
       name: 'Ignore this problem until…',
       key: 'i',
       icon: BellOff,
+      touches,
       run: () => setAct('ignore'),
     },
-    state === 'ignored' && { name: 'Open this problem again', run: reopen },
+    state === 'ignored' && { name: 'Open this problem again', touches, run: reopen },
   ])
   return (
     <>
       <PageHead
         title={title}
+        touches={touches}
         state={<ProblemState of={problem} pill />}
         crumbs={
           <>
@@ -114,8 +127,8 @@ function Shown({ problem }: { readonly problem: Problem }) {
           <History problem={problem} />
         </aside>
       </div>
-      {act === 'ignore' && <IgnoreDialog problem={problem} onClose={close} />}
-      {(act === 'retry' || act === 'skip' || act === 'compensate') && isRetried && (
+      {act === 'ignore' && !mayNot && <IgnoreDialog problem={problem} onClose={close} />}
+      {(act === 'retry' || act === 'skip' || act === 'compensate') && isRetried && !mayNot && (
         <BulkDialog verb={act} problem={problem} onClose={close} />
       )}
     </>

@@ -1,4 +1,5 @@
 import { useState } from 'react'
+import { ActButton } from '../../parts/act-button.tsx'
 import { Card, Facts } from '../../parts/card.tsx'
 import { Dialog } from '../../parts/dialog.tsx'
 import { useAct } from '../../parts/ask.tsx'
@@ -24,17 +25,17 @@ export function Keeper({
         title="Who looks after it"
         aside={
           state === 'open' ? (
-            <button type="button" className="btn s" onClick={onAcknowledge}>
+            <ActButton className="btn s" touches={[problem.system]} onClick={onAcknowledge}>
               Acknowledge<Key>A</Key>
-            </button>
+            </ActButton>
           ) : (
             <State kind="problem" of={state} />
           )
         }
         footer={
-          <button type="button" className="btn s ghost" onClick={() => setEditing(true)}>
+          <ActButton className="btn s ghost" touches={[problem.system]} onClick={() => setEditing(true)}>
             Change owner, note or runbook…
-          </button>
+          </ActButton>
         }
       >
         <Facts

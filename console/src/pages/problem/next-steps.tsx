@@ -1,5 +1,6 @@
 import { Link } from '@tanstack/react-router'
 import { Play } from 'lucide-react'
+import { ActButton } from '../../parts/act-button.tsx'
 import { Card } from '../../parts/card.tsx'
 import { count, counted } from '../../parts/measure.tsx'
 import { Key } from '../../parts/page.tsx'
@@ -40,13 +41,13 @@ export function NextSteps({
                 In the order they came in, each with its own idempotency keys. It stops by itself when a stage
                 fails.
               </span>
-              <button type="button" className="btn s" onClick={() => onAct('skip')}>
+              <ActButton className="btn s" touches={[problem.system]} onClick={() => onAct('skip')}>
                 Skip {counted(open, 'run')}…
-              </button>
-              <button type="button" className="btn s" onClick={() => onAct('retry')}>
+              </ActButton>
+              <ActButton className="btn s" touches={[problem.system]} onClick={() => onAct('retry')}>
                 <Play className="i" aria-hidden />
                 Send the first one…<Key>R</Key>
-              </button>
+              </ActButton>
             </div>
           </>
         )}

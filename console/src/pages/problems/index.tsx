@@ -104,22 +104,26 @@ function List({
     })
   const rows = useRows(page.items, { id: ({ fingerprint }) => fingerprint, open: (problem) => open(problem) })
   const { current } = rows
+  const touches = current ? [current.system] : []
   useActs([
     current?.state === 'open' && {
       name: `Acknowledge ${current.title}`,
       key: 'a',
+      touches,
       run: () => change.mutate({ fingerprint: current.fingerprint, state: 'acknowledged' }),
     },
     current &&
       mayRetry(current) && {
         name: `Retry ${counted(current.open, 'run')}…`,
         key: 'r',
+        touches,
         run: () => open(current, 'retry'),
       },
     current &&
       current.state !== 'resolved' && {
         name: `Ignore ${current.title} until…`,
         key: 'i',
+        touches,
         run: () => setIgnoring(current),
       },
   ])

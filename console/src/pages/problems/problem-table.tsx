@@ -1,5 +1,6 @@
 import { Link } from '@tanstack/react-router'
 import type { Answer } from '../../api.ts'
+import { ActLink } from '../../parts/act-button.tsx'
 import { Bars } from '../../parts/bars.tsx'
 import { count, counted } from '../../parts/measure.tsx'
 import { mayRetry, ProblemState, problemTone } from '../../parts/problem-state.tsx'
@@ -100,13 +101,14 @@ function Row({ problem, current }: { readonly problem: Problem; readonly current
       </td>
       <td className="num of-act">
         {mayRetry(problem) && problem.parked > 0 && state !== 'ignored' && (
-          <Link
+          <ActLink
             className={problem.needs === 'person' ? 'btn s primary' : 'btn s'}
+            touches={[system]}
             to={to}
             search={{ act: 'retry' }}
           >
             Retry {counted(problem.open, 'run')}…
-          </Link>
+          </ActLink>
         )}
       </td>
     </tr>

@@ -14,7 +14,13 @@ import { eventsWord, rampWords } from './figures.ts'
 type Verb = 'start' | 'pause' | 'resume' | 'cancel'
 
 /** What may be done with a replay as it stands; each asks first, and says what will happen. */
-export function ReplayActs({ replay }: { readonly replay: Replay }) {
+export function ReplayActs({
+  replay,
+  touches,
+}: {
+  readonly replay: Replay
+  readonly touches: readonly string[]
+}) {
   const [asked, setAsked] = useState<Verb>()
   const { state, total, counts } = replay
   const left = state === 'planned' ? total : counts.left
@@ -34,8 +40,8 @@ export function ReplayActs({ replay }: { readonly replay: Replay }) {
   const stop = state === 'planned' ? 'Drop the plan…' : `Cancel the rest…`
   useActs([
     forward !== undefined &&
-      word !== undefined && { name: word, key, icon: Icon, run: () => setAsked(forward) },
-    !isOver && { name: stop, icon: X, run: () => setAsked('cancel') },
+      word !== undefined && { name: word, key, icon: Icon, touches, run: () => setAsked(forward) },
+    !isOver && { name: stop, icon: X, touches, run: () => setAsked('cancel') },
   ])
   if (isOver || forward === undefined) return null
   return (

@@ -3,11 +3,13 @@ import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { Answer } from '../../api.ts'
 import { call } from '../../api.ts'
+import { useMayNot, useSystemsOf } from '../../me.ts'
 import { Asked } from '../../parts/ask.tsx'
 import { Card } from '../../parts/card.tsx'
 import { count, counted } from '../../parts/measure.tsx'
 import { Payload } from '../../parts/payload.tsx'
 
+type Replay = Pick<Answer<'getReplay'>, 'id' | 'flow'>
 type Preview = Answer<'compareReplay'>['preview']
 type PreviewedStep = Preview[number]['steps'][number]
 interface Compared {
@@ -23,11 +25,13 @@ const firstShown = 5
 export const comparisonKey = (id: number) => ['comparison', id] as const
 
 /** What a planned replay would send, beside what was sent: nothing is sent for it. */
-export function Comparison({ id }: { readonly id: number }) {
+export function Comparison({ replay: { id, flow } }: { readonly replay: Replay }) {
+  const mayNot = useMayNot({ touches: useSystemsOf()((each) => each.flow === flow) })
   const query = useQuery({
     queryKey: comparisonKey(id),
     queryFn: () => call('compareReplay', { id, sample }),
     staleTime: Number.POSITIVE_INFINITY,
+    enabled: mayNot === undefined,
   })
   return (
     <Card
@@ -35,7 +39,11 @@ export function Comparison({ id }: { readonly id: number }) {
       aside={<span className="small faint">nothing is sent for this</span>}
       flush
     >
-      <Asked query={query}>{({ preview }) => <Found preview={preview} />}</Asked>
+      {mayNot === undefined || query.data ? (
+        <Asked query={query}>{({ preview }) => <Found preview={preview} />}</Asked>
+      ) : (
+        <p className="body dim">It is made for those who may start this replay. {mayNot}</p>
+      )}
     </Card>
   )
 }

@@ -1,5 +1,6 @@
 import { Link, useParams } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
+import { useSystemsOf } from '../../me.ts'
 import { Asked, useAsk } from '../../parts/ask.tsx'
 import { Card, Facts } from '../../parts/card.tsx'
 import { count, counted } from '../../parts/measure.tsx'
@@ -34,7 +35,7 @@ export function Page() {
           <div className="cols">
             <div className="stack c8">
               <Stages replay={replay} />
-              {replay.state === 'planned' && <Comparison id={replay.id} />}
+              {replay.state === 'planned' && <Comparison replay={replay} />}
               <Items replay={replay} />
             </div>
             <aside className="stack c4">
@@ -50,12 +51,14 @@ export function Page() {
 
 function Head({ replay }: { readonly replay: Replay }) {
   const { id, flow, state, why } = replay
+  const touches = useSystemsOf()((each) => each.flow === flow)
   return (
     <PageHead
       title={`Replay ${id} of ${flow}`}
       state={<State kind="replay" of={state} pill />}
       crumbs={<Link to="/replays">Replays</Link>}
-      acts={<ReplayActs replay={replay} />}
+      touches={touches}
+      acts={<ReplayActs replay={replay} touches={touches} />}
     >
       <span className="verdict" role="status">
         {verdictOf(replay)}

@@ -1,5 +1,7 @@
 import { Link, useNavigate } from '@tanstack/react-router'
 import { Plus } from 'lucide-react'
+import { useMayNot } from '../../me.ts'
+import { ActButton } from '../../parts/act-button.tsx'
 import { Asked, useAsk } from '../../parts/ask.tsx'
 import { Empty } from '../../parts/empty.tsx'
 import { count, Progress } from '../../parts/measure.tsx'
@@ -25,11 +27,13 @@ export function Page() {
   })
   const items = page.data?.items ?? []
   const begin = () => setNew('1', true)
-  useActs([{ name: 'New replay…', key: 'n', icon: Plus, run: begin }])
+  const mayPlan = useMayNot({ touches: 'chosen' }) === undefined
+  useActs([{ name: 'New replay…', key: 'n', icon: Plus, touches: 'chosen', run: begin }])
   return (
     <>
       <PageHead
         title="Replays"
+        touches="chosen"
         acts={
           <button type="button" className="btn primary" onClick={begin}>
             <Plus className="i" aria-hidden="true" />
@@ -48,7 +52,7 @@ export function Page() {
           )
         }
       </Asked>
-      {isNew !== undefined && <NewReplay onClose={() => setNew(undefined)} />}
+      {isNew !== undefined && mayPlan && <NewReplay onClose={() => setNew(undefined)} />}
     </>
   )
 }
@@ -82,9 +86,9 @@ function Nothing({ onBegin }: { readonly onBegin: () => void }) {
         sign="undo"
         title="Nothing was replayed yet"
         act={
-          <button type="button" className="btn" onClick={onBegin}>
+          <ActButton className="btn" touches="chosen" onClick={onBegin}>
             Plan the first replay…
-          </button>
+          </ActButton>
         }
       >
         A replay runs events of the past once more. It is planned first: you see how many there are, and what

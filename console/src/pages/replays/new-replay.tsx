@@ -4,6 +4,7 @@ import type { ReactNode } from 'react'
 import { useState } from 'react'
 import { ApiError } from '../../api.ts'
 import type { Answer, Input } from '../../api.ts'
+import { systemsIn, useMayNot } from '../../me.ts'
 import { useAct, useAsk } from '../../parts/ask.tsx'
 import { Dialog } from '../../parts/dialog.tsx'
 import { Sign } from '../../parts/sign.tsx'
@@ -41,12 +42,13 @@ export function NewReplay({ onClose }: { readonly onClose: () => void }) {
   const set = (change: Partial<Draft>) => setDraft((before) => ({ ...before, ...change }))
   const items = flows.data?.items ?? []
   const known = items.find((each) => each.flow === draft.flow)
+  const mayNot = useMayNot({ touches: known ? systemsIn(known.steps) : 'chosen' })
   return (
     <Dialog
       open
       wide
       onClose={onClose}
-      onSubmit={() => !isPending && plan(inputOf(draft))}
+      onSubmit={() => !isPending && mayNot === undefined && plan(inputOf(draft))}
       title="Which events are to be run once more?"
       footer={
         <>
@@ -54,12 +56,23 @@ export function NewReplay({ onClose }: { readonly onClose: () => void }) {
           <button type="button" className="btn" onClick={onClose}>
             Replay nothing <kbd aria-hidden="true">Esc</kbd>
           </button>
-          <button type="submit" className="btn primary" disabled={isPending}>
+          <button
+            type="submit"
+            className="btn primary"
+            disabled={isPending || mayNot !== undefined}
+            title={mayNot}
+          >
             {isPending ? 'Planning …' : 'Plan replay'} <kbd aria-hidden="true">Ctrl Enter</kbd>
           </button>
         </>
       }
     >
+      {mayNot !== undefined && (
+        <p className="note" data-tone="park" role="status">
+          <Sign name="park" />
+          {mayNot}
+        </p>
+      )}
       {refusal && (
         <p className="note" data-tone="park" role="alert">
           <Sign name="park" />

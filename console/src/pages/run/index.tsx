@@ -1,7 +1,9 @@
 import { Link, useParams } from '@tanstack/react-router'
-import { Check, ChevronRight, Pencil, RefreshCw, SkipForward, Undo2, X } from 'lucide-react'
-import type { LucideIcon } from 'lucide-react'
+import { ChevronRight } from 'lucide-react'
 import { ApiError } from '../../api.ts'
+import { whyNot } from '../../may.ts'
+import { useMe } from '../../me.ts'
+import { ActButton } from '../../parts/act-button.tsx'
 import { useAsk } from '../../parts/ask.tsx'
 import { Empty } from '../../parts/empty.tsx'
 import { Key, PageHead, useSearchValue } from '../../parts/page.tsx'
@@ -11,13 +13,14 @@ import type { Act } from '../../shell/acts.ts'
 import { useActs } from '../../shell/acts.ts'
 import { runName } from '../object/entries.ts'
 import { Attempts } from './attempts.tsx'
-import type { Asking } from './dialogs.tsx'
 import { ActDialog } from './dialogs.tsx'
 import { Edit } from './edit.tsx'
 import { StepGraph } from './graph.tsx'
-import type { RunDetail, RunRef, Step } from './run.ts'
+import type { RunDetail, RunRef } from './run.ts'
 import { parseRun, stepOfInterest } from './run.ts'
 import { Acts, FactsOfRun, StepData } from './sides.tsx'
+import type { Way } from './ways.ts'
+import { waysOut } from './ways.ts'
 import './run.css'
 
 /** One run: which step failed, what was sent and answered, and what can be done. */
@@ -61,15 +64,6 @@ function Told({ run }: { readonly run: RunRef }) {
   )
 }
 
-/** What a person can do with the run and its chosen step. */
-interface Way {
-  readonly asking: Asking | 'edit'
-  readonly name: string
-  readonly about: string
-  readonly icon: LucideIcon
-  readonly key: string
-}
-
 function Shown({ run }: { readonly run: RunDetail }) {
   const [chosen] = useSearchValue('step')
   const [asking, ask] = useSearchValue('act')
@@ -78,9 +72,13 @@ function Shown({ run }: { readonly run: RunDetail }) {
   const open = (way: Way) => ask(way.asking)
   const close = () => ask(undefined)
   useActs(
-    ways.map((way): Act => ({ name: `${way.name}…`, icon: way.icon, key: way.key, run: () => open(way) })),
+    ways.map((way): Act => ({
+      ...{ name: `${way.name}…`, icon: way.icon, key: way.key, touches: way.touches },
+      run: () => open(way),
+    })),
   )
-  const now = ways.find((way) => way.asking === asking)
+  const me = useMe()
+  const now = ways.find((way) => way.asking === asking && me && whyNot(me, way) === undefined)
   const heads = ways.filter(
     (way) => way.asking === 'edit' || way.asking === 'retry' || way.asking === 'approve',
   )
@@ -106,35 +104,6 @@ function Shown({ run }: { readonly run: RunDetail }) {
       )}
     </>
   )
-}
-
-function waysOut(run: RunDetail, step: Step): readonly Way[] {
-  const can = (act: Step['acts'][number]) => step.acts.includes(act)
-  const ways: (Way | false)[] = [
-    run.acts.includes('retry') &&
-      way('retry', 'Retry', 'The same data, the same idempotency keys', RefreshCw, 'r'),
-    can('edit') && way('edit', 'Edit and retry', `Other data for ${step.name}`, Pencil, 'e'),
-    can('approve') && way('approve', `Approve ${step.name}`, 'The run goes on', Check, 'a'),
-    can('refuse') && way('refuse', `Refuse ${step.name}`, 'The step fails; needs a reason', X, 'x'),
-    can('result') &&
-      way('result', 'Supply the result', `Done by hand? Say what ${step.name} gave`, Check, 's'),
-    can('skip')
-      ? way('skip', `Skip ${step.name}`, `Goes on without it; needs a reason`, SkipForward, 'k')
-      : run.acts.includes('skip') &&
-        way('skip-run', 'Skip the run', 'Ends it for good; needs a reason', SkipForward, 'k'),
-    run.acts.includes('compensate') && way('compensate', 'Compensate', compensates(run), Undo2, 'c'),
-  ]
-  return ways.filter((each) => each !== false)
-}
-
-// eslint-disable-next-line max-params -- a row of the table above
-function way(asking: Way['asking'], name: string, about: string, icon: LucideIcon, key: string): Way {
-  return { asking, name, about, icon, key }
-}
-
-function compensates({ steps }: RunDetail): string {
-  const done = steps.filter(({ state }) => state === 'done').map(({ name }) => name)
-  return done.length === 0 ? 'Nothing is done yet' : `Undo ${done.toReversed().join(', then ')}`
 }
 
 function Head({
@@ -167,17 +136,18 @@ function Head({
           <span>{flow}</span>
         </>
       }
+      needs="read"
       acts={ways.map((way) => (
-        <button
+        <ActButton
           key={way.asking}
-          type="button"
+          touches={way.touches}
           className={way === primary ? 'btn primary' : 'btn'}
           onClick={() => onChoose(way)}
         >
           <way.icon className="i" aria-hidden="true" />
           {way.name}
           <Key>{way.key.toUpperCase()}</Key>
-        </button>
+        </ActButton>
       ))}
     >
       <span className="verdict" aria-live="polite">
@@ -222,14 +192,14 @@ function OtherWays({
       </header>
       <div className="acts-list">
         {ways.map((way) => (
-          <button key={way.asking} type="button" onClick={() => onChoose(way)}>
+          <ActButton key={way.asking} touches={way.touches} onClick={() => onChoose(way)}>
             <way.icon className="i" aria-hidden="true" />
             <span className="run-way">
               <b>{way.name}</b>
               <span>{way.about}</span>
             </span>
             <Key>{way.key.toUpperCase()}</Key>
-          </button>
+          </ActButton>
         ))}
       </div>
     </section>

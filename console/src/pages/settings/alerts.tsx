@@ -1,5 +1,6 @@
 import { Send } from 'lucide-react'
 import type { Answer } from '../../api.ts'
+import { ActButton } from '../../parts/act-button.tsx'
 import { Asked, useAct, useAsk } from '../../parts/ask.tsx'
 import { Empty } from '../../parts/empty.tsx'
 import { useSearchValue } from '../../parts/page.tsx'
@@ -81,15 +82,10 @@ function Channels({ channels }: { readonly channels: readonly Channel[] }) {
             </td>
             <td>{last ? <Outcome of={last} /> : <span className="dim">none yet</span>}</td>
             <td className="num">
-              <button
-                type="button"
-                className="btn s"
-                disabled={test.isPending}
-                onClick={() => test.mutate({ name })}
-              >
+              <ActButton className="btn s" disabled={test.isPending} onClick={() => test.mutate({ name })}>
                 <Send className="i" aria-hidden="true" />
                 Send a test to {name}
-              </button>
+              </ActButton>
             </td>
           </tr>
         ))}

@@ -2,7 +2,6 @@ import { Link, useParams } from '@tanstack/react-router'
 import { Pause, Play, Plug } from 'lucide-react'
 import { useState } from 'react'
 import type { Answer } from '../../api.ts'
-import { useKeys } from '../../keyboard.ts'
 import { Asked, useAsk } from '../../parts/ask.tsx'
 import { Card } from '../../parts/card.tsx'
 import { Key, PageHead } from '../../parts/page.tsx'
@@ -10,6 +9,7 @@ import { State } from '../../parts/state.tsx'
 import { useResume, useTestCall } from '../../parts/system-acts.ts'
 import { nameOf } from '../../parts/system-words.ts'
 import { Words } from '../../parts/words.tsx'
+import { useActs } from '../../shell/acts.ts'
 import { Day, Latency } from './history.tsx'
 import { Maintenance } from './maintenance.tsx'
 import { PauseDialog } from './pause-dialog.tsx'
@@ -35,6 +35,7 @@ function System({ system }: { readonly system: Detail }) {
         title={nameOf(system)}
         state={<State kind="system" of={standing} pill />}
         crumbs={<Link to="/systems">Systems</Link>}
+        touches={[name]}
         acts={<Acts system={system} />}
       >
         <Words parts={why} />.
@@ -73,12 +74,19 @@ function Acts({ system }: { readonly system: Detail }) {
   const resume = useResume()
   const change = () => (paused ? resume({ to: 'system', id: name }) : ask(true))
   const call = () => test.mutate({ name })
-  useKeys({ t: test.isPending ? undefined : call, p: change })
+  const title = nameOf(system)
+  const touches = [name]
+  useActs([
+    !test.isPending && { name: `Test the connection to ${title}`, key: 't', icon: Plug, touches, run: call },
+    paused
+      ? { name: `Resume ${title}`, key: 'p', icon: Play, touches, run: change }
+      : { name: `Pause ${title}…`, key: 'p', icon: Pause, touches, run: change },
+  ])
   return (
     <>
       <button type="button" className="btn" onClick={change}>
         {paused ? <Play className="i" aria-hidden="true" /> : <Pause className="i" aria-hidden="true" />}
-        {paused ? `Resume ${nameOf(system)}` : `Pause ${nameOf(system)}…`}
+        {paused ? `Resume ${title}` : `Pause ${title}…`}
         <Key>P</Key>
       </button>
       <button type="button" className="btn primary" onClick={call} disabled={test.isPending}>

@@ -1,5 +1,6 @@
 import { useState } from 'react'
 import type { Answer } from '../../api.ts'
+import { ActButton } from '../../parts/act-button.tsx'
 import { useAct } from '../../parts/ask.tsx'
 import { Card } from '../../parts/card.tsx'
 import { Dialog } from '../../parts/dialog.tsx'
@@ -18,9 +19,9 @@ export function Maintenance({ system }: { readonly system: Detail }) {
     <Card
       title="Maintenance"
       aside={
-        <button type="button" className="btn s" onClick={() => ask(true)}>
+        <ActButton className="btn s" touches={[system.name]} onClick={() => ask(true)}>
           Add a window…
-        </button>
+        </ActButton>
       }
     >
       {system.maintenance.length === 0 && weekly.length === 0 && (
@@ -37,14 +38,14 @@ export function Maintenance({ system }: { readonly system: Detail }) {
                 {note ?? 'no note'}, set by {by}
               </span>
             </span>
-            <button
-              type="button"
+            <ActButton
               className="btn s"
+              touches={[system.name]}
               disabled={end.isPending}
               onClick={() => end.mutate({ name: system.name, window: id })}
             >
               {Date.parse(from) > Date.now() ? 'Take it back' : 'End it now'}
-            </button>
+            </ActButton>
           </li>
         ))}
         {weekly.map((window) => (
