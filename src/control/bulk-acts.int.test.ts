@@ -1,10 +1,11 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { FinalError } from '../errors.ts'
+import { defineFlow } from '../define/flow.ts'
+import { FinalError, RetryableError } from '../errors.ts'
 import type { ControlRig } from '../../test/scenario/control-rig.ts'
 import { openControlRig } from '../../test/scenario/control-rig.ts'
-import { databaseUrl, flowOn, orders, StubSystem } from '../../test/scenario/rig.ts'
+import { databaseUrl, flowOn, orderPlaced, orders, StubSystem } from '../../test/scenario/rig.ts'
 import { BulkActs } from '../hub/bulk-acts.ts'
 import { plain } from './sentence.ts'
 
@@ -109,6 +110,11 @@ describe('a plan', () => {
     expect(await total({ system: 'erp' })).toBe(3)
     expect(await total({ flow: 'erp', states: ['retrying', 'parked'] })).toBe(3)
     expect(await total({ flow: 'erp', key: 'SO-2' })).toBe(1)
+    expect(await total({ system: 'erp', key: 'SO-2', states: ['parked'] })).toBe(1)
+    expect(await total({ key: 'SO-2', from: '2020-01-01T00:00:00Z' })).toBe(1)
+    expect(
+      await rig.refused('planBulkAct', { verb: 'retry', key: 'SO-2', to: '2020-01-01T00:00:00Z' }),
+    ).toMatchObject({ status: 422 })
     expect(await total({ from: '2020-01-01T00:00:00Z' })).toBe(3)
     const [first, , third] = items
     expect(await total({ runs: [first, third].map((run) => ({ flow: 'erp', seq: run!.seq })) })).toBe(2)
@@ -192,22 +198,28 @@ describe('a retry of many', () => {
   })
 
   it('stops in a large stage when more than the share fails, and not before', async () => {
-    const { fingerprint, mend } = await broken(60, { concurrency: 1 })
+    const { fingerprint, erp, mend } = await broken(60, { concurrency: 1 })
     mend(...names(20, 60))
+    const gate = Promise.withResolvers<void>()
+    const answer = erp.answer
+    erp.answer = async (arrival, context) => {
+      if (Number(arrival.order.number.slice(3)) > 30) await gate.promise
+      return answer(arrival, context)
+    }
     const { id } = await rig.ask('planBulkAct', {
       verb: 'retry',
       problem: fingerprint,
-      ramp: [1],
+      ramp: [1, 40],
       maxErrors: 0.2,
     })
     await rig.ask('startBulkAct', { id })
     driver.start()
     await ended(id)
+    gate.resolve()
     const { state, counts } = await act(id)
     expect(state).toBe('stopped')
-    expect(counts.succeeded).toBe(19)
+    expect(counts).toMatchObject({ succeeded: 19, left: 19 })
     expect(counts.failed).toBeGreaterThan(4)
-    expect(counts.left).toBeGreaterThan(0)
   })
 
   it('leaves alone what somebody else has acted on meanwhile, and what has another problem now', async () => {
@@ -276,6 +288,48 @@ describe('a retry of many', () => {
     expect((await act(id)).counts.succeeded).toBe(3)
   })
 
+  it('says which run an item stands behind, and that the next stage waits for it', async () => {
+    const erp = new StubSystem({ name: 'erp' })
+    erp.answer = () => {
+      throw new FinalError('no tax code')
+    }
+    await rig.startWorker([flowOn(erp, { onParked: 'continue' })])
+    const [earlier = 0, later = 0] = await rig.publish(...orders(['SO-1'], 2), ...orders(['SO-2'], 1))
+    await rig.until(async () => (await rig.ask('status')).open.parked === 3, 20_000)
+    const gate = Promise.withResolvers<void>()
+    erp.answer = () => {
+      throw new RetryableError('the tax service is away', { retryAfterMs: 3_600_000 })
+    }
+    await rig.ask('retryRun', { flow: 'erp', seq: earlier })
+    const inAnHour = `SELECT FROM runs WHERE seq = $1 AND state = 2 AND next_at > clock_timestamp() + interval '30 min'`
+    await rig.until(async () => (await rig.sql(inAnHour, [earlier])).length === 1)
+    erp.answer = () => gate.promise
+    const { id } = await rig.ask('planBulkAct', { verb: 'retry', states: ['parked'], flow: 'erp', ramp: [1] })
+    await rig.ask('startBulkAct', { id })
+    driver.start()
+    await rig.until(async () => (await act(id)).counts.behind === 1)
+    const waits = await act(id)
+    expect(waits).toMatchObject({
+      state: 'running',
+      counts: { left: 1, underWay: 1, behind: 1 },
+      items: [
+        { seq: later, outcome: 'begun', behind: { flow: 'erp', seq: earlier, state: 'retrying' } },
+        { key: 'SO-2', outcome: 'left', behind: null },
+      ],
+    })
+    const told = `SO-1 waits behind erp/${earlier}, an earlier run of the same key that tries again then.`
+    expect(words(waits.why)).toBe(
+      `0 of 2 are through: 1 behind an earlier run. ${told} The next 1 follow when these 1 are through, unless more than 0 fail.`,
+    )
+    expect((await rig.ask('listBulkActs')).items).toMatchObject([{ id, counts: { behind: 1 } }])
+    await rig.ask('retryRun', { flow: 'erp', seq: earlier })
+    await rig.until(() => erp.inFlight === 1)
+    expect((await act(id)).counts.behind).toBe(0) // its turn comes
+    gate.resolve()
+    await ended(id)
+    expect((await act(id)).counts).toMatchObject({ succeeded: 2, behind: 0 })
+  })
+
   it('of one problem runs once at a time', async () => {
     const { fingerprint } = await broken(1)
     const body = { verb: 'retry', problem: fingerprint } as const
@@ -317,6 +371,147 @@ describe('a compensation of many', () => {
     driver.start()
     await ended(id)
     expect(await outcomes(id)).toEqual(['SO-1 unfit', 'SO-2 unfit'])
+  })
+})
+
+describe('a compensation of many runs of several steps', () => {
+  it('undoes what each has done, last step first, stops at an undo that fails, and goes on when it is mended', async () => {
+    const [erp, accounting] = ['erp', 'accounting'].map((name) => new StubSystem({ name })) as [
+      StubSystem,
+      StubSystem,
+    ]
+    const shipping = new StubSystem({ name: 'shipping' })
+    const flow = defineFlow('o2c', { start: 'beginning' })
+      .on(orderPlaced)
+      .step('sale', erp.system, {
+        run: ({ event, call }) => call.send(event.data),
+        undo: ({ event, call }) => call.verify(event.data),
+      })
+      .step('invoice', accounting.system, {
+        after: ['sale'],
+        run: ({ event, call }) => call.send(event.data),
+        undo: ({ event, call }) => call.verify(event.data),
+      })
+      .step('shipment', shipping.system, {
+        after: ['invoice'],
+        run: ({ event, call }) => call.send(event.data),
+      })
+    shipping.answer = () => {
+      throw new FinalError('no such address')
+    }
+    await rig.startWorker([flow])
+    await rig.publish(...orders(names(1, 12), 1))
+    await rig.until(async () => (await rig.ask('status')).open.parked === 12, 20_000)
+    const [problem] = (await rig.ask('listProblems')).items
+    const undone = (system: StubSystem) =>
+      system.arrivals.filter(({ kind }) => kind === 'verify').map(({ order }) => order.number)
+    erp.answer = ({ kind, order }) => {
+      if (kind === 'verify' && order.number === 'SO-1') throw new FinalError('the sale is closed')
+    }
+    const { id, plan } = await rig.ask('planBulkAct', {
+      verb: 'compensate',
+      problem: problem!.fingerprint,
+      ramp: [1, 4],
+      reason: 'withdrawn',
+    })
+    expect(plan).toMatchObject({ runs: 12, doneSteps: 24 })
+    await rig.ask('startBulkAct', { id })
+    driver.start()
+    await ended(id)
+    expect(await act(id)).toMatchObject({ state: 'stopped', counts: { failed: 1, left: 11, moved: 0 } })
+    expect([undone(accounting), undone(erp)]).toEqual([['SO-1'], ['SO-1']])
+    await rig.ask('resumeBulkAct', { id })
+    await ended(id)
+    expect(await act(id)).toMatchObject({
+      state: 'done',
+      counts: { left: 0, underWay: 0, succeeded: 11, failed: 1, moved: 0 },
+    })
+    expect(await outcomes(id)).toEqual(['SO-1 failed', ...names(2, 12).map((key) => `${key} compensated`)])
+    expect(undone(accounting).sort()).toEqual(names(1, 12).sort())
+    expect(undone(erp).sort()).toEqual(names(1, 12).sort())
+    for (const number of names(2, 12)) {
+      const at = (system: StubSystem) =>
+        system.arrivals.find(({ kind, order }) => kind === 'verify' && order.number === number)!.at
+      expect(at(accounting)).toBeLessThan(at(erp))
+    }
+    expect((await rig.ask('listRuns', { state: 'compensated', limit: 200 })).items).toHaveLength(11)
+  })
+
+  it('waits for an undo that is tried again later as for any other, and calls it failed', async () => {
+    const erp = new StubSystem({ name: 'erp' })
+    const accounting = new StubSystem({ name: 'accounting' })
+    const flow = defineFlow('o2c', { start: 'beginning' })
+      .on(orderPlaced)
+      .step('sale', erp.system, {
+        run: ({ event, call }) => call.send(event.data),
+        undo: ({ event, call }) => call.verify(event.data),
+      })
+      .step('invoice', accounting.system, {
+        after: ['sale'],
+        run: ({ event, call }) => call.send(event.data),
+      })
+    accounting.answer = () => {
+      throw new FinalError('no tax code')
+    }
+    await rig.startWorker([flow])
+    await rig.publish(...orders(names(1, 3), 1))
+    await rig.until(async () => (await rig.ask('status')).open.parked === 3, 20_000)
+    erp.answer = ({ kind, order }) => {
+      if (kind === 'verify' && order.number === 'SO-2')
+        throw new RetryableError('locked', { retryAfterMs: 3_600_000 })
+    }
+    const { id } = await rig.ask('planBulkAct', {
+      verb: 'compensate',
+      flow: 'o2c',
+      maxErrors: 0.9,
+      ramp: [1],
+      reason: 'withdrawn',
+    })
+    await rig.ask('startBulkAct', { id })
+    driver.start()
+    await ended(id)
+    expect(await outcomes(id)).toEqual(['SO-1 compensated', 'SO-2 failed', 'SO-3 compensated'])
+    expect((await act(id)).counts).toMatchObject({ succeeded: 2, failed: 1 })
+    erp.answer = () => undefined
+    const again = await rig.ask('planBulkAct', { verb: 'retry', flow: 'o2c' })
+    expect(again.total).toBe(1)
+    await rig.ask('startBulkAct', { id: again.id })
+    await ended(again.id)
+    expect(await outcomes(again.id)).toEqual(['SO-2 compensated'])
+    expect((await act(again.id)).counts).toMatchObject({ succeeded: 1, moved: 0 })
+    expect((await rig.ask('listRuns', { state: 'compensated' })).items).toHaveLength(3)
+  })
+})
+
+describe('a retry of many runs that undo themselves when they fail', () => {
+  it('calls those failed that are undone instead of done', async () => {
+    const erp = new StubSystem({ name: 'erp' })
+    const accounting = new StubSystem({ name: 'accounting' })
+    const flow = (onFailure: 'park' | 'compensate') =>
+      defineFlow('o2c', { start: 'beginning', onFailure })
+        .on(orderPlaced)
+        .step('sale', erp.system, {
+          run: ({ event, call }) => call.send(event.data),
+          undo: ({ event, call }) => call.verify(event.data),
+        })
+        .step('invoice', accounting.system, {
+          after: ['sale'],
+          run: ({ event, call }) => call.send(event.data),
+        })
+    accounting.answer = () => {
+      throw new FinalError('no tax code')
+    }
+    const parks = await rig.startWorker([flow('park')])
+    await rig.publish(...orders(['SO-1'], 1))
+    await rig.until(async () => (await rig.ask('status')).open.parked === 1, 20_000)
+    await parks.stop()
+    await rig.startWorker([flow('compensate')])
+    const { id } = await rig.ask('planBulkAct', { verb: 'retry', flow: 'o2c' })
+    await rig.ask('startBulkAct', { id })
+    driver.start()
+    await ended(id)
+    expect(await outcomes(id)).toEqual(['SO-1 failed'])
+    expect((await act(id)).counts).toMatchObject({ failed: 1, moved: 0 })
   })
 })
 

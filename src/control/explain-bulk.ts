@@ -1,3 +1,5 @@
+import { explainHead } from './explain.ts'
+import type { Behind } from './queries/bulk-behind.ts'
 import type { BulkAct, BulkPlan } from './schema/bulk.ts'
 import type { Sentence } from './schema/common.ts'
 import { count, link, say, sentences } from './sentence.ts'
@@ -7,16 +9,18 @@ const done = { retry: 'succeeded', skip: 'skipped', compensate: 'compensated' } 
 /** How far an act on many runs has come, and what happens next. Pure. */
 export function explainBulk(
   act: Pick<BulkAct, 'verb' | 'state' | 'total' | 'counts' | 'stage' | 'stages'>,
-  stopped: string | null,
+  { stopped, behind }: { readonly stopped: string | null; readonly behind: Behind | undefined },
 ): Sentence {
   const { verb, state, total, counts } = act
-  const { left, underWay, succeeded, failed, moved, held } = counts
+  const { left, succeeded, failed, moved, held } = counts
+  const underWay = counts.underWay - counts.behind
   const through = succeeded + failed + moved
   const parts = [
     ...(succeeded > 0 ? [`${number(succeeded)} ${done[verb]}`] : []),
     ...(failed > 0 ? [`${number(failed)} failed again`] : []),
     ...(moved > 0 ? [`${number(moved)} left alone, since ${whyMoved(verb, moved)}`] : []),
     ...(underWay > 0 ? [`${number(underWay)} under way`] : []),
+    ...(counts.behind > 0 ? [`${number(counts.behind)} behind an earlier run`] : []),
     ...(held > 0 ? [`${number(held)} ${held === 1 ? 'waits' : 'wait'} for something else`] : []),
   ]
   const far = say`${number(through)} of ${number(total)} ${through === 1 ? 'is' : 'are'} through${
@@ -26,7 +30,7 @@ export function explainBulk(
     case 'planned':
       return sentences([say`Nothing is done before somebody starts it`])
     case 'running':
-      return sentences([far, nextStage(act)])
+      return sentences([far, ...(behind ? [explainBehind(behind, act.stage)] : []), nextStage(act)])
     case 'paused':
       return sentences([far, say`It is paused: nothing more is begun until somebody resumes it`])
     case 'stopped':
@@ -42,6 +46,14 @@ export function explainBulk(
     case 'done':
       return sentences([far])
   }
+}
+
+function explainBehind({ count: many, key, head, nowAt }: Behind, stage: number): Sentence {
+  const first = key === null ? say`The first` : link('object', key)
+  const { why } = explainHead(head, nowAt)
+  return many === 1
+    ? say`${first} ${why}`
+    : say`${number(many)} of stage ${stage} wait behind earlier runs: ${first} ${why}`
 }
 
 function whyMoved(verb: BulkAct['verb'], moved: number): string {

@@ -83,10 +83,15 @@ function explainBehind({ head, ...facts }: RunFacts): Explanation | undefined {
     (head.flow === facts.flow && head.seq === facts.seq && head.generation === facts.generation)
   )
     return undefined
+  return explainHead(head, facts.nowAt)
+}
+
+/** Which run of the same key goes first, and what it waits for itself. */
+export function explainHead(head: HeadFacts, nowAt: string): Explanation {
   const before = say`waits behind ${link('run', runId(head))}, an earlier run of the same key`
   if (head.state === runState.parked)
     return { why: [...before, text(' that is parked and needs a person')], until: null }
-  if (head.state === runState.retrying && head.nextAt !== null && head.nextAt > facts.nowAt)
+  if (head.state === runState.retrying && head.nextAt !== null && head.nextAt > nowAt)
     return { why: say`${before} that tries again ${time(head.nextAt)}`, until: head.nextAt }
   return { why: say`${before} that is ${stateWord(head.state)}`, until: null }
 }

@@ -148,7 +148,9 @@ async function showOne(
       item.key ?? '',
       item.outcome,
       item.state === null ? '' : stateCell(item.state),
-      item.message ?? '',
+      item.behind === null
+        ? (item.message ?? '')
+        : `waits behind ${runId(item.behind)}, ${item.behind.state}`,
     ])
     return `${head}\n\n${withMore(terminal, value, table(terminal, columns, rows))}`
   })

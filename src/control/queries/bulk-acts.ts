@@ -11,6 +11,8 @@ import type {
   BulkPlan,
 } from '../schema/bulk.ts'
 import { stateWord } from '../state-word.ts'
+import type { Behind } from './bulk-behind.ts'
+import { behindOf, headJoin } from './bulk-behind.ts'
 
 interface BulkRow {
   readonly id: number
@@ -52,7 +54,7 @@ export async function findBulkAct(database: Database, id: number): Promise<BulkA
     text: `SELECT ${columns} FROM bulk_acts b LEFT JOIN problems p ON p.fp = b.fp WHERE b.id = $1::bigint`,
     values: [id],
   })
-  return row && actOf(row)
+  return row && actOf(row, (await behindOf(database, [id])).get(id))
 }
 
 /** One page of acts on many runs, newest first, on the primary key or bulk_acts_by_problem. */
@@ -62,13 +64,22 @@ export async function listBulkActs(database: Database, query: BulkActsQuery): Pr
            WHERE b.id < $1::bigint AND ($3::text IS NULL OR b.fp = $3) ORDER BY b.id DESC LIMIT $2::int`,
     values: [query.before ?? Number.MAX_SAFE_INTEGER, query.limit + 1, query.problem ?? null],
   })
-  const items = rows.slice(0, query.limit).map(actOf)
+  const shown = rows.slice(0, query.limit)
+  const behind = await behindOf(
+    database,
+    shown.filter(({ open }) => open > 0).map(({ id }) => id),
+  )
+  const items = shown.map((row) => actOf(row, behind.get(row.id)))
   const last = items.at(-1)
   return { items, next: rows.length > query.limit && last ? String(last.id) : null }
 }
 
-interface ItemRow extends Omit<BulkDetail['items'][number], 'state' | 'begunAt' | 'endedAt'> {
+interface ItemRow extends Omit<BulkDetail['items'][number], 'state' | 'behind' | 'begunAt' | 'endedAt'> {
   state: number | null
+  head_flow: string | null
+  head_seq: number
+  head_gen: number
+  head_state: number
   begun_at: DatabaseTime
   ended_at: DatabaseTime
 }
@@ -77,13 +88,15 @@ interface ItemRow extends Omit<BulkDetail['items'][number], 'state' | 'begunAt' 
 const itemsText = (filter: string, direction: 'ASC' | 'DESC') => `
 SELECT i.place, f.name AS flow, i.seq, i.gen AS generation, e.key, coalesce(i.outcome, 'left') AS outcome, r.state,
        CASE WHEN r.state < 10 AND i.outcome IN ('failed', 'held') THEN coalesce(r.message, r.reason) WHEN r.state > 10 THEN r.reason END AS message,
-       CASE i.outcome WHEN 'failed' THEN i.fp END AS problem, CASE WHEN i.outcome <> 'moved' THEN r.ms END AS ms, i.begun_at, i.ended_at
+       CASE i.outcome WHEN 'failed' THEN i.fp END AS problem, CASE WHEN i.outcome <> 'moved' THEN r.ms END AS ms, i.begun_at, i.ended_at,
+       hf.name AS head_flow, h.seq AS head_seq, h.gen AS head_gen, h.state AS head_state
 FROM (
   SELECT * FROM bulk_items i WHERE i.act = $1::bigint AND i.place ${direction === 'ASC' ? '>' : '<'} $2::int AND ${filter}
   ORDER BY i.place ${direction} LIMIT $3::int
 ) i
 JOIN flows f ON f.id = i.flow LEFT JOIN events e ON e.seq = i.seq
 LEFT JOIN runs r ON r.flow = i.flow AND r.seq = i.seq AND r.gen = i.gen
+${headJoin}
 ORDER BY i.place ${direction}`
 
 /** The act with a page of its runs; undefined when there is none. */
@@ -113,21 +126,31 @@ export async function findBulkDetail(
       ...(filter.endsWith('$4') ? [outcome] : []),
     ],
   })
-  const items = rows.slice(0, limit).map(({ state, begun_at, ended_at, ...row }) => ({
-    ...row,
-    state: state === null ? null : stateWord(state),
-    begunAt: iso(begun_at),
-    endedAt: iso(ended_at),
-  }))
+  const items = rows.slice(0, limit).map(itemOf)
   const last = items.at(-1)
   return { ...found, items, next: rows.length > limit && last ? String(last.place) : null }
 }
 
-function actOf(row: BulkRow): BulkAct {
+function itemOf(row: ItemRow): BulkDetail['items'][number] {
+  const { state, begun_at, ended_at, head_flow, head_seq, head_gen, head_state, ...item } = row
+  return {
+    ...item,
+    state: state === null ? null : stateWord(state),
+    behind:
+      head_flow === null
+        ? null
+        : { flow: head_flow, seq: head_seq, generation: head_gen, state: stateWord(head_state) },
+    begunAt: iso(begun_at),
+    endedAt: iso(ended_at),
+  }
+}
+
+function actOf(row: BulkRow, behind: Behind | undefined): BulkAct {
   const { id, verb, fp, selection, state, total, plan, ramp, stage, reason } = row
   const counts = {
     left: total - row.taken,
     underWay: row.open - row.held,
+    behind: behind?.count ?? 0,
     held: row.held,
     succeeded: row.succeeded,
     failed: row.failed,
@@ -137,7 +160,7 @@ function actOf(row: BulkRow): BulkAct {
   return {
     ...{ id, verb, selection, state, total, counts, ramp, stage, stages, plan, reason },
     problem: fp === null ? null : { fingerprint: fp, title: row.title ?? fp },
-    why: explainBulk({ verb, state, total, counts, stage, stages }, row.why),
+    why: explainBulk({ verb, state, total, counts, stage, stages }, { stopped: row.why, behind }),
     maxErrors: row.max_errors,
     leftMs: leftMsOf(row),
     createdBy: row.created_by,

@@ -132,6 +132,8 @@ export const BulkAct = named(
     counts: z.object({
       left: Seq,
       underWay: Seq,
+      /** Of those under way: they stand behind an earlier run of their key that needs a person or goes on later. */
+      behind: Seq,
       /** Begun, and waiting for a time, an event or a decision. */
       held: Seq,
       succeeded: Seq,
@@ -168,6 +170,8 @@ export const BulkDetail = named(
         /** Of the run, now. */
         state: RunStateSchema.nullable(),
         message: z.string().nullable(),
+        /** The earlier run of its key that it stands behind. */
+        behind: RunRef.extend({ state: RunStateSchema }).nullable(),
         /** Of a failure: the problem that it has now. */
         problem: z.string().nullable(),
         ms: z.number().int().nullable(),

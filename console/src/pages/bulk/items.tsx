@@ -106,8 +106,8 @@ const looks: Readonly<Record<Item['outcome'], string>> = {
 }
 
 function ItemRow({ item }: { readonly item: Item }) {
-  const { flow, seq, generation, key, outcome, state, ms, begunAt, endedAt } = item
-  const path = generation === 0 ? `${flow}/${seq}` : `${flow}/${seq}/${generation}`
+  const { key, outcome, state, behind, ms, begunAt, endedAt } = item
+  const path = pathOf(item)
   const at = endedAt ?? begunAt
   return (
     <tr>
@@ -120,7 +120,9 @@ function ItemRow({ item }: { readonly item: Item }) {
         </Link>
       </td>
       <td>
-        <State of={outcome === 'failed' && state !== null ? state : looks[outcome]}>
+        <State
+          of={outcome === 'failed' && state !== null ? state : behind === null ? looks[outcome] : 'waiting'}
+        >
           {outcome === 'left'
             ? 'Not begun'
             : outcome === 'moved' || outcome === 'unfit'
@@ -139,8 +141,26 @@ function ItemRow({ item }: { readonly item: Item }) {
   )
 }
 
+function BehindRun({ run }: { readonly run: NonNullable<Item['behind']> }) {
+  const path = pathOf(run)
+  return (
+    <>
+      waits behind{' '}
+      <Link className="link" to={`/runs/${path}`}>
+        {path}
+      </Link>
+      , {run.state}
+    </>
+  )
+}
+
+function pathOf({ flow, seq, generation }: Pick<Item, 'flow' | 'seq' | 'generation'>): string {
+  return generation === 0 ? `${flow}/${seq}` : `${flow}/${seq}/${generation}`
+}
+
 function Outcome({ item, path }: { readonly item: Item; readonly path: string }) {
-  const { outcome, state, message, problem } = item
+  const { outcome, state, message, behind, problem } = item
+  if (behind !== null) return <BehindRun run={behind} />
   if (outcome === 'failed')
     return (
       <>
