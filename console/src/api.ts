@@ -2,6 +2,7 @@ import { parseExactly } from '../../src/control/exact-json.ts'
 import type { RouteAnswer, RouteInput } from '../../src/control/route.ts'
 import type { RouteId, Routes } from '../../src/control/route-table.ts'
 import { apiRoutes } from './api-routes.ts'
+import { isAttended } from './attended.ts'
 
 /** What the control API refuses or fails at, in its own words. */
 export class ApiError extends Error {
@@ -43,6 +44,7 @@ export async function call<Id extends RouteId>(id: Id, ...[input]: Arguments<Id>
     method,
     headers: {
       accept: 'application/json',
+      ...(isAttended() && { 'x-busbar-attended': '1' }),
       ...(acts && { 'content-type': 'application/json', 'x-busbar-console': '1' }),
     },
     ...(acts && { body: JSON.stringify(content) }),
@@ -58,13 +60,15 @@ export async function send(url: URL | string, request: RequestInit): Promise<unk
   })
   const text = await response.text()
   const answer = readJson(text)
-  if (response.status === 401 && !doors.includes(location.pathname)) goToSignIn()
+  if (response.status === 401 && !isDoor()) goToSignIn()
   if (!response.ok) throw new ApiError(response.status, (answer ?? {}) as Record<string, unknown>)
   return answer
 }
 
-/** Where one is to sign in, nobody is sent to sign in. */
-const doors = ['/sign-in', '/welcome']
+/** Where one is to sign in: nobody is sent to sign in there. */
+export function isDoor(): boolean {
+  return ['/sign-in', '/welcome'].includes(location.pathname)
+}
 
 /** The session has ended, or there was none; afterwards one is back here. */
 function goToSignIn(): void {

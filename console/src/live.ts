@@ -1,5 +1,6 @@
 import type { QueryClient } from '@tanstack/react-query'
 import { useSyncExternalStore } from 'react'
+import { isDoor } from './api.ts'
 
 /** Whether changes arrive by themselves. */
 export type LiveState = 'live' | 'connecting' | 'off'
@@ -34,13 +35,16 @@ function askAnew(queries: QueryClient, topic: string): void {
   )
 }
 
+/** After a refusal: what it was about may be over. */
+const againMs = 15_000
+
 /**
  * Follows busbar's stream of changes (server-sent events): each names topics, and every query whose key begins with one of
- * them is asked again, if it is on screen. Queries are keyed `[topic, …]`. Returns what ends it.
+ * them is asked again, if it is on screen. Queries are keyed `[topic, …]`. Where one is to sign in, nothing is followed.
  */
-export function followChanges(queries: QueryClient): () => void {
+export function followChanges(queries: QueryClient, wasLost = false): void {
+  if (isDoor()) return
   const stream = new EventSource('/api/v1/live')
-  let wasLost = false
   stream.addEventListener('open', () => {
     become('live')
     if (wasLost) void queries.invalidateQueries() // whatever changed meanwhile
@@ -48,14 +52,17 @@ export function followChanges(queries: QueryClient): () => void {
   })
   stream.addEventListener('error', () => {
     wasLost = true
-    become(stream.readyState === EventSource.CLOSED ? 'off' : 'connecting')
+    const isRefused = stream.readyState === EventSource.CLOSED
+    become(isRefused ? 'off' : 'connecting')
+    if (!isRefused) return
+    void queries.invalidateQueries({ queryKey: ['me'] }) // whose session has ended is sent to sign in by this
+    setTimeout(() => followChanges(queries, true), againMs)
   })
   stream.addEventListener('changed', (message) => {
     const { topics } = JSON.parse((message as MessageEvent<string>).data) as { topics: readonly string[] }
     for (const topic of topics) askAnew(queries, topic)
     become('live')
   })
-  return () => stream.close()
 }
 
 /** The state of the stream, and when something came last (milliseconds since 1970). */

@@ -30,6 +30,12 @@ const nobody: Caller = { id: 'nobody', scopes: [] }
 const cookie = 'busbar-session'
 
 /**
+ * The console's word that a person is at it: `1`. What it asks by itself, because something has changed or time has passed,
+ * and its stream of changes (which can bear no header) do not keep a session from ending.
+ */
+export const attendedHeader = 'x-busbar-attended'
+
+/**
  * Who a request comes from, if it may do this. An API key counts before a cookie; an act by cookie, and what sets one,
  * must come from the console itself (see `checkSameOrigin`). Throws `request.unauthorized` and `request.forbidden`.
  */
@@ -48,11 +54,15 @@ export async function admit(request: FastifyRequest, deps: GateDeps, needed: Nee
   return caller ?? nobody
 }
 
-function bySession(request: FastifyRequest, { settings, database }: GateDeps): Promise<Caller | undefined> {
-  const token = settings && readCookie(request.headers, cookieName(cookie, isSecure(request, settings)))
-  return token === undefined
-    ? Promise.resolve(undefined)
-    : findSession(database(), token, settings as AccessSettings)
+async function bySession(
+  request: FastifyRequest,
+  { settings, database }: GateDeps,
+): Promise<Caller | undefined> {
+  if (!settings) return undefined
+  const token = readCookie(request.headers, cookieName(cookie, isSecure(request, settings)))
+  if (token === undefined) return undefined
+  const attended = request.headers[attendedHeader] === '1'
+  return findSession(database(), token, { idleMs: settings.idleMs, longestMs: settings.longestMs, attended })
 }
 
 function unauthorized({ headers }: FastifyRequest, key: string | undefined): string {

@@ -58,18 +58,21 @@ export async function beginSession(
   return token
 }
 
-/** Who a token belongs to; undefined when its session has ended, or was not used for too long. One query, never cached: an end counts at once. */
+/**
+ * Who a token belongs to; undefined when its session has ended, or no person has used it for too long. `attended`: a person
+ * uses it now. One query, never cached: an end counts at once.
+ */
 export async function findSession(
   database: Database,
   token: string,
-  { idleMs }: SessionLife,
+  { idleMs, attended = false }: SessionLife & { readonly attended?: boolean },
 ): Promise<Caller | undefined> {
   if (!isToken(token)) return undefined
   const hash = tokenHash(token)
   const [row] = await database.query<SessionRow>({
     name: 'find-session',
-    text: 'SELECT id, user_id, name, role, systems FROM find_session($1, $2)',
-    values: [hash, Math.round(idleMs / 1_000)],
+    text: 'SELECT id, user_id, name, role, systems FROM find_session($1, $2, $3)',
+    values: [hash, Math.round(idleMs / 1_000), attended],
   })
   return row && callerOf(row, hash)
 }

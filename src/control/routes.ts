@@ -109,8 +109,9 @@ function registerLive(api: FastifyInstance, deps: ControlDeps): void {
   })
   api.addHook('preClose', async () => feed.end())
   const settings = deps.access ?? accessSettings()
-  serveLive(api, feed, async (request) => {
-    await admit(request, { ...deps, settings }, 'read')
+  serveLive(api, feed, {
+    admit: async (request) => void (await admit(request, { ...deps, settings }, 'read')),
+    admitEveryMs: Math.min(60_000, settings.idleMs / 4),
   })
 }
 

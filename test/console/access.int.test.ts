@@ -86,6 +86,48 @@ describeWithBrowser('access', () => {
     expect(await alert.textContent()).toContain('entry 1 (id 1) says something else than when it was written')
   })
 
+  it('an open page does not keep a session from ending, and is led to sign in where it was', async () => {
+    await becomeAdmin()
+    const asked = { attended: 0, byItself: 0 }
+    rig.page.on('request', (request) => {
+      if (!request.url().includes('/api/v1/systems')) return
+      asked[request.headers()['x-busbar-attended'] === '1' ? 'attended' : 'byItself']++
+    })
+    const change = (name: string) => rig.sql(`SELECT change_pause('system', 'erp', $1, 'a', NULL)`, [name])
+    await rig.sql(`INSERT INTO systems (name) VALUES ('erp')`)
+    await rig.page.clock.install()
+    await rig.open('/systems?of=erp')
+    await expect.poll(() => asked.attended).toBeGreaterThan(0)
+    expect(asked.byItself).toBe(0)
+    await rig.page.clock.fastForward(61_000)
+    const before = asked.attended
+    await change('true')
+    await expect.poll(() => asked.byItself).toBeGreaterThan(0)
+    expect(asked.attended).toBe(before)
+    await rig.page.keyboard.press('Shift')
+    await change('false')
+    await expect.poll(() => asked.attended, { timeout: 5_000 }).toBeGreaterThan(before)
+
+    await rig.sql(`UPDATE sessions SET seen_at = clock_timestamp() - interval '31 minutes'`)
+    await change('true')
+    await rig.page.waitForURL(`**/sign-in?back=${encodeURIComponent('/systems?of=erp')}`)
+    await rig.page.getByLabel('Name').fill('ada')
+    await rig.page.getByLabel('Password').fill(password)
+    await button('Sign in').click()
+    await rig.page.waitForURL('**/systems?of=erp')
+  })
+
+  it('where nothing changes, the page is left when the session has ended', async () => {
+    await rig.close()
+    rig = await openConsole({ http: { port: 0 }, access: { session: { idle: '1m' } } })
+    await becomeAdmin()
+    await rig.open('/settings?tab=keyboard')
+    await rig.sql(`UPDATE sessions SET seen_at = clock_timestamp() - interval '2 minutes'`)
+    await rig.page.waitForURL(`**/sign-in?back=${encodeURIComponent('/settings?tab=keyboard')}`, {
+      timeout: 30_000,
+    })
+  }, 60_000)
+
   it('a viewer looks at everything, finds no act that works, and is told why', async () => {
     await rig.sql(`INSERT INTO systems (name) VALUES ('erp')`)
     await signInAs(rig, { name: 'vera', role: 'viewer' })

@@ -55,7 +55,8 @@ const acts: readonly (readonly [place: string, names: readonly string[], system:
   ['/docs?type=order.placed', ['Publish a test event…'], null],
   ['/settings?tab=alerts', ['Send a test to on-call'], null],
 ]
-const looks = /^(Copy|Close$|Hold list P$|Show |Open |Events, |Publishing, |Control API, |order\.(placed|paid)$)/
+const looks =
+  /^(Copy|Close$|Hold list P$|Show |Open |Events, |Publishing, |Control API, |order\.(placed|paid)$)/
 const asViewer = 'As viewer you can look at everything, and not act.'
 const only = 'You may act on accounting only'
 

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { ControlRig } from '../../../test/scenario/control-rig.ts'
 import { openControlRig } from '../../../test/scenario/control-rig.ts'
 import { flowOn, StubSystem } from '../../../test/scenario/rig.ts'
+import { accessSettings } from '../../define/access-config.ts'
 import { FinalError } from '../../errors.ts'
 
 let rig: ControlRig
@@ -114,6 +115,21 @@ it('goes on where a lost connection was', async () => {
   await rig.until(() => told(again, 'problems'), 1_000)
   expect(told(again, 'audit')).toBe(false)
   again.close()
+})
+
+it('ends for one who may not watch any more', async () => {
+  await rig.close()
+  const mayRead = new Set<string | undefined>(['reader', 'leaver'])
+  rig = await openControlRig(() => ({
+    access: { ...accessSettings(), idleMs: 400 }, // asked again every 100 ms
+    authenticate: (key) => (mayRead.has(key) ? { id: `${key}`, scopes: ['read'] } : undefined),
+  }))
+  url = await rig.app.listen({ host: '127.0.0.1', port: 0 })
+  const [stays, leaves] = [await watch('reader'), await watch('leaver')]
+  mayRead.delete('leaver')
+  await rig.until(() => leaves.isOver(), 2_000)
+  expect(stays.isOver()).toBe(false)
+  stays.close()
 })
 
 it('needs the read scope, and ends with the server', async () => {

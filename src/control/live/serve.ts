@@ -4,20 +4,21 @@ import type { LiveFeed } from './feed.ts'
 
 /** A client that reads nothing is let go when so much waits for it. */
 const maxUnreadBytes = 64 * 1024
-const longestMs = 15 * 60_000
 /** What a client has not read by then it will not read. */
 const lastReadMs = 5_000
+
+/** Who may watch. */
+interface LiveDoor {
+  readonly admit: (request: FastifyRequest) => Promise<void>
+  readonly admitEveryMs: number
+}
 
 /**
  * Serves the feed as server-sent events at `/live`: `event: changed` with `{"topics":["status","problems"]}`, and comments
  * while nothing changes. A client that comes back is told what has changed since (`Last-Event-ID`). `admit` throws for
- * those who may not read; it is asked again each quarter of an hour, when the stream ends and the client comes back.
+ * those who may not read; it is asked again every `admitEveryMs`, and the stream of one who may not any more ends.
  */
-export function serveLive(
-  api: FastifyInstance,
-  feed: LiveFeed,
-  admit: (request: FastifyRequest) => Promise<void>,
-): void {
+export function serveLive(api: FastifyInstance, feed: LiveFeed, { admit, admitEveryMs }: LiveDoor): void {
   api.get('/live', { onRequest: (request) => admit(request) }, (request, reply) => {
     if (feed.isFull || feed.isOver)
       throw new BusbarError('overloaded', 'too many watch already: ask again later')
@@ -49,15 +50,25 @@ export function serveLive(
       },
       typeof lastId === 'string' ? lastId : undefined,
     )
-    const over = setTimeout(() => {
-      leave()
-      end()
-    }, longestMs)
+    const again = setInterval(() => {
+      admit(request).catch((error: unknown) => {
+        if (!isRefused(error)) return // the journal is away: the next time will tell
+        leave()
+        end()
+      })
+    }, admitEveryMs)
     const gone = () => {
-      clearTimeout(over)
+      clearInterval(again)
       leave()
     }
     raw.on('close', gone)
     if (raw.destroyed) gone() // while it was admitted
   })
+}
+
+function isRefused(error: unknown): boolean {
+  return (
+    error instanceof BusbarError &&
+    (error.code === 'request.unauthorized' || error.code === 'request.forbidden')
+  )
 }
