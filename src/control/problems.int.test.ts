@@ -15,7 +15,7 @@ afterEach(async () => {
 })
 
 const words = (sentence: Parameters<typeof plain>[0]) => plain(sentence, () => 'then')
-const settle = () => rig.sql('SELECT settle_problems()')
+const settle = () => rig.sql('SELECT settle_problems(), note_levels()')
 const later = (fingerprint: string) =>
   rig.sql(`UPDATE problems SET last_seen = last_seen - interval '1 min' WHERE fp = $1`, [fingerprint])
 
@@ -231,6 +231,42 @@ describe('a problem', () => {
     expect(problem.open + problem.pending).toBe(5)
     expect(words(problem.why)).toMatch(/cut off since then: .*When it answers, everything goes on by itself/)
     expect(problem.until).not.toBeNull()
+  })
+
+  it('of a system that is cut off counts and lists the same runs: those that need it, not one that waits for a person', async () => {
+    const stub = new StubSystem({
+      name: 'accounting',
+      label: 'the accounting',
+      breaker: { consecutiveFailures: 2, probeDelay: '1h', maxProbeDelay: '1h' },
+    })
+    stub.answer = () => {
+      throw new FinalError('no tax code')
+    }
+    await rig.startWorker([flowOn(stub, { partitions: 1 })])
+    await rig.publish(...orders(['A', 'B', 'C'], 2))
+    await rig.until(async () => (await rig.ask('status')).open.parked === 3)
+    stub.answer = () => {
+      throw new CallError({ class: 'unavailable', message: 'connect ECONNREFUSED 10.0.0.1:443' })
+    }
+    await rig.publish(...orders(['X', 'Y'], 1))
+    const fingerprint = 'system:accounting'
+    await rig.until(async () =>
+      (await rig.ask('listProblems')).items.some((each) => each.fingerprint === fingerprint),
+    )
+    for (const { flow, seq, key } of (await rig.ask('listRuns', { state: 'parked' })).items)
+      if (key !== 'C') await rig.ask('retryRun', { flow, seq })
+    const [listed] = (await rig.ask('listProblems')).items.filter((each) => each.fingerprint === fingerprint)
+    expect(listed).toMatchObject({ open: 5, objects: 3 }) // A and B, what stands behind them, and behind C
+    const runs = (await rig.ask('listProblemRuns', { fingerprint })).items
+    const problem = await rig.ask('getProblem', { fingerprint })
+    expect(runs.map(({ state }) => state)).not.toContain('parked')
+    expect(problem).toMatchObject({ open: runs.length, parked: 0, systemLabel: 'the accounting' })
+    expect(problem.title).toMatch(/^The accounting /)
+    expect((await rig.ask('getSystem', { name: 'accounting' })).problems.map(({ title }) => title)).toContain(
+      problem.title,
+    )
+    await rig.sql('SELECT note_levels()')
+    expect((await rig.ask('getProblem', { fingerprint })).trend.at(-1)).toBeGreaterThanOrEqual(problem.open)
   })
 })
 

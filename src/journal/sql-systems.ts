@@ -84,6 +84,7 @@ export function sqlSystems(database: Database): SystemsJournal & StatsJournal {
         values: [worker, JSON.stringify(rows)],
       })
       await database.query({ name: 'settle-problems', text: 'SELECT settle_problems()' })
+      await database.query({ name: 'note-levels', text: 'SELECT note_levels()' })
       await database.query({
         name: 'keep-house',
         text: 'SELECT keep_house($1::int)',

@@ -45,7 +45,7 @@ interface BulkRow {
 
 // Held ones are among the at most 200 of bulk_items_open, and those that were held before.
 const columns = `
-  b.*, p.title, (extract(epoch FROM coalesce(b.ended_at, clock_timestamp()) - b.started_at) * 1000)::double precision AS ran_ms,
+  b.*, problem_title(p) AS title, (extract(epoch FROM coalesce(b.ended_at, clock_timestamp()) - b.started_at) * 1000)::double precision AS ran_ms,
   (SELECT count(*) FROM bulk_items i WHERE i.act = b.id AND i.outcome = 'held') AS held`
 
 /** The act; undefined when there is none. */

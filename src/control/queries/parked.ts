@@ -13,7 +13,7 @@ WITH parked AS MATERIALIZED (
   SELECT p.fp, count(*) AS runs, min(p.seq) AS seq, array_agg(DISTINCT p.flow) AS flows
   FROM parked p GROUP BY p.fp
 )
-SELECT c.fp AS fingerprint, c.runs, o.title, sum(c.runs) OVER () AS parked, f.name AS flow, x.gen AS generation, x.seq, x.message, e.key,
+SELECT c.fp AS fingerprint, c.runs, problem_title(o) AS title, sum(c.runs) OVER () AS parked, f.name AS flow, x.gen AS generation, x.seq, x.message, e.key,
        ARRAY(SELECT DISTINCT t FROM flows g, unnest(g.types) t WHERE g.id = ANY (c.flows)) AS types, e.type
 FROM causes c
 LEFT JOIN problems o ON o.fp = c.fp

@@ -1,4 +1,3 @@
-import type { StoredCalendar } from '../../define/maintenance.ts'
 import type { Database } from '../../journal/database.ts'
 import { explainProblem } from '../explain-problem.ts'
 import { iso, isoAlways } from '../moment.ts'
@@ -6,22 +5,20 @@ import type { DatabaseTime } from '../moment.ts'
 import type { Problem, ProblemPage, ProblemsQuery } from '../schema/problem.ts'
 import { mostListedRuns } from '../schema/problem.ts'
 import { backlogs } from './backlog.ts'
-import { maintainedUntil } from './maintenance.ts'
 import { maxCounted } from './open-counts.ts'
+import { systemColumns, systemFacts } from './system-facts.ts'
+import type { SystemColumns } from './system-facts.ts'
 
 /*
- * Open runs are counted on runs_open_by_problem, rejected rows of the outbox on outbox_rejected_by_problem, lanes of a
- * system that is cut off on lanes_due, each problem's up to $1. A rejected row needs a person as a parked run does. The
+ * Open runs are counted on runs_open_by_problem, rejected rows of the outbox on outbox_rejected_by_problem, runs that need
+ * a system which is cut off on runs_open_by_system (as listProblemRuns lists them), each problem's up to $1. A rejected row needs a person as a parked run does. The
  * trend is a range of the primary key of problem_levels.
  */
 const withCounts = `
-SELECT p.fp AS fingerprint, p.system, p.code, p.title, p.state, p.first_seen, p.since, p.last_seen, p.resolved_at, p.back_at,
+SELECT p.fp AS fingerprint, p.system, p.code, problem_title(p) AS title, p.state, p.first_seen, p.since, p.last_seen, p.resolved_at, p.back_at,
        p.back_from, p.times, p.owner, p.note, p.runbook, p.ignored_until, clock_timestamp() AS now_at, needs_person(p) AS person,
        p.last_seen::text AS last_place, p.since::text AS since_place, c.open, c.parked, c.objects, c.next_at, l.trend,
-       s.name AS system_name, s.paused, s.breaker, s.reason, s.changed_at, s.throttled_until, s.settings -> 'maintenance' AS maintenance,
-       (SELECT max(m.until_at) FROM maintenance m
-        WHERE m.system = s.id AND m.until_at > clock_timestamp() AND m.from_at <= clock_timestamp()) AS maintained_until,
-       CASE s.breaker WHEN 'probing' THEN s.probe_until ELSE s.probe_at END AS probe_at
+       coalesce(s.settings ->> 'label', s.name, p.system) AS label,${systemColumns}
 FROM chosen p
 LEFT JOIN systems s ON s.name = p.system
 CROSS JOIN LATERAL (
@@ -31,8 +28,8 @@ CROSS JOIN LATERAL (
     UNION ALL
     (SELECT 4::smallint, 'outbox', b.id::text, NULL FROM outbox_rejected b WHERE b.fp = p.fp LIMIT $1::int)
     UNION ALL
-    (SELECT 1::smallint, w.grp, w.key, NULL FROM (SELECT DISTINCT g.grp FROM lane_groups g WHERE p.fp = 'system:' || p.system) g
-     JOIN lanes w ON w.grp = g.grp AND w.system = s.id LIMIT $1::int)
+    (SELECT r.state, r.grp, r.key, NULL FROM unnest(ARRAY[1, 2, 3]::smallint[]) AS w (state)
+     JOIN runs r ON r.system = s.id AND r.state = w.state AND r.state < 10 WHERE p.fp = 'system:' || p.system LIMIT $1::int)
   ) o GROUP BY o.grp, o.key) q                             -- count(DISTINCT) sorts: three times as long
 ) c
 CROSS JOIN LATERAL (
@@ -65,7 +62,7 @@ const one = `WITH chosen AS MATERIALIZED (SELECT * FROM problems WHERE fp = $2::
 /** Half hours of a day. */
 const slices = 48
 
-interface ProblemRow {
+interface ProblemRow extends SystemColumns {
   fingerprint: string
   system: string
   code: string
@@ -82,7 +79,7 @@ interface ProblemRow {
   note: string | null
   runbook: string | null
   ignored_until: DatabaseTime
-  now_at: DatabaseTime
+  label: string
   person: boolean
   last_place: string
   since_place: string
@@ -91,15 +88,6 @@ interface ProblemRow {
   objects: number
   next_at: DatabaseTime
   trend: Readonly<Record<string, number>>
-  system_name: string | null
-  paused: boolean
-  breaker: 'closed' | 'open' | 'probing'
-  reason: string | null
-  changed_at: DatabaseTime
-  throttled_until: DatabaseTime
-  probe_at: DatabaseTime
-  maintenance: readonly StoredCalendar[] | null
-  maintained_until: DatabaseTime
 }
 
 /** One page of problems with their open runs counted by index, not stored, and how many there are of each kind. */
@@ -178,6 +166,7 @@ function problemOf(row: ProblemRow, countedTo: number, pending: ReadonlyMap<stri
     parked: Math.min(row.parked, countedTo),
     objects: Math.min(row.objects, countedTo),
     pending: isSystem(row) && state !== 'resolved' ? (pending.get(system) ?? 0) : 0,
+    systemLabel: row.label,
     firstSeen: isoAlways(row.first_seen),
     since: isoAlways(row.since),
     lastSeen: isoAlways(row.last_seen),
@@ -189,20 +178,6 @@ function problemOf(row: ProblemRow, countedTo: number, pending: ReadonlyMap<stri
   }
   const facts = { nowAt: isoAlways(row.now_at), nextAt: iso(row.next_at), person, system: systemFacts(row) }
   return { ...told, ...explainProblem({ ...told, ...facts }) }
-}
-
-function systemFacts(row: ProblemRow) {
-  if (row.system_name === null) return null
-  return {
-    name: row.system_name,
-    paused: row.paused,
-    breaker: row.breaker,
-    reason: row.reason,
-    changedAt: isoAlways(row.changed_at),
-    probeAt: iso(row.probe_at),
-    throttledUntil: iso(row.throttled_until),
-    maintainedUntil: maintainedUntil(row),
-  }
 }
 
 /** Microseconds and all, as the database writes the moment. */

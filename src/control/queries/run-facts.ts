@@ -1,9 +1,9 @@
 import type { Database } from '../../journal/database.ts'
-import type { StoredCalendar } from '../../define/maintenance.ts'
 import type { RunFacts } from '../explain.ts'
 import { iso, isoAlways } from '../moment.ts'
-import { maintainedUntil } from './maintenance.ts'
 import type { DatabaseTime } from '../moment.ts'
+import type { SystemColumns } from './system-facts.ts'
+import { systemColumns, systemFacts } from './system-facts.ts'
 
 /** A run's address in the tables. */
 export interface RunAddress {
@@ -40,8 +40,7 @@ const factColumns = `
   r.ms, r.status, r.code, r.message, r.reason, r.fp, r.key AS lane_key,
   l.next_at AS lane_next_at, l.awaits, l.reason AS lane_reason,
   h.flow AS head_flow, h.seq AS head_seq, h.gen AS head_gen, h.state AS head_state, h.next_at AS head_next_at, h.reason AS head_reason,
-  s.name AS system, s.paused AS system_paused, s.breaker, s.reason AS system_reason, s.changed_at, s.probe_at, s.throttled_until, s.settings -> 'maintenance' AS maintenance,
-  (SELECT max(m.until_at) FROM maintenance m WHERE m.system = s.id AND m.until_at > clock_timestamp() AND m.from_at <= clock_timestamp()) AS maintained_until,
+  ${systemColumns.trim()},
   coalesce(g.paused, false) AS group_paused,
   (SELECT w.id FROM workers w WHERE w.id = g.owner AND NOT w.dead AND w.lease_until >= clock_timestamp()) AS owner,
   p.position`
@@ -103,7 +102,7 @@ export async function eventRuns(
   return runs
 }
 
-interface FactRow {
+interface FactRow extends SystemColumns {
   seq: number
   flow_id: number
   flow: string
@@ -115,7 +114,6 @@ interface FactRow {
   source: string
   event_id: string
   received_at: DatabaseTime
-  now_at: DatabaseTime
   first_at: DatabaseTime
   ended_at: DatabaseTime
   next_at: DatabaseTime
@@ -137,15 +135,6 @@ interface FactRow {
   head_state: number
   head_next_at: DatabaseTime
   head_reason: string | null
-  system: string | null
-  system_paused: boolean
-  breaker: 'closed' | 'open' | 'probing'
-  system_reason: string | null
-  changed_at: DatabaseTime
-  probe_at: DatabaseTime
-  throttled_until: DatabaseTime
-  maintenance: readonly StoredCalendar[] | null
-  maintained_until: DatabaseTime
   group_paused: boolean
   owner: string | null
   position: number | null
@@ -181,7 +170,7 @@ function runRecord(row: FactRow): RunRecord {
     awaits: row.awaits,
     laneReason: row.lane_reason,
     head: headOf(row),
-    system: systemOf(row),
+    system: systemFacts(row),
     groupPaused: row.group_paused,
     owner: row.owner,
     position: row.position,
@@ -197,19 +186,5 @@ function headOf(row: FactRow): RunRecord['head'] {
     state: row.head_state,
     nextAt: iso(row.head_next_at),
     reason: row.head_reason,
-  }
-}
-
-function systemOf(row: FactRow): RunRecord['system'] {
-  if (row.system === null) return null
-  return {
-    name: row.system,
-    paused: row.system_paused,
-    breaker: row.breaker,
-    reason: row.system_reason,
-    changedAt: isoAlways(row.changed_at),
-    probeAt: iso(row.probe_at),
-    throttledUntil: iso(row.throttled_until),
-    maintainedUntil: maintainedUntil(row),
   }
 }

@@ -214,10 +214,10 @@ async function findProblems(database: Database, { q, limit }: Wanted): Promise<S
     state: string
     last_seen: DatabaseTime
   }>({
-    text: `SELECT p.fp, p.title, p.system, p.code, p.state, p.last_seen FROM (
+    text: `SELECT p.fp, problem_title(p) AS title, p.system, p.code, p.state, p.last_seen FROM (
              SELECT * FROM problems ORDER BY last_seen DESC LIMIT ${maxProblems}
            ) p
-           WHERE strpos(lower(p.title), lower($1::text)) > 0 OR p.code = $1 OR p.fp = $1
+           WHERE strpos(lower(problem_title(p)), lower($1::text)) > 0 OR p.code = $1 OR p.fp = $1
            ORDER BY p.state NOT IN ('open', 'acknowledged'), p.last_seen DESC LIMIT $2::int`,
     values: [q, limit],
   })

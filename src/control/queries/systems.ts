@@ -1,15 +1,15 @@
-import type { StoredCalendar } from '../../define/maintenance.ts'
 import type { Database } from '../../journal/database.ts'
 import { explainSystem } from '../explain-system.ts'
-import type { SystemFacts } from '../explain-system.ts'
 import { iso, isoAlways } from '../moment.ts'
 import type { DatabaseTime } from '../moment.ts'
 import type { System, SystemDetail } from '../schema/system.ts'
 import type { Backlog } from './backlog.ts'
 import { backlogs } from './backlog.ts'
-import { listMaintenance, maintainedUntil } from './maintenance.ts'
+import { listMaintenance } from './maintenance.ts'
 import type { RecentFigures } from './system-figures.ts'
 import { dayOfMeans, emptyDay, noFigures, recentFigures } from './system-figures.ts'
+import type { SystemColumns } from './system-facts.ts'
+import { factsOf, systemColumns } from './system-facts.ts'
 import { listTests } from './system-tests.ts'
 import type { NounOf } from './waiting.ts'
 import { waitingBySystem } from './waiting.ts'
@@ -19,11 +19,7 @@ const maxLanes = 10_000
 
 // Lanes by lanes_due (grp, system, next_at), one range per lane group; $1 a name or null, $2 most lanes.
 const text = `
-SELECT s.name, s.address, s.paused, s.breaker, s.reason, s.changed_at, s.throttled_until, clock_timestamp() AS now_at,
-       s.settings, s.settings -> 'maintenance' AS maintenance,
-       (SELECT max(m.until_at) FROM maintenance m
-        WHERE m.system = s.id AND m.until_at > clock_timestamp() AND m.from_at <= clock_timestamp()) AS maintained_until,
-       CASE s.breaker WHEN 'probing' THEN s.probe_until ELSE s.probe_at END AS probe_at,
+SELECT s.address, clock_timestamp() AS now_at, s.settings,${systemColumns},
        coalesce((SELECT sum(p.n) FROM permits p WHERE p.system = s.id), 0) AS permits,
        (SELECT count(*) FROM (
           SELECT FROM (SELECT DISTINCT g.grp FROM lane_groups g) g
@@ -52,22 +48,20 @@ export async function listSystems(database: Database, ask: SystemsAsk): Promise<
   const figures = await recentFigures(database, name)
   const days = ask.withDay ? await dayOfMeans(database, name) : new Map<string, readonly (number | null)[]>()
   return rows.map((row) => {
-    const lately = figures.get(row.name) ?? noFigures
+    const facts = factsOf(row)
+    const lately = figures.get(row.system_name) ?? noFigures
+    const { name: own, breaker, paused, reason, changedAt } = facts
     return {
-      ...explainSystem(systemFacts(row), isoAlways(row.now_at)),
-      name: row.name,
-      label: row.settings.label ?? row.name,
+      ...explainSystem(facts, isoAlways(row.now_at)),
+      ...{ name: own, breaker, paused, reason, changedAt },
+      label: row.settings.label ?? own,
       address: row.address,
-      breaker: row.breaker,
-      paused: row.paused,
-      reason: row.reason,
-      changedAt: isoAlways(row.changed_at),
       permits: row.permits,
       lanes: row.lanes,
-      waiting: waiting.get(row.name) ?? { count: 0, noun: 'event', exact: true, oldestAt: null },
+      waiting: waiting.get(own) ?? { count: 0, noun: 'event', exact: true, oldestAt: null },
       limit: limitOf(row, lately),
       recent: lately.recent,
-      day: [...(days.get(row.name) ?? emptyDay())],
+      day: [...(days.get(own) ?? emptyDay())],
       credentials: row.credentials === null ? null : credentialsOf(row, row.credentials),
     }
   })
@@ -88,7 +82,7 @@ export async function findSystem(
     values: [name],
   })
   const problems = await database.query<SystemDetail['problems'][number]>({
-    text: `SELECT fp AS fingerprint, title, code FROM problems
+    text: `SELECT p.fp AS fingerprint, problem_title(p) AS title, p.code FROM problems p
            WHERE system = $1 AND state IN ('open', 'acknowledged') ORDER BY last_seen DESC LIMIT 50`,
     values: [name],
   })
@@ -134,35 +128,13 @@ function credentialsOf(row: SystemRow, kind: string): System['credentials'] {
   return { kind, obtainedAt: iso(row.obtained_at), expiresAt: iso(row.expires_at) }
 }
 
-interface SystemRow {
-  name: string
+interface SystemRow extends SystemColumns {
+  system_name: string
   address: string
-  paused: boolean
-  breaker: 'closed' | 'open' | 'probing'
-  reason: string | null
-  changed_at: DatabaseTime
-  probe_at: DatabaseTime
-  throttled_until: DatabaseTime
   settings: Settings
-  maintenance: readonly StoredCalendar[] | null
-  maintained_until: DatabaseTime
-  now_at: DatabaseTime
   permits: number
   lanes: number
   credentials: string | null
   obtained_at: DatabaseTime
   expires_at: DatabaseTime
-}
-
-function systemFacts(row: SystemRow): SystemFacts {
-  return {
-    name: row.name,
-    paused: row.paused,
-    breaker: row.breaker,
-    reason: row.reason,
-    changedAt: isoAlways(row.changed_at),
-    probeAt: iso(row.probe_at),
-    throttledUntil: iso(row.throttled_until),
-    maintainedUntil: maintainedUntil(row),
-  }
 }

@@ -16,6 +16,8 @@ export const Problem = named(
   z.object({
     fingerprint: z.string(),
     system: z.string(),
+    /** As people call the system; its name where it is none that busbar calls. */
+    systemLabel: z.string(),
     code: z.string(),
     title: z.string(),
     state: z.enum(problemStates),
@@ -41,7 +43,7 @@ export const Problem = named(
     runbook: z.string().nullable(),
     /** It comes back by itself then; null: it is not ignored, or until somebody opens it. */
     ignoredUntil: Moment.nullable(),
-    /** Open runs of this cause: all, and those that need a person. For a system that is cut off, the lanes that wait for it. */
+    /** Open runs of this cause: all, and those that need a person. For a system that is cut off, those that need it next. */
     open: Seq,
     parked: Seq,
     /** Distinct objects of these runs. */
