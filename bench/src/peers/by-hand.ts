@@ -3,23 +3,18 @@
  * (unique by source and id), published with a confirm to a topic exchange with a durable queue per target, and marked as
  * published; consumers call the targets, write the delivery's status and acknowledge. bench/README.md says what it promises.
  */
-import Fastify from 'fastify'
 import pg from 'pg'
 import { Connection, ConsumerStatus } from 'rabbitmq-client'
 import { Pool } from 'undici'
 import { Batcher } from './batcher.ts'
-import * as sql from './peer-amqp-sql.ts'
+import * as sql from './by-hand-sql.ts'
+import { serve } from './process.ts'
+import { settingsOf } from './settings.ts'
 
-const { url, schema, amqpUrl, ports, batch } = JSON.parse(process.argv[2] ?? '{}') as {
-  url: string
-  schema: string
-  amqpUrl: string
-  ports: readonly number[]
-  /** Most rows of a statement; 1: a statement for each. */
-  batch: number
-}
+/** `batch`: most rows of a statement; 1: a statement for each. */
+const { url, schema, amqpUrl, ports, batch } = settingsOf<{ batch: number }>()
 const targets = ports.map((port, index) => ({ name: `target-${index + 1}`, port }))
-const maxAttempts = 10
+const maxAttempts = 100
 const retryMs = 2_000
 const prefetch = 64
 const sweepEveryMs = 5_000
@@ -141,18 +136,6 @@ async function publish(seq: string, { id, type, data }: Event): Promise<void> {
   await marks.add(seq)
 }
 
-const app = Fastify({ logger: false })
-app.addContentTypeParser('application/cloudevents+json', { parseAs: 'string' }, (_request, body, done) =>
-  done(null, JSON.parse(body as string)),
-)
-app.post('/events', async (request, reply) => {
-  const { source, id, type, data } = request.body as Omit<Event, 'data'> & { data: unknown }
-  const event = { source, id, type, data: JSON.stringify(data) }
-  const seq = await inserts.add(event)
-  if (seq !== undefined) await publish(seq, event).catch((error: unknown) => console.error(error)) // the sweep will do it
-  return reply.code(202).send({ id, duplicate: seq === undefined })
-})
-
 /** What was stored and then not published, because the process or the broker went away in between. */
 const sweep = setInterval(() => {
   database
@@ -207,7 +190,6 @@ function attemptsOf(headers: unknown): number {
 
 async function stop(): Promise<void> {
   clearInterval(sweep)
-  await app.close()
   await Promise.all(consumers.map((consumer) => consumer.close()))
   for (const { queue } of queues) await broker.queueDelete({ queue })
   for (const { exchange: name } of exchanges) await broker.exchangeDelete({ exchange: name })
@@ -217,9 +199,11 @@ async function stop(): Promise<void> {
 }
 
 await Promise.all(consumers.map((consumer) => new Promise<void>((resolve) => consumer.on('ready', resolve))))
-const address = await app.listen({ host: '127.0.0.1', port: 0 })
-process.on('message', (message: { ask: string }) => {
-  if (message.ask === 'stop') return void stop().finally(() => process.exit(0))
-  process.send?.({ cpu: process.cpuUsage(), memory: process.memoryUsage.rss() })
-})
-process.send?.({ port: Number(new URL(address).port) })
+await serve(
+  async ({ source, id, type, data }) => {
+    const event = { source, id, type, data: JSON.stringify(data) }
+    const seq = await inserts.add(event)
+    if (seq !== undefined) await publish(seq, event).catch((error: unknown) => console.error(error)) // the sweep will do it
+  },
+  { stop },
+)

@@ -1,6 +1,6 @@
 /** A hub with one flow that waits for thirty days between two calls, in a process of its own. */
 import { z } from 'zod'
-import { createHub, defineConfig, defineEvent, defineFlow, httpSystem, postgres } from '../src/index.ts'
+import { createHub, defineConfig, defineEvent, defineFlow, httpSystem, postgres } from '../../../src/index.ts'
 
 const { url, schema, target } = JSON.parse(process.argv[2] ?? '{}') as {
   url: string

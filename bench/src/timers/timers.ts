@@ -1,5 +1,5 @@
 /**
- * `node bench/timers.ts`: what runs cost that wait for a time. A million of them (--timers) are put into the journal of a
+ * `node bench/src/timers/timers.ts`: what runs cost that wait for a time. A million of them (--timers) are put into the journal of a
  * hub that runs, with all their rows; then the poll for due lanes, the worker's memory and its CPU are compared with
  * before, and a thousand timers that end soon show how exact they are.
  * Uses the PostgreSQL at BUSBAR_TEST_DATABASE_URL, else the one on the default port, else starts one of its own.
@@ -9,7 +9,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { parseArgs } from 'node:util'
 import pg from 'pg'
-import { startTestServices } from '../scripts/test-services.ts'
+import { startTestServices } from '../../../scripts/test-services.ts'
 
 const { values } = parseArgs({
   options: { timers: { type: 'string', default: '1000000' }, json: { type: 'boolean', default: false } },
