@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto'
+import { Socket } from 'node:net'
 import type Nodemailer from 'nodemailer'
 import { request } from 'undici'
 import type { AlertChannel, EmailChannel, SlackChannel, WebhookChannel } from '../define/alerts.ts'
@@ -12,7 +13,7 @@ export type SendOutcome =
   | { readonly kind: 'sent' }
   | { readonly kind: 'later' | 'never'; readonly error: string; readonly afterMs?: number }
 
-/** Where links in messages lead, and how long a receiver may take. */
+/** Where links in messages lead, and how long a receiver may take in all, from the connection to its last word. */
 export interface SendOptions {
   readonly consoleUrl: string | undefined
   readonly timeoutMs: number
@@ -94,29 +95,31 @@ async function sendEmail(
 ): Promise<SendOutcome> {
   const { smtp, from, to } = channel
   const { createTransport } = await mailer()
+  const socket = new Socket()
   const transport = createTransport({
     host: smtp.host,
     port: smtp.port,
     secure: smtp.port === 465,
     requireTLS: smtp.requireTls && smtp.port !== 465,
     ...(smtp.user !== undefined && { auth: { user: smtp.user, pass: smtp.password ?? '' } }),
+    socket,
+    dnsTimeout: timeoutMs / 2,
     connectionTimeout: timeoutMs,
     greetingTimeout: timeoutMs,
     socketTimeout: timeoutMs,
     disableFileAccess: true,
     disableUrlAccess: true,
   })
-  const onAbort = () => transport.close()
-  signal.addEventListener('abort', onAbort)
+  const mail = {
+    from,
+    to: [...to],
+    subject: subjectOf(message),
+    text: bodyOf(message, consoleUrl),
+    messageId: `<${message.id}@busbar>`,
+    headers: { 'auto-submitted': 'auto-generated' },
+  }
   try {
-    await transport.sendMail({
-      from,
-      to: [...to],
-      subject: subjectOf(message),
-      text: bodyOf(message, consoleUrl),
-      messageId: `<${message.id}@busbar>`,
-      headers: { 'auto-submitted': 'auto-generated' },
-    })
+    await within(AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]), transport.sendMail(mail))
     return { kind: 'sent' }
   } catch (error) {
     const { responseCode = 0 } = error as { responseCode?: number }
@@ -125,9 +128,18 @@ async function sendEmail(
       error: told(error, channel),
     }
   } finally {
-    signal.removeEventListener('abort', onAbort)
     transport.close()
+    socket.destroy()
   }
+}
+
+/** The work, or the reason of the signal: each wait of a mail is bounded, but a server that says a little now and then ends none of them. */
+function within<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const end = () => reject(signal.reason as Error)
+  if (signal.aborted) end()
+  signal.addEventListener('abort', end)
+  return Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', end))
 }
 
 async function mailer(): Promise<Pick<typeof Nodemailer, 'createTransport'>> {

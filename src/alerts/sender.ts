@@ -29,6 +29,7 @@ export interface AlertSenderDeps {
 }
 
 const defaults = { everyMs: 2_000, leaseMs: 30_000 }
+/** One try, whatever the channel. */
 const timeoutMs = 10_000
 /** A receiver that does not answer must not keep a process from ending. */
 const lastSendMs = 2_000
