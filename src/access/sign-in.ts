@@ -4,7 +4,7 @@ import type { SessionRef } from './caller.ts'
 import { hashPassword, verifyPassword, weakness } from './password.ts'
 import type { Device, SessionLife } from './sessions.ts'
 import { beginSession } from './sessions.ts'
-import { countTry, forgetTry } from './throttle.ts'
+import { countTry, forgetTry, noteFailed } from './throttle.ts'
 import { isToken, newToken, tokenHash } from './token.ts'
 import { userName } from './users.ts'
 
@@ -38,8 +38,10 @@ export async function signIn(
     values: [name],
   })
   const { right, renew } = await verifyPassword(given.password, user?.password)
-  if (!user || !right || user.disabled)
+  if (!user || !right || user.disabled) {
+    await noteFailed(database, user?.id, attempt.address)
     throw new BusbarError('request.unauthorized', 'name or password is wrong')
+  }
   await forgetTry(database, attempt)
   const password = renew ? await renewHash(database, user, given.password) : user.password
   return beginSession(database, { id: user.id, password }, door)
@@ -120,7 +122,10 @@ export async function changePassword(
       'you sign in by your company account: there is no password to change',
     )
   const { right } = await verifyPassword(given.current, user?.password)
-  if (!right) throw new BusbarError('request.forbidden', 'the present password is wrong')
+  if (!right) {
+    await noteFailed(database, session.userId, attempt.address)
+    throw new BusbarError('request.forbidden', 'the present password is wrong')
+  }
   await forgetTry(database, attempt)
   refuseWeak(given.password, session.userName)
   const token = newToken()

@@ -61,6 +61,24 @@ async function count(database: Database, { buckets, free, first, longest }: Coun
     })
 }
 
+/** An account under attack leaves an entry in the audit trail at most so often. */
+const noteEverySeconds = 3_600
+
+/**
+ * A try has failed. As many as pass at once, since the user came in or since the last entry, make an entry in the audit
+ * trail: which user, how many tries, from where the last one came; never what was tried. Without a user nothing is left.
+ */
+export async function noteFailed(
+  database: Database,
+  userId: number | undefined,
+  address: string,
+): Promise<void> {
+  await database.query({
+    text: 'SELECT note_failed_sign_in($1, $2, $3, $4)',
+    values: [userId ?? null, free.account, noteEverySeconds, address],
+  })
+}
+
 /** The try succeeded: it does not count. */
 export async function forgetTry(database: Database, { account, address }: Try): Promise<void> {
   await database.query({

@@ -194,6 +194,70 @@ describe('tries', () => {
   })
 })
 
+describe('failed tries', () => {
+  const secret = 'hunter2 hunter2'
+  const fail = (name: string) => new Browser(rig.app).ask('signIn', { name, password: secret })
+  const failAll = async (name: string, times: number) => {
+    for (let at = 0; at < times; at++) {
+      await rig.sql(`UPDATE sign_in_tries SET next_at = '-infinity'`) // nobody waits here
+      expect(await fail(name)).toMatchObject({ status: 401 })
+    }
+  }
+  const entries = () => rig.sql(`SELECT object, after FROM audit WHERE verb = 'fail to sign in' ORDER BY id`)
+  const entry = (tries: number) => ({ object: 'user ada', after: { tries, address: '127.0.0.1' } })
+
+  it('of a user leave one entry when they are five, and one an hour while they go on', async () => {
+    await anAdmin()
+    await failAll('ada', 4)
+    expect(await entries()).toEqual([])
+    await failAll(' ADA', 4)
+    expect(await entries()).toEqual([entry(5)])
+    await rig.sql(`UPDATE failed_sign_ins SET noted_at = clock_timestamp() - interval '61 minutes'`)
+    await failAll('ada', 2)
+    expect(await entries()).toEqual([entry(5), entry(5)])
+    expect(await rig.sql('SELECT count(*)::int AS n FROM failed_sign_ins')).toEqual([{ n: 1 }])
+  })
+
+  it('at once leave one entry, too; those before the user came in do not count', async () => {
+    await anAdmin()
+    await Promise.all(Array.from({ length: 12 }, () => fail('ada')))
+    expect(await entries()).toEqual([entry(5)])
+    await rig.sql(`UPDATE sign_in_tries SET next_at = '-infinity'`)
+    await new Browser(rig.app).ask('signIn', { name: 'ada', password })
+    await rig.sql(`UPDATE failed_sign_ins SET tries = 90, noted_at = '-infinity'`)
+    await failAll('ada', 5)
+    expect(await entries()).toEqual([entry(5), entry(5)])
+  })
+
+  it('of nobody leave nothing, and what was tried is never kept', async () => {
+    await anAdmin()
+    await failAll('ada', 6)
+    await failAll('no such user', 6)
+    for (const table of ['audit', 'failed_sign_ins', 'sign_in_tries', 'users']) {
+      const stored = JSON.stringify(await rig.sql(`SELECT * FROM ${table}`))
+      expect(stored).not.toContain(secret)
+      expect(stored).not.toContain('no such user')
+    }
+    expect(await entries()).toHaveLength(1)
+  })
+})
+
+it('from where people sign in is shown to admins only, and verifying the trail is for admins', async () => {
+  const admin = await anAdmin()
+  const [viewer, operator] = [await aUser(admin, 'vera', 'viewer'), await aUser(admin, 'otto', 'operator')]
+  const shown = async (who: Browser) =>
+    JSON.stringify([(await who.ask('listAudit', {})).body, (await who.ask('now')).body])
+  expect(await shown(admin)).toContain('127.0.0.1')
+  for (const who of [viewer, operator]) {
+    expect(await shown(who)).not.toContain('127.0.0.1')
+    expect((await who.ask('listAudit', { verb: 'sign in' })).body).toMatchObject({
+      items: [{ after: {} }, { after: {} }, { after: {} }],
+    })
+    expect(await who.ask('verifyAudit', {})).toMatchObject({ status: 403 })
+  }
+  expect(await admin.ask('verifyAudit', {})).toMatchObject({ status: 200 })
+})
+
 describe('sessions', () => {
   it('end by signing out, here, one by one, or everywhere', async () => {
     const [one, two] = [await anAdmin(), new Browser(rig.app)]

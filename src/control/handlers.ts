@@ -60,7 +60,7 @@ import type { TransportInUse } from './queries/transport.ts'
 import type { NounOf } from './queries/waiting.ts'
 import { listWorkers } from './queries/workers.ts'
 import type { FlowCode } from './flow-code.ts'
-import { shownAudit, shownEvent, shownRun, shownText } from './redact.ts'
+import { auditFor, shownAudit, shownEvent, shownRun, shownText } from './redact.ts'
 import type { CheckedInput, RouteAnswer } from './route.ts'
 import type { RouteId, Routes } from './route-table.ts'
 
@@ -92,9 +92,9 @@ const nothing: Pick<Declared, 'name' | 'types' | 'sources'> = { name: 'busbar', 
 /** Each operation of the route table: a query or an act, and what it says when there is no such thing. */
 export const handlers: Handlers = {
   status: ({ database, transport, nounOf }) => readStatus(database, transport, nounOf),
-  async now({ database, transport, nounOf, redaction }, { hours }) {
+  async now({ database, transport, nounOf, redaction, caller }, { hours }) {
     const now = await readNow(database, { transport, nounOf, hours })
-    return { ...now, lately: now.lately.map((entry) => shownAudit(entry, redaction)) }
+    return { ...now, lately: now.lately.map((entry) => auditFor(caller, shownAudit(entry, redaction))) }
   },
   map: ({ database, nounOf }, { minutes }) => readMap(database, minutes, nounOf),
   search: ({ database }, query) => search(database, query),
@@ -219,9 +219,10 @@ export const handlers: Handlers = {
     testAlertChannel(database, { name, actor, reason }),
   listWorkers: async ({ database }) => ({ items: await listWorkers(database) }),
   stats: ({ database }, query) => readStats(database, query),
-  async listAudit({ database, redaction }, query) {
+  async listAudit({ database, redaction, caller }, query) {
     const { items, next } = await listAudit(database, query)
-    return { items: items.map((entry) => ({ ...entry, ...shownAudit(entry, redaction) })), next }
+    const shown = items.map((entry) => auditFor(caller, { ...entry, ...shownAudit(entry, redaction) }))
+    return { items: shown, next }
   },
   verifyAudit: ({ database }, query) => verifyAudit(database, query),
   ...accessHandlers,

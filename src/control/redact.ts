@@ -10,14 +10,17 @@
  * | a text about an event (request, answer, message) | `call.redaction.conceal(type, data)`, which makes a function of texts |
  * | the result of a step | `call.redaction.concealIn(result, conceal)` |
  * | data that may not be JSON, or is cut off | `shownText` |
+ * | an entry of the audit trail | `shownAudit`, then `auditFor` the caller |
  * | what a person sends back in the place of shown data | `call.redaction.restore(type, edited, original)` |
  *
  * Codes and messages of runs, steps, attempts and problems need nothing: the engine takes out what must not be shown before
  * it stores them. Credentials of this process are taken out of every answer at the door (`withoutSecrets`).
  */
+import type { Caller } from '../access/caller.ts'
 import type { Conceal } from '../define/conceal.ts'
 import type { Redaction } from '../define/redaction.ts'
 import { redacted } from '../define/secrets.ts'
+import { suffices } from '../ingress/principal.ts'
 import { parseExactly } from './exact-json.ts'
 import type { Sentence } from './schema/common.ts'
 import type { EventDetail } from './schema/event.ts'
@@ -109,6 +112,17 @@ const given = ['data', 'input', 'result'] as const
 export function shownAudit(entry: AuditEntry, redaction: Redaction): AuditEntry {
   return { ...entry, before: shownSide(entry.before, redaction), after: shownSide(entry.after, redaction) }
 }
+
+/** The same for one who asks: from where people sign in is for admins. */
+export function auditFor<Entry extends AuditEntry>({ scopes }: Caller, entry: Entry): Entry {
+  const { verb, after } = entry
+  if (!signIns.has(verb) || suffices(scopes, 'admin') || typeof after !== 'object' || after === null)
+    return entry
+  const { address: _, ...rest } = after as Record<string, unknown>
+  return { ...entry, after: rest }
+}
+
+const signIns: ReadonlySet<string> = new Set(['sign in', 'fail to sign in'])
 
 function shownSide(side: unknown, redaction: Redaction): unknown {
   if (typeof side !== 'object' || side === null) return side

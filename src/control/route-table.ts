@@ -401,8 +401,10 @@ export const routes = {
     query: AuditQuery,
     answer: AuditPage,
   }),
+  // Each call reads and hashes up to 20,000 entries: for those who answer for the trail.
   verifyAudit: defineRoute({
     ...read,
+    scope: 'admin',
     path: '/audit/verify',
     tag: 'overview',
     summary: 'Whether the audit trail is as it was written; names the first entry that is not',

@@ -2,6 +2,7 @@ import { Download } from 'lucide-react'
 import { useState } from 'react'
 import type { Answer, Input } from '../../api.ts'
 import { call } from '../../api.ts'
+import { useMayNot } from '../../me.ts'
 import { Asked, useAsk } from '../../parts/ask.tsx'
 import { Empty } from '../../parts/empty.tsx'
 import { PageHead, useSearchValue } from '../../parts/page.tsx'
@@ -25,6 +26,7 @@ export function Page() {
     limit: perPage,
     ...(before !== undefined && { before: Number(before) }),
   })
+  const mayVerify = useMayNot({ needs: 'admin' }) === undefined
   const isFiltered = Object.keys(filter).length > 0
   return (
     <>
@@ -33,7 +35,7 @@ export function Page() {
         seals those before it.
       </PageHead>
       <div className="stack">
-        <Chain />
+        {mayVerify && <Chain />}
         <Filters />
         <Asked query={page}>
           {({ items, next }) =>

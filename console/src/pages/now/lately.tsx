@@ -25,6 +25,8 @@ const past: Readonly<Record<string, string>> = {
   start: 'started',
   cancel: 'cancelled',
   change: 'changed',
+  'sign in': 'signed in as',
+  'fail to sign in': 'failed to sign in as',
 }
 
 /** Who did what. */
