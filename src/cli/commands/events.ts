@@ -33,16 +33,19 @@ async function events(context: Context, seq: string | undefined, options: Filter
   const { client, terminal } = context
   const one = await oneEvent(context, seq, options)
   if (one) return context.show(one, (event) => describe(terminal, event))
-  const page = await listed(countOf('--limit', options.limit, mostListed), ({ limit, next }) =>
-    client.listEvents({
+  let looked: EventPage['looked'] = null
+  const page = await listed(countOf('--limit', options.limit, mostListed), async ({ limit, next }) => {
+    const found = await client.listEvents({
       ...(options.keyOf !== undefined && { key: options.keyOf }),
       ...(options.type !== undefined && { type: options.type }),
       ...(options.source !== undefined && { source: options.source }),
       ...(next !== undefined && { before: Number(next) }),
       limit,
-    }),
-  )
-  context.show(page, (value) => list(terminal, value))
+    })
+    looked = found.items.length === 0 ? found.looked : null
+    return found
+  })
+  context.show({ ...page, looked }, (value) => list(terminal, value))
 }
 
 async function oneEvent(
@@ -67,10 +70,9 @@ async function oneEvent(
 }
 
 function list(terminal: Terminal, page: EventPage): string {
-  if (page.items.length === 0)
-    return page.next === null
-      ? 'no events'
-      : 'no such events in the newest part of the log; narrow the filter'
+  const looked =
+    page.looked === null ? '' : `\n\nlooked through back to ${moment(page.looked.since)}: older ones may fit`
+  if (page.items.length === 0) return `no events${looked}`
   const columns = [
     { title: 'SEQ', right: true },
     { title: 'ACCEPTED' },
@@ -89,7 +91,7 @@ function list(terminal: Terminal, page: EventPage): string {
     number(event.bytes),
     event.runs.map(({ flow, state }) => `${flow} ${state}`).join(', '),
   ])
-  return withMore(terminal, page, table(terminal, columns, rows))
+  return withMore(terminal, page, table(terminal, columns, rows)) + looked
 }
 
 function describe(terminal: Terminal, event: EventDetail): string {

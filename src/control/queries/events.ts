@@ -10,7 +10,7 @@ import { stateWord } from '../state-word.ts'
 import { eventRuns } from './run-facts.ts'
 import type { RunRecord } from './run-facts.ts'
 
-/** Most rows that one page looks at, so that a rare type among millions of events costs a bounded scan. */
+/** Most events that one page looks through, so that a rare type among millions of events costs a bounded scan. */
 const maxScan = 5_000
 
 const columns = 'e.seq, e.source, e.id, e.type, e.key, e.received_at, octet_length(e.data) AS bytes, e.ext'
@@ -22,7 +22,8 @@ const hasRun = (seq: string) => `($7::smallint[] IS NULL OR EXISTS (
 
 // $1 type, $2 source, $3 after, $4 before, $5 scan, $6 limit, $7 states, $8 key. A scan that was cut off is complete above its floor.
 const pageOfScanned = `
-SELECT b.floor, p.* FROM (SELECT CASE WHEN count(*) >= $5::int THEN min(seq) END AS floor FROM scanned) b
+SELECT b.floor, f.received_at AS floor_at, p.* FROM (SELECT CASE WHEN count(*) >= $5::int THEN min(seq) END AS floor FROM scanned) b
+LEFT JOIN events f ON f.seq = b.floor
 LEFT JOIN LATERAL (
   SELECT ${columns} FROM scanned s JOIN events e ON e.seq = s.seq
   WHERE ($1::text IS NULL OR s.type = $1) AND ($2::text IS NULL OR s.source = $2) AND ${hasRun('s.seq')}
@@ -44,13 +45,13 @@ WITH scanned AS MATERIALIZED (
   WHERE e.key = $8::text AND e.seq > $3::bigint AND e.seq < $4::bigint ORDER BY e.seq DESC LIMIT $5::int
 ) ${pageOfScanned}`
 
-// One range per flow and open state, on runs_open_by_state (state, flow, seq), backwards.
-const byOpenRun = `
+// One range per flow and state, on runs_open_by_state or runs_ended_otherwise, both (state, flow, seq), backwards.
+const byRun = (ofIndex: 'r.state < 10' | 'r.state > 10') => `
 WITH scanned AS MATERIALIZED (
   SELECT e.seq, e.type, e.source FROM (
     SELECT DISTINCT o.seq FROM flows f CROSS JOIN unnest($7::smallint[]) w (state) CROSS JOIN LATERAL (
       SELECT r.seq FROM runs r
-      WHERE r.state = w.state AND r.state < 10 AND r.flow = f.id AND r.seq > $3::bigint AND r.seq < $4::bigint
+      WHERE r.state = w.state AND ${ofIndex} AND r.flow = f.id AND r.seq > $3::bigint AND r.seq < $4::bigint
       ORDER BY r.seq DESC LIMIT $5::int
     ) o
   ) o JOIN events e ON e.seq = o.seq ORDER BY e.seq DESC LIMIT $5::int
@@ -58,7 +59,7 @@ WITH scanned AS MATERIALIZED (
 
 // At most one, by its identity.
 const byIdentity = `
-SELECT NULL::bigint AS floor, ${columns} FROM events e
+SELECT NULL::bigint AS floor, NULL::timestamptz AS floor_at, ${columns} FROM events e
 WHERE e.source = $2::text AND e.id = $1::text AND e.seq > $3::bigint AND e.seq < $4::bigint
   AND ($5::text IS NULL OR e.type = $5) AND ($6::text IS NULL OR e.key = $6)`
 
@@ -79,11 +80,12 @@ export async function listEvents(database: Database, query: EventsQuery): Promis
     database,
     page.map((row) => row.seq),
   )
-  const floor = rows[0]?.floor ?? null
+  const { floor = null, floor_at: floorAt = null } = rows[0] ?? {}
   const more = found.length > query.limit ? page.at(-1)?.seq : (floor ?? undefined)
   return {
     items: page.map((row) => ({ ...eventHead(row), runs: (runs.get(row.seq) ?? []).map(runWord) })),
     next: more === undefined ? null : String(more),
+    looked: floor === null || found.length > query.limit ? null : { from: floor, since: isoAlways(floorAt) },
   }
 }
 
@@ -93,7 +95,12 @@ function pageStatement(query: EventsQuery & { readonly after: number; readonly b
     return { text: byIdentity, values: [id, source, after, before, type, key ?? null] }
   const code = state === undefined ? undefined : runState[state]
   const isScan = type !== null || source !== null || code !== undefined
-  const text = key !== undefined ? byKey : code !== undefined && code < 10 ? byOpenRun : bySeq
+  const text =
+    key !== undefined
+      ? byKey
+      : code !== undefined && code !== runState.succeeded
+        ? byRun(code < 10 ? 'r.state < 10' : 'r.state > 10')
+        : bySeq
   const states = code === undefined ? null : [code]
   const values = [type, source, after, before, isScan ? maxScan : query.limit + 1, query.limit + 1]
   return { text: text, values: text === byKey ? [...values, states, key] : [...values, states] }
@@ -151,6 +158,7 @@ interface EventRow {
 }
 interface PageRow extends EventRow {
   floor: number | null
+  floor_at: DatabaseTime
 }
 
 interface EventAttributes {

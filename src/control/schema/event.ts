@@ -66,5 +66,12 @@ export const EventsQuery = z.object({
 })
 export type EventsQuery = z.output<typeof EventsQuery>
 
-export const EventPage = named('EventPage', 'One page of events, newest first', pageOf(EventSummary))
+export const EventPage = named(
+  'EventPage',
+  'One page of events, newest first, and how far the log was looked through for it',
+  pageOf(EventSummary).extend({
+    /** The page is not full, since only so many events were looked through: those from here on. null: all that fit are told. */
+    looked: z.object({ from: Seq, since: Moment }).nullable(),
+  }),
+)
 export type EventPage = z.infer<typeof EventPage>

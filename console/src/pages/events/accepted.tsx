@@ -182,7 +182,7 @@ function Nothing({
             </button>
           }
         >
-          None of the newest events fits all filters.
+          None in the whole log fits all filters.
         </Empty>
       ) : (
         <Empty title="No event has come in yet" sign="pending">

@@ -44,9 +44,7 @@ export function EventList(props: EventListProps) {
           ))}
         </tbody>
       </table>
-      {page.items.length === 0 && (
-        <p className="body dim">None among the events that were looked through; older ones may fit.</p>
-      )}
+      {page.looked !== null && <Looked since={page.looked.since} none={page.items.length === 0} />}
       <footer className="row">
         {props.isOlder && (
           <button type="button" className="btn s" onClick={props.onNewest}>
@@ -61,6 +59,16 @@ export function EventList(props: EventListProps) {
         <Legend />
       </footer>
     </section>
+  )
+}
+
+/** A rare event costs no endless search: who wants to go on, does. */
+function Looked({ since, none }: { readonly since: string; readonly none: boolean }) {
+  return (
+    <p className="body dim">
+      {none ? 'None' : 'No more'} among the events that were looked through, back to <Time at={since} clock />
+      : older ones may fit.
+    </p>
   )
 }
 
