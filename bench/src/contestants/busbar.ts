@@ -1,6 +1,7 @@
 import { Child } from '../machine/child.ts'
 import { named, startedWith } from '../machine/proc.ts'
 import type { Contestant, Promises, System } from './contestant.ts'
+import { addFinished } from './finished.ts'
 import { flowNames } from './hub-settings.ts'
 import type { HubSettings } from './hub-settings.ts'
 import { postmasterOf } from './postmaster.ts'
@@ -14,8 +15,12 @@ export const busbar: System = {
   promises,
   needs: ['postgres'],
   start: async (surroundings, shape) => {
-    const hub = await startHub({ ...surroundings, ...shape, journal: 'postgres', transport: 'log' })
-    return { ...hub, servers: [await postmasterOf(surroundings.url)] }
+    const settings: HubSettings = { ...surroundings, ...shape, journal: 'postgres', transport: 'log' }
+    if (shape.finished) {
+      await (await startHub(settings)).stop() // makes the tables, and knows its flows from then on
+      await addFinished(surroundings, shape.finished)
+    }
+    return { ...(await startHub(settings)), servers: [await postmasterOf(surroundings.url)] }
   },
 }
 

@@ -21,6 +21,8 @@ export interface Shape {
   readonly workers?: number
   /** Of each flow; default 1. */
   readonly partitions?: 1 | 2 | 4
+  /** So many events that are through, in the journal beforehand. */
+  readonly finished?: number
   /** A further flow to a system that is paused. */
   readonly withPaused?: boolean
 }

@@ -1,5 +1,5 @@
 import type { System } from '../contestants/contestant.ts'
-import type { Column, Workload } from '../workloads/workload.ts'
+import type { Workload } from '../workloads/workload.ts'
 import { summaries } from './results.ts'
 import type { Results, Run, Summary } from './results.ts'
 
@@ -23,27 +23,47 @@ export function markdownOf(results: Results, known: Known): string {
   ].join('\n\n')
 }
 
+/** One case: the systems under each other. Several: a table for each system, with the cases under each other. */
 function chapter(workload: Workload, runs: readonly Run[], systems: Known['systems']): string[] {
+  const title = (system: string) => systems.get(system)?.title ?? system
   const cases = [...Map.groupBy(runs, (run) => run.case)]
-  return [
-    `## ${workload.title}`,
-    ...cases.flatMap(([name, ofCase]) => [
-      ...(cases.length > 1 || name !== 'all' ? [`### ${name}`] : []),
-      table(workload.columns, summaries(ofCase), systems),
-      ...errors(ofCase),
-    ]),
-  ]
+  if (cases.length === 1 && cases[0]?.[0] === 'all') {
+    const rows = summaries(runs).map((each) => ({ label: title(each.system), against: 'busbar', ...each }))
+    return [`## ${workload.title}`, table(workload, rows, 'of busbar'), ...errors(runs)]
+  }
+  const tables = [...Map.groupBy(runs, ({ system }) => system)].flatMap(([system, own]) => [
+    `### ${title(system)}`,
+    table(workload, rowsOfCases(workload, own), 'of the first'),
+    ...errors(own),
+  ])
+  return [`## ${workload.title}`, ...tables]
 }
 
-function table(columns: readonly Column[], all: readonly Summary[], systems: Known['systems']): string {
-  const first = all.find(({ system }) => system === 'busbar')
-  const shown = columns.filter(({ key }) => all.some(({ figures }) => Number.isFinite(figures[key])))
-  const main = shown[0]?.key ?? ''
-  const head = ['', ...shown.map(({ title }) => title), 'of busbar', 'out of order', 'repeated', 'rounds']
+interface Row extends Summary {
+  readonly label: string
+  /** The name of the row that it is compared with. */
+  readonly against: string
+}
+
+/** In the place of a system's name that of the case; each is compared with the first of its kind. */
+function rowsOfCases(workload: Workload, runs: readonly Run[]): Row[] {
+  const kind = (name: string) => name.split(' ').at(-1)?.replace(/s$/, '')
+  const names = [...new Set(runs.map((run) => run.case))]
+  return names.flatMap((name) => {
+    const against = names.find((other) => kind(other) === kind(name)) ?? name
+    const own = runs.filter((run) => run.case === name).map((run) => ({ ...run, system: name }))
+    return summaries(own).map((each) => ({ label: name, against, ...each }))
+  })
+}
+
+function table(workload: Workload, all: readonly Row[], compared: string): string {
+  const shown = workload.columns.filter(({ key }) => all.some(({ figures }) => Number.isFinite(figures[key])))
+  const main = workload.compared ?? workload.columns[0]?.key ?? ''
+  const head = ['', ...shown.map(({ title }) => title), compared, 'out of order', 'repeated', 'rounds']
   const rows = all.map((each) => [
-    systems.get(each.system)?.title ?? each.system,
+    each.label,
     ...shown.map(({ key, digits }) => figure(each.figures[key], digits)),
-    ratio(each.figures[main], first?.figures[main]),
+    ratio(each.figures[main], all.find(({ system }) => system === each.against)?.figures[main]),
     whole(each.late),
     whole(each.repeats),
     rounds(each),

@@ -13,8 +13,8 @@ export const processes: Workload = {
     { key: 'ownCpuPer1000', title: 'of that its own', digits: 3 },
   ],
   cases: () => [
-    { name: 'three steps', shape: { kind: 'process' }, perEvent: 3, measure: saturation },
     { name: 'one step', shape: { flows: 1 }, perEvent: 1, measure: saturation },
+    { name: 'three steps', shape: { kind: 'process' }, perEvent: 3, measure: saturation },
   ],
   unfit: onlyBusbar,
 }

@@ -13,6 +13,7 @@ export const scale: Workload = {
     { key: 'cpuPer1000Runs', title: 'CPU s per 1,000 runs', digits: 3 },
     { key: 'memoryMb', title: 'MB', digits: 0 },
   ],
+  compared: 'cpuPer1000Runs',
   cases: () => [
     ...[1, 2, 4].map((workers) => ofCase({ name: `${workers} workers`, shape: { workers, partitions: 4 } })),
     ...[1, 10, 100].map((flows) => ofCase({ name: `${flows} flows`, shape: { flows }, perEvent: flows })),

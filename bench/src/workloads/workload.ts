@@ -42,6 +42,8 @@ export interface Workload {
   /** Measured when none are named. */
   readonly systems: readonly string[]
   readonly columns: readonly Column[]
+  /** The figure whose ratio is shown; default: that of the first column. */
+  readonly compared?: string
   cases(amounts: Amounts): readonly Case[]
   /** Why a system cannot be measured in this; undefined when it can. */
   unfit?(system: System): string | undefined
