@@ -44,6 +44,7 @@ export async function call<Id extends RouteId>(id: Id, ...[input]: Arguments<Id>
     method,
     headers: {
       accept: 'application/json',
+      ...(!acts && { 'cache-control': 'max-age=1' }), // others may just have asked the same
       ...(isAttended() && { 'x-busbar-attended': '1' }),
       ...(acts && { 'content-type': 'application/json', 'x-busbar-console': '1' }),
     },

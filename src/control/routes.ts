@@ -27,6 +27,7 @@ import type { TransportInUse } from './queries/transport.ts'
 import type { NounOf } from './queries/waiting.ts'
 import { oidcPath, registerOidc } from './oidc-routes.ts'
 import { openApiDocument } from './openapi.ts'
+import { isShared, SharedAnswers } from './shared-answers.ts'
 import type { Route } from './route.ts'
 import { apiPrefix, routes } from './route-table.ts'
 import type { RouteId } from './route-table.ts'
@@ -72,6 +73,7 @@ const onlyNames = redactionOf({ contracts: new Map(), redact: [] })
  */
 export function registerControl(app: FastifyInstance, deps: ControlDeps): void {
   let document: string | undefined
+  const answers = new SharedAnswers()
   void app.register(
     async (api) => {
       api.addHook('onSend', async (_request, reply) => {
@@ -87,10 +89,10 @@ export function registerControl(app: FastifyInstance, deps: ControlDeps): void {
       api.get('/openapi.json', async (_request, reply) =>
         json(reply, (document ??= JSON.stringify(openApiDocument()))),
       )
-      registerLive(api, deps)
+      registerLive(api, deps, answers)
       if (deps.authenticate) registerOidc(api, oidcDeps(deps))
       for (const [id, route] of Object.entries(routes))
-        serve(api, deps, { id: id as RouteId, route, handler: handlers[id as RouteId] as Handler })
+        serve(api, deps, { id: id as RouteId, route, handler: handlers[id as RouteId] as Handler, answers })
     },
     { prefix: apiPrefix },
   )
@@ -102,10 +104,11 @@ function oidcDeps(deps: ControlDeps): Parameters<typeof registerOidc>[1] {
 }
 
 /** The stream of changes; it ends before the server waits for its connections. */
-function registerLive(api: FastifyInstance, deps: ControlDeps): void {
+function registerLive(api: FastifyInstance, deps: ControlDeps, answers: SharedAnswers): void {
   const feed = new LiveFeed({
     look: () => readMarks(deps.database()),
     onError: (error) => deps.onError?.(error),
+    onChange: () => answers.forget(),
   })
   api.addHook('preClose', async () => feed.end())
   const settings = deps.access ?? accessSettings()
@@ -118,7 +121,7 @@ function registerLive(api: FastifyInstance, deps: ControlDeps): void {
 function serve(
   api: FastifyInstance,
   deps: ControlDeps,
-  { id, route, handler }: { id: RouteId; route: Route; handler: Handler },
+  { id, route, handler, answers }: { id: RouteId; route: Route; handler: Handler; answers: SharedAnswers },
 ): void {
   const callers = new WeakMap<FastifyRequest, Caller>()
   const settings = deps.access ?? accessSettings()
@@ -144,7 +147,14 @@ function serve(
       const door = doorOf({ request, reply }, settings, deps.authenticate !== undefined)
       const own = { code, transport, nounOf, redaction, declared }
       const call = { database, actor: caller.id, caller, door, ...own }
-      return json(reply, JSON.stringify(await handler(call, input)))
+      const answer = async () => JSON.stringify(await handler(call, input))
+      if (route.method === 'GET' && isShared(id, request.headers))
+        return json(reply, await answers.take(JSON.stringify([id, input, caller.scopes]), answer))
+      try {
+        return json(reply, await answer())
+      } finally {
+        if (route.method !== 'GET') answers.forget()
+      }
     },
   })
 }

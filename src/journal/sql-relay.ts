@@ -45,6 +45,7 @@ export function sqlRelay(database: Database): RelayJournal {
 
     queues: () =>
       database.query<KnownQueue>({
+        name: 'transport-queues',
         text: `SELECT q.transport, q.queue, q.grp AS "group", q.part, q.parts, q.declared_at::text AS "declaredAt",
                       EXISTS (SELECT FROM lane_groups g JOIN flows f ON f.grp = g.grp AND NOT f.removed
                               WHERE g.grp = q.grp AND g.part = q.part AND g.parts = q.parts)

@@ -63,6 +63,7 @@ export function sqlVersions(database: Database): VersionsJournal {
 /** How every flow in force stands. */
 export function flowStandings(database: Database): Promise<FlowStanding[]> {
   return database.query<FlowStanding>({
+    name: 'flow-standings',
     text: 'SELECT id, name, deployed, open, pending, stranded FROM flow_standings($1::int)',
     values: [mostCounted],
   })

@@ -2,6 +2,7 @@
 
 /** As the console does. */
 const spacingMs = 3_000
+const lately = { 'cache-control': 'max-age=1' }
 const looks = ['now', 'problems', 'events?limit=50', 'systems']
 
 /** Begins to watch; what it gives back ends it and answers how many answers there were. */
@@ -12,7 +13,7 @@ export function watch(port: number, count: number): () => Promise<number> {
     const base = `http://127.0.0.1:${port}/api/v1`
     const ask = async () => {
       for (const look of looks) {
-        const answer = await fetch(`${base}/${look}`, { signal: end.signal })
+        const answer = await fetch(`${base}/${look}`, { headers: lately, signal: end.signal })
         await answer.arrayBuffer()
         if (answer.ok) answers++
       }

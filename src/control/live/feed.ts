@@ -16,6 +16,8 @@ export interface FeedDeps {
   /** One look at the database. */
   readonly look: () => Promise<Marks>
   readonly onError: (error: unknown) => void
+  /** Called before those who watch are told. */
+  readonly onChange?: () => void
   /** Default: 1 s. */
   readonly everyMs?: number
   /** Default: 200. */
@@ -108,6 +110,7 @@ export class LiveFeed {
     const topics = [...new Set([...changed, ...this.#again])]
     this.#again = changed
     this.#silentLooks = topics.length > 0 ? 0 : this.#silentLooks + 1
+    if (topics.length > 0) this.#deps.onChange?.()
     if (topics.length > 0) for (const watcher of this.#watchers) watcher.changed(topics, idOf(now))
     else if (this.#silentLooks % quietAfterLooks === 0) for (const watcher of this.#watchers) watcher.quiet()
   }

@@ -72,7 +72,7 @@ interface BacklogRow {
 
 /** How far every flow that is in force is behind the log; one bounded scan for each. */
 export async function backlogs(database: Database): Promise<Backlog[]> {
-  const rows = await database.query<BacklogRow>({ text, values: [maxScan] })
+  const rows = await database.query<BacklogRow>({ name: 'backlogs', text, values: [maxScan] })
   return rows.map((row) => ({
     flow: row.flow,
     group: row.group,

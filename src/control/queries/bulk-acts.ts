@@ -60,6 +60,7 @@ export async function findBulkAct(database: Database, id: number): Promise<BulkA
 /** One page of acts on many runs, newest first, on the primary key or bulk_acts_by_problem. */
 export async function listBulkActs(database: Database, query: BulkActsQuery): Promise<BulkPage> {
   const rows = await database.query<BulkRow>({
+    name: 'bulk-acts',
     text: `SELECT ${columns} FROM bulk_acts b LEFT JOIN problems p ON p.fp = b.fp
            WHERE b.id < $1::bigint AND ($3::text IS NULL OR b.fp = $3) ORDER BY b.id DESC LIMIT $2::int`,
     values: [query.before ?? Number.MAX_SAFE_INTEGER, query.limit + 1, query.problem ?? null],

@@ -44,12 +44,13 @@ export async function readCharts(database: Database, hours: number): Promise<Cha
     seqs: number[]
     head: number
     now_at: DatabaseTime
-  }>({ text: acceptedText, values: [hours, sliceMinutes] })
+  }>({ name: 'accepted-slices', text: acceptedText, values: [hours, sliceMinutes] })
   const edges = (accepted?.at ?? []).map(isoAlways)
   const seqs = (accepted?.seqs ?? []).map(Number)
   const from = edges[0] ?? isoAlways(accepted?.now_at ?? null)
   const values = [from, sliceMinutes]
   const finished = await database.query<{ at: DatabaseTime; finished: number; parked: number }>({
+    name: 'finished-slices',
     text: finishedText,
     values,
   })
@@ -75,6 +76,7 @@ async function failedBySystem(
   edges: readonly string[],
 ): Promise<Charts['failed']> {
   const rows = await database.query<{ system: string; label: string; at: DatabaseTime; failed: number }>({
+    name: 'failed-slices',
     text: failedText,
     values: [...values],
   })
@@ -87,6 +89,7 @@ async function failedBySystem(
 
 async function marks(database: Database, from: string): Promise<Charts['marks']> {
   const rows = await database.query<Omit<Charts['marks'][number], 'at'> & { at: DatabaseTime }>({
+    name: 'cut-off-marks',
     text: marksText,
     values: [from],
   })

@@ -44,6 +44,7 @@ export async function listExpectations(database: Database): Promise<Expectation[
 /** How many events are due and not there, over all expectations, up to 10,000. */
 export async function overdueCount(database: Database): Promise<number> {
   const [row] = await database.query<{ count: number }>({
+    name: 'overdue',
     text: `SELECT count(*) FROM (
              SELECT FROM expectations x CROSS JOIN LATERAL (
                SELECT FROM expected e WHERE e.expectation = x.id AND e.state = 2 LIMIT $1::int) e

@@ -49,6 +49,7 @@ export async function readNow(
 
 async function accepted(database: Database): Promise<Now['accepted']> {
   const [row] = await database.query<{ events: number; newest_at: DatabaseTime }>({
+    name: 'accepted-lately',
     text: `SELECT (SELECT coalesce(max(seq), 0) FROM events) + 1 - seq_at(clock_timestamp() - interval '5 min') AS events,
                   (SELECT received_at FROM events ORDER BY seq DESC LIMIT 1) AS newest_at`,
   })

@@ -30,6 +30,7 @@ WHERE c.count > 0`
 /** Open runs of each flow that has any, by state, each counted up to `maxCounted`. */
 export async function openByFlow(database: Database): Promise<ReadonlyMap<string, OpenCounts>> {
   const rows = await database.query<{ flow: string; state: number; count: number }>({
+    name: 'open-by-flow',
     text: byFlow,
     values: [openStates, maxCounted],
   })

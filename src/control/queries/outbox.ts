@@ -34,7 +34,7 @@ export async function outboxFacts(database: Database): Promise<OutboxFacts> {
     last: number | null
     at: DatabaseTime
     age: number | null
-  }>({ text: facts, values: [maxCounted] })
+  }>({ name: 'outbox-facts', text: facts, values: [maxCounted] })
   const counted = row?.counted ?? 0
   const exact = counted <= maxCounted
   return {

@@ -43,7 +43,11 @@ export async function parkedCauses(
   nounOf: NounOf,
   limit: number,
 ): Promise<{ readonly causes: readonly ParkedCause[]; readonly parked: number }> {
-  const rows = await database.query<CauseRow>({ text, values: [maxCounted, limit] })
+  const rows = await database.query<CauseRow>({
+    name: 'parked-causes',
+    text,
+    values: [maxCounted, limit],
+  })
   return { causes: rows.map((row) => causeOf(row, nounOf)), parked: rows[0]?.parked ?? 0 }
 }
 

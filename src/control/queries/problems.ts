@@ -96,7 +96,9 @@ export async function listProblems(database: Database, query: ProblemsQuery): Pr
   const place = query.cursor === undefined ? undefined : placeOf(query.cursor)
   const { needs } = query
   const rows = await database.query<ProblemRow>({
-    text: query.sort === 'since' ? bySince : byLastSeen,
+    ...(query.sort === 'since'
+      ? { name: 'problems-by-since', text: bySince }
+      : { name: 'problems-by-last-seen', text: byLastSeen }),
     values: [
       mostListedRuns,
       states,
@@ -127,6 +129,7 @@ export async function findProblem(database: Database, fingerprint: string): Prom
 /** How many of each tab there are, each counted up to 1,000 on problems_by_last_seen. */
 async function countKinds(database: Database): Promise<ProblemPage['counts']> {
   const [row] = await database.query<ProblemPage['counts']>({
+    name: 'problem-kinds',
     text: `SELECT count(*) FILTER (WHERE o.person) AS person, count(*) FILTER (WHERE NOT o.person) AS busbar,
              (SELECT count(*) FROM (SELECT FROM problems WHERE state = 'acknowledged' LIMIT 1000) p) AS acknowledged,
              (SELECT count(*) FROM (SELECT FROM problems WHERE state = 'ignored' LIMIT 1000) p) AS ignored,

@@ -66,6 +66,7 @@ export async function findReplay(database: Database, id: number): Promise<Replay
 /** One page of replays, newest first. */
 export async function listReplays(database: Database, query: ReplaysQuery): Promise<ReplayPage> {
   const rows = await database.query<ReplayRow>({
+    name: 'replays',
     text: `SELECT ${columns} FROM replays r ${joins} WHERE r.id < $1::bigint ORDER BY r.id DESC LIMIT $2::int`,
     values: [query.before ?? Number.MAX_SAFE_INTEGER, query.limit + 1],
   })

@@ -114,6 +114,7 @@ async function moment(database: Database): Promise<Now> {
     late: number
     paused: string[]
   }>({
+    name: 'moment',
     text: `SELECT (SELECT coalesce(max(seq), 0) FROM events) AS head,
                   (SELECT count(*) FROM workers WHERE NOT dead AND lease_until >= clock_timestamp()) AS live,
                   (SELECT count(*) FROM workers WHERE NOT dead AND lease_until < clock_timestamp()) AS late,

@@ -32,7 +32,7 @@ export async function recentFigures(
   database: Database,
   name: string | null = null,
 ): Promise<ReadonlyMap<string, RecentFigures>> {
-  const rows = await database.query<MinuteRow>({ text: recentText, values: [name] })
+  const rows = await database.query<MinuteRow>({ name: 'recent-calls', text: recentText, values: [name] })
   const systems = Map.groupBy(rows, (row) => row.name)
   return new Map(
     [...systems].map(([system, own]) => [system, { recent: figuresOf(own), perMinute: fullest(own) }]),
@@ -82,6 +82,7 @@ export async function dayOfMeans(
   name: string | null = null,
 ): Promise<ReadonlyMap<string, readonly (number | null)[]>> {
   const rows = await database.query<{ name: string; hours_ago: number; mean: number | null }>({
+    name: 'day-of-means',
     text: dayText,
     values: [name],
   })

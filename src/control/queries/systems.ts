@@ -43,7 +43,7 @@ export interface SystemsAsk {
 /** All systems by name, or the one of this name: how each stands, what waits for it, how it answered lately. */
 export async function listSystems(database: Database, ask: SystemsAsk): Promise<System[]> {
   const name = ask.name ?? null
-  const rows = await database.query<SystemRow>({ text, values: [name, maxLanes] })
+  const rows = await database.query<SystemRow>({ name: 'systems', text, values: [name, maxLanes] })
   const waiting = await waitingBySystem(database, ask.behind ?? (await backlogs(database)), ask.nounOf)
   const figures = await recentFigures(database, name)
   const days = ask.withDay ? await dayOfMeans(database, name) : new Map<string, readonly (number | null)[]>()

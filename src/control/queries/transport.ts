@@ -27,6 +27,7 @@ export async function relayOf(database: Database, kind: string): Promise<Relay |
     at: DatabaseTime
     age: number | null
   }>({
+    name: 'relay',
     text: `SELECT CASE WHEN r.until >= clock_timestamp() THEN r.holder END AS holder, r.position, h.seq AS head,
                   first.received_at AS at, extract(epoch FROM clock_timestamp() - first.received_at)::float8 * 1000 AS age
            FROM log_relays r

@@ -57,10 +57,12 @@ export async function waitingBySystem(
   nounOf: NounOf,
 ): Promise<ReadonlyMap<string, Waiting>> {
   const lanes = await database.query<{ system: string; lanes: number; oldest_at: DatabaseTime }>({
+    name: 'waiting-lanes',
     text: laneText,
     values: [maxCounted, mostLooked],
   })
   const flows = await database.query<FlowRow>({
+    name: 'first-systems',
     text: `SELECT name, types, declaration #>> '{steps,0,system}' AS first,
                   ARRAY(SELECT s ->> 'system' FROM jsonb_array_elements(declaration -> 'steps') s) AS systems
            FROM flows WHERE NOT removed`,
