@@ -158,9 +158,10 @@ export const apiRoutes = {
   listProblems: {
     method: 'GET',
     path: '/problems',
-    query: ['state', 'system', 'owner', 'needs', 'sort', 'cursor', 'limit'],
+    query: ['state', 'system', 'flow', 'owner', 'needs', 'sort', 'cursor', 'limit'],
     body: [],
   },
+  listProblemGroups: { method: 'GET', path: '/problem-groups', query: ['by'], body: [] },
   getProblem: { method: 'GET', path: '/problems/{fingerprint}', query: [], body: [] },
   listProblemRuns: {
     method: 'GET',

@@ -45,6 +45,7 @@ import { findByExternalId, findObject } from './queries/object.ts'
 import { listObjects } from './queries/objects.ts'
 import { findProblemDetail } from './queries/problem-detail.ts'
 import { listProblemRuns } from './queries/problem-runs.ts'
+import { listProblemGroups } from './queries/problem-groups.ts'
 import { listProblems } from './queries/problems.ts'
 import { findReplayDetail, listReplays } from './queries/replays.ts'
 import { findRun } from './queries/run-detail.ts'
@@ -183,6 +184,7 @@ export const handlers: Handlers = {
   listFlows: async ({ database }) => ({ items: await listFlows(database) }),
   removeFlow: ({ database, actor }, input) => removeFlow(database, { ...input, actor }),
   listProblems: ({ database }, query) => listProblems(database, query),
+  listProblemGroups: ({ database }, query) => listProblemGroups(database, query),
   getProblem: async ({ database, redaction }, { fingerprint }) =>
     there(await findProblemDetail(database, fingerprint, redaction), `there is no problem ${fingerprint}`),
   listProblemRuns: ({ database }, query) => listProblemRuns(database, query),

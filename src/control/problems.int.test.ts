@@ -271,6 +271,36 @@ describe('a problem', () => {
 })
 
 describe('the list', () => {
+  it('is gathered by system and by flow, each with the problems that its filter lists', async () => {
+    const both = refusing('a', 'SO-1', 'SO-2')
+    const other = refusing('b', 'SO-1')
+    await rig.startWorker([
+      flowOn(both.stub, { name: 'one' }),
+      flowOn(both.stub, { name: 'two' }),
+      flowOn(other.stub, { name: 'three' }),
+    ])
+    await rig.publish(...orders(['SO-1', 'SO-2'], 1))
+    await rig.until(async () => (await rig.ask('status')).open.parked === 5)
+    const bySystem = await rig.ask('listProblemGroups', { by: 'system' })
+    expect(bySystem).toMatchObject({
+      items: [
+        { name: 'a', label: 'a', problems: 1, person: 1, open: 4 },
+        { name: 'b', problems: 1, person: 1, open: 1 },
+      ],
+      complete: true,
+    })
+    const byFlow = await rig.ask('listProblemGroups', { by: 'flow' })
+    expect(byFlow.items.map(({ name, problems, open }) => [name, problems, open])).toEqual([
+      ['one', 1, 2],
+      ['three', 1, 1],
+      ['two', 1, 2],
+    ])
+    for (const { name, problems } of byFlow.items)
+      expect((await rig.ask('listProblems', { flow: name! })).items).toHaveLength(problems)
+    expect((await rig.ask('listProblems', { flow: 'three' })).items).toMatchObject([{ system: 'b' }])
+    expect((await rig.ask('listProblems', { flow: 'nobody' })).items).toEqual([])
+  })
+
   it('is filtered by state, system and owner, sorted, and paged without gaps', async () => {
     const systems = ['a', 'b', 'c'].map((name) => refusing(name, 'SO-1'))
     await rig.startWorker(systems.map(({ stub }) => flowOn(stub)))

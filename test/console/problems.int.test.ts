@@ -111,6 +111,21 @@ describeWithBrowser('problems in the console', () => {
     expect(await open(4)).toBe(numbers.length)
   })
 
+  it('problems are gathered by system and by flow, and each leads to its own', async () => {
+    const { page } = rig
+    await breakAccounting()
+    await rig.open('/problems')
+    const gathered = page.getByRole('navigation', { name: 'Gathered' })
+    await gathered.getByRole('link', { name: 'By flow' }).click()
+    await page.getByRole('row', { name: /^invoicing 1 1 14/ }).waitFor()
+    await gathered.getByRole('link', { name: 'By system' }).click()
+    await page.getByRole('row', { name: /^Accounting 1 1 14/ }).waitFor()
+    await page.getByRole('link', { name: 'Accounting', exact: true }).click()
+    await page.waitForURL('**/problems?system=accounting')
+    await page.getByRole('row', { name: /Needs a person/ }).waitFor()
+    expect(await page.getByLabel('System').inputValue()).toBe('accounting')
+  })
+
   it('a problem is ignored until a moment, by keys alone', async () => {
     const { page } = rig
     await breakAccounting()

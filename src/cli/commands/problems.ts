@@ -22,6 +22,7 @@ export function addProblemCommands(program: Command, action: Action): void {
     .description('list problems, last seen first; or show one with its runs ("list" may be left out)')
     .option('--state <state>', `${problemStates.join(', ')}; default: open and acknowledged`)
     .option('--system <system>', 'of this system')
+    .option('--flow <flow>', 'of runs of this flow')
     .option('--owner <owner>', 'that this person looks after')
     .option('--needs <whom>', 'person, or busbar for those that go on by themselves')
     .option('--limit <n>', 'how many', '50')
@@ -52,6 +53,7 @@ export function addProblemCommands(program: Command, action: Action): void {
 interface ListOptions {
   readonly state?: string
   readonly system?: string
+  readonly flow?: string
   readonly owner?: string
   readonly needs?: string
   readonly limit: string
@@ -60,10 +62,11 @@ interface ListOptions {
 async function list(context: Context, fingerprint: string | undefined, options: ListOptions): Promise<void> {
   const { client, terminal } = context
   if (fingerprint !== undefined) return showOne(context, fingerprint, options)
-  const { state, system, owner, needs } = options
+  const { state, system, flow, owner, needs } = options
   const filter = {
     ...(state !== undefined && { state: oneOf('--state', state, problemStates) }),
     ...(system !== undefined && { system }),
+    ...(flow !== undefined && { flow }),
     ...(owner !== undefined && { owner }),
     ...(needs !== undefined && { needs: oneOf('--needs', needs, ['person', 'busbar']) }),
   }

@@ -6,6 +6,7 @@ import type { Problem, ProblemPage, ProblemsQuery } from '../schema/problem.ts'
 import { mostListedRuns } from '../schema/problem.ts'
 import { backlogs } from './backlog.ts'
 import { maxCounted } from './open-counts.ts'
+import { runsForFlows } from './problem-groups.ts'
 import { systemColumns, systemFacts } from './system-facts.ts'
 import type { SystemColumns } from './system-facts.ts'
 
@@ -38,10 +39,12 @@ CROSS JOIN LATERAL (
         FROM problem_levels v WHERE v.fp = p.fp AND v.at > clock_timestamp() - interval '24 h' GROUP BY 1) h
 ) l`
 
-// $2 states, $3-$4 the place before (moment, fingerprint), $5 limit, $6 system, $7 owner, $8 needs a person.
+// $2 states, $3-$4 the place before (moment, fingerprint), $5 limit, $6 system, $7 owner, $8 needs a person, $9 flow.
 const filter = `
   state = ANY ($2::text[]) AND ($6::text IS NULL OR p.system = $6) AND ($7::text IS NULL OR p.owner = $7)
-  AND ($8::boolean IS NULL OR needs_person(p) = $8)`
+  AND ($8::boolean IS NULL OR needs_person(p) = $8)
+  AND ($9::text IS NULL OR (SELECT f.id FROM flows f WHERE f.name = $9) IN (
+    SELECT r.flow FROM runs r WHERE r.fp = p.fp AND r.fp IS NOT NULL AND r.state < 10 LIMIT ${runsForFlows}))`
 
 // problems_by_last_seen
 const byLastSeen = `
@@ -108,6 +111,7 @@ export async function listProblems(database: Database, query: ProblemsQuery): Pr
       query.system ?? null,
       query.owner ?? null,
       needs === undefined ? null : needs === 'person',
+      query.flow ?? null,
     ],
   })
   const shown = rows.slice(0, query.limit)

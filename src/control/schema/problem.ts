@@ -89,6 +89,8 @@ export type ProblemDetail = z.infer<typeof ProblemDetail>
 export const ProblemsQuery = z.object({
   state: z.enum([...problemStates, 'unresolved']).default('unresolved'),
   system: z.string().max(80).optional(),
+  /** Of which a run of this flow is open, among the first 200 of each. */
+  flow: z.string().max(80).optional(),
   owner: z.string().max(80).optional(),
   /** Those that need a person, or those that go on by themselves. */
   needs: z.enum(['person', 'busbar']).optional(),
@@ -107,6 +109,36 @@ export const ProblemPage = named(
   }),
 )
 export type ProblemPage = z.infer<typeof ProblemPage>
+
+/** By what to gather problems. */
+export const ProblemGroupsQuery = z.object({ by: z.enum(['system', 'flow']) })
+export type ProblemGroupsQuery = z.output<typeof ProblemGroupsQuery>
+
+export const ProblemGroups = named(
+  'ProblemGroups',
+  'Problems that are not over, by system or by flow, those that need a person first',
+  z.object({
+    items: z.array(
+      z.object({
+        /** null: problems without open runs, of no flow. */
+        name: z.string().nullable(),
+        label: z.string().nullable(),
+        /** A problem counts for each flow that has runs of it. */
+        problems: Seq,
+        /** Of these those that need a person. */
+        person: Seq,
+        /** Open runs of these problems, counted up to 200 of each. */
+        open: Seq,
+        /** Since when the oldest of them lasts. */
+        since: Moment,
+        lastSeen: Moment,
+      }),
+    ),
+    /** false: there are more than the 500 last seen, which are gathered here. */
+    complete: z.boolean(),
+  }),
+)
+export type ProblemGroups = z.infer<typeof ProblemGroups>
 
 /** Names a problem in a path. */
 export const ProblemPath = z.object({ fingerprint: z.string().min(1).max(255) })

@@ -30,6 +30,7 @@ export function Tabs({
           search={(before: Record<string, unknown>) => ({
             ...before,
             tab: name === 'open' ? undefined : name,
+            by: undefined,
             cursor: undefined,
           })}
           {...(name === tab && { 'aria-current': 'page' as const })}
@@ -51,22 +52,25 @@ function said(name: Tab | 'open', counts: Answer<'listProblems'>['counts']): str
 /** Which of them, and in which order. */
 export function Filters() {
   const [system, setSystem] = useSearchValue('system')
+  const [flow, setFlow] = useSearchValue('flow')
   const [owner, setOwner] = useSearchValue('owner')
   const [sort, setSort] = useSearchValue('sort')
   const systems = useAsk('systems', 'listSystems')
-  const names = systems.data?.items.map(({ name }) => name) ?? []
+  const flows = useAsk('groups', 'listFlows')
   return (
-    <div className="filters problem-filters">
-      <label className="chip">
-        <span className="by">System</span>
-        <select value={system ?? ''} onChange={({ target }) => setSystem(target.value || undefined)}>
-          <option value="">any</option>
-          {names.map((name) => (
-            <option key={name}>{name}</option>
-          ))}
-          {system !== undefined && !names.includes(system) && <option>{system}</option>}
-        </select>
-      </label>
+    <>
+      <Choice
+        name="System"
+        value={system}
+        options={systems.data?.items.map(({ name }) => name) ?? []}
+        onChange={setSystem}
+      />
+      <Choice
+        name="Flow"
+        value={flow}
+        options={flows.data?.items.map((each) => each.flow) ?? []}
+        onChange={setFlow}
+      />
       <form
         onSubmit={(event) => {
           event.preventDefault()
@@ -86,6 +90,31 @@ export function Filters() {
           <option value="since">open longest first</option>
         </select>
       </label>
-    </div>
+    </>
+  )
+}
+
+function Choice({
+  name,
+  value,
+  options,
+  onChange,
+}: {
+  readonly name: string
+  readonly value: string | undefined
+  readonly options: readonly string[]
+  readonly onChange: (value: string | undefined) => void
+}) {
+  return (
+    <label className="chip">
+      <span className="by">{name}</span>
+      <select value={value ?? ''} onChange={({ target }) => onChange(target.value || undefined)}>
+        <option value="">any</option>
+        {options.map((option) => (
+          <option key={option}>{option}</option>
+        ))}
+        {value !== undefined && !options.includes(value) && <option>{value}</option>}
+      </select>
+    </label>
   )
 }

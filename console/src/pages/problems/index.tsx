@@ -12,6 +12,7 @@ import { useActs } from '../../shell/acts.ts'
 import { IgnoreDialog } from '../problem/ignore-dialog.tsx'
 import { ProblemTable } from './problem-table.tsx'
 import { Filters, Tabs } from './filters.tsx'
+import { GroupingLinks, groupings, Groups } from './groups.tsx'
 import './problems.css'
 
 type ProblemPage = Answer<'listProblems'>
@@ -29,14 +30,18 @@ export type Tab = keyof typeof asked
 
 export function Page() {
   const [given] = useSearchValue('tab')
+  const [by] = useSearchValue('by')
   const [system] = useSearchValue('system')
+  const [flow] = useSearchValue('flow')
   const [owner] = useSearchValue('owner')
   const [sort] = useSearchValue('sort')
   const [cursor, setCursor] = useSearchValue('cursor')
+  const grouping = groupings.find((each) => each === by)
   const tab: Tab | 'open' = given !== undefined && given in asked ? (given as Tab) : 'open'
   const query = useAsk('problems', 'listProblems', {
     ...(tab === 'open' ? { state: 'unresolved' as const } : asked[tab]),
     ...(system !== undefined && { system }),
+    ...(flow !== undefined && { flow }),
     ...(owner !== undefined && { owner }),
     ...(sort === 'since' && { sort }),
     ...(cursor !== undefined && { cursor }),
@@ -47,16 +52,27 @@ export function Page() {
         Unfinished runs, grouped by their cause. {query.data && summary(query.data.counts)}
       </PageHead>
       <Tabs tab={tab} counts={query.data?.counts} />
-      <Filters />
-      <Asked query={query}>
-        {(page) =>
-          page.items.length === 0 ? (
-            <Nothing tab={tab} filtered={system !== undefined || owner !== undefined} />
-          ) : (
-            <List page={sorted(page)} onPage={(next) => setCursor(next, true)} paged={cursor !== undefined} />
-          )
-        }
-      </Asked>
+      <div className="filters problem-filters">
+        <GroupingLinks by={grouping} />
+        {!grouping && <Filters />}
+      </div>
+      {grouping ? (
+        <Groups by={grouping} />
+      ) : (
+        <Asked query={query}>
+          {(page) =>
+            page.items.length === 0 ? (
+              <Nothing tab={tab} filtered={[system, flow, owner].some((each) => each !== undefined)} />
+            ) : (
+              <List
+                page={sorted(page)}
+                onPage={(next) => setCursor(next, true)}
+                paged={cursor !== undefined}
+              />
+            )
+          }
+        </Asked>
+      )}
     </>
   )
 }
