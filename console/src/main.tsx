@@ -3,6 +3,7 @@ import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { ApiError } from './api.ts'
+import { takeBack } from './back.ts'
 import { followChanges } from './live.ts'
 import { router } from './router.tsx'
 import './styles/tokens.css'
@@ -17,6 +18,8 @@ const queries = new QueryClient({
     },
   },
 })
+const back = location.pathname === '/' ? takeBack() : undefined // from single sign-on
+if (back !== undefined) router.history.replace(back)
 followChanges(queries)
 
 createRoot(document.getElementById('root') as HTMLElement).render(

@@ -10,10 +10,18 @@ const signInSeconds = 600
 const order: readonly UserRole[] = ['viewer', 'operator', 'admin']
 
 /** Why somebody whom the provider knows does not come in; a word in the address of the sign-in page. */
-export type OidcFault = 'no-role' | 'name-taken' | 'disabled' | 'failed'
+export type OidcFault = 'no-role' | 'name-taken' | 'disabled' | 'failed' | 'away' | 'wait' | 'not-set-up'
 
 /** Who came back from the provider, or why not. */
 export type OidcOutcome = { readonly userId: number } | { readonly fault: OidcFault; readonly why: string }
+
+/** What a browser is told of an error on the way: what is wrong decides what a person can do. */
+export function faultOf(error: unknown): OidcFault {
+  if (!(error instanceof BusbarError)) return 'failed'
+  if (error.code === 'call.unavailable') return 'away'
+  if (error.code === 'request.rate-limited') return 'wait'
+  return error.code === 'config.invalid' ? 'not-set-up' : 'failed'
+}
 
 /** Single sign-on at one provider; its discovery document is read when first needed, and again after it could not be. */
 export class Oidc {
@@ -76,7 +84,7 @@ export class Oidc {
       )
       return await this.#admit(tokens.claims() ?? {})
     } catch (error) {
-      return { fault: 'failed', why: error instanceof Error ? error.message : String(error) }
+      return { fault: faultOf(error), why: error instanceof Error ? error.message : String(error) }
     }
   }
 
@@ -97,7 +105,7 @@ export class Oidc {
       this.#configuration = undefined
       throw new BusbarError(
         'call.unavailable',
-        'the provider of single sign-on does not answer as it should',
+        `the provider of single sign-on, ${this.#settings.issuer}, does not answer as it should: ${causeOf(error)}`,
         {
           cause: error,
         },
@@ -114,6 +122,13 @@ export class Oidc {
     const execute = url.protocol === 'http:' ? [client.allowInsecureRequests] : []
     return client.discovery(url, clientId, clientSecret, undefined, { execute })
   }
+}
+
+/** The innermost words of an error: what the network or the provider said. */
+function causeOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if (error.cause instanceof Error) return causeOf(error.cause)
+  return error.message || ('code' in error ? String(error.code) : error.name)
 }
 
 async function library() {

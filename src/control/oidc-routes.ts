@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { cookieName, readCookie, setCookie } from '../access/cookie.ts'
 import { giveToken, isSecure } from '../access/gate.ts'
-import { Oidc } from '../access/oidc.ts'
+import { faultOf, Oidc } from '../access/oidc.ts'
 import type { OidcFault } from '../access/oidc.ts'
 import { beginSession } from '../access/sessions.ts'
 import { countRedirect, forgetRedirects } from '../access/throttle.ts'
@@ -18,6 +18,7 @@ const cookie = 'busbar-oidc'
 /**
  * Two addresses that a browser is sent to, beside the table: to the provider, and back. The cookie between them ties the
  * answer to the browser that has begun; it is `Lax`, because it is the provider's page that sends the browser back.
+ * Whatever goes wrong, the browser comes to the sign-in page, which says what it was.
  */
 export function registerOidc(
   api: FastifyInstance,
@@ -25,6 +26,8 @@ export function registerOidc(
     readonly settings: AccessSettings
     readonly database: () => Database
     readonly onRefused: (why: string) => void
+    /** Hears of what nobody raised on purpose. */
+    readonly onError: (error: unknown) => void
   },
 ): void {
   const { settings, database } = deps
@@ -45,15 +48,20 @@ export function registerOidc(
   }
   const refuse = (reply: FastifyReply, fault: OidcFault, why: string) => {
     deps.onRefused(why)
-    return reply.redirect(`/sign-in?fault=${fault}`)
+    return reply.header('cache-control', 'no-store').redirect(`/sign-in?fault=${fault}`)
   }
-  api.get('/sign-in/oidc', async (request, reply) => {
+  const errorHandler = (error: Error, _request: FastifyRequest, reply: FastifyReply) => {
+    const fault = faultOf(error)
+    if (fault === 'failed') deps.onError(error)
+    void refuse(reply, fault, error.message)
+  }
+  api.get('/sign-in/oidc', { errorHandler }, async (request, reply) => {
     await countRedirect(database(), request.ip)
     const { url, token } = await oidc.begin()
     remember(request, reply, token)
     return reply.header('cache-control', 'no-store').redirect(url)
   })
-  api.get('/sign-in/oidc/callback', async (request, reply) => {
+  api.get('/sign-in/oidc/callback', { errorHandler }, async (request, reply) => {
     const token = readCookie(request.headers, cookieName(cookie, isSecure(request, settings))) ?? ''
     remember(request, reply, '')
     const outcome = await oidc.finish(token, request.url.slice(request.url.indexOf('?')))

@@ -49,6 +49,35 @@ it('a person comes in with the highest role of the claim, which is read anew eac
   expect(await rig.sql('SELECT count(*)::int AS n FROM users')).toEqual([{ n: 1 }])
 })
 
+it('the browser comes to a page that says so when the provider is away', async () => {
+  await provider.close()
+  const browser = new Browser(rig.app)
+  const { status, headers } = await browser.go(start)
+  expect([status, headers['location'], headers['cache-control']]).toEqual([
+    302,
+    '/sign-in?fault=away',
+    'no-store',
+  ])
+  expect(refused[0]).toMatch(
+    /^the provider of single sign-on, http:.*, does not answer as it should: .*ECONNREFUSED/,
+  )
+  expect(rig.faults).toEqual([])
+  expect(browser.cookie).toBe('')
+})
+
+it('who begins too many sign-ins comes to a page that says so', async () => {
+  await rig.sql(
+    `INSERT INTO sign_in_tries VALUES ('oidc address 127.0.0.1', 20, clock_timestamp(), clock_timestamp() + interval '1 minute')`,
+  )
+  expect((await new Browser(rig.app).go(start)).headers['location']).toBe('/sign-in?fault=wait')
+})
+
+it('a fault of busbar itself is told its operator, and the browser comes to a page', async () => {
+  await rig.sql('ALTER TABLE oidc_sign_ins RENAME TO away')
+  expect((await new Browser(rig.app).go(start)).headers['location']).toBe('/sign-in?fault=failed')
+  expect(rig.faults).toHaveLength(1)
+})
+
 it('asks for PKCE, state and nonce, and nothing of it can be used twice or by another browser', async () => {
   const [mine, other] = [new Browser(rig.app), new Browser(rig.app)]
   const { headers } = await mine.go(start)

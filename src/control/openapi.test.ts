@@ -34,7 +34,13 @@ it('lists every operation of the route table, with its parameters, body and answ
     })
   }
   const count = Object.values(document.paths).reduce((sum, path) => sum + Object.keys(path).length, 0)
-  expect(count).toBe(all.length)
+  expect(count).toBe(all.length + 1) // and the stream
+})
+
+it('describes the stream of changes, which is beside the table', () => {
+  const live = document.paths['/live']?.['get']
+  expect(live?.responses['200']).toMatchObject({ content: { 'text/event-stream': {} } })
+  expect(live?.parameters.map(({ name, in: place }) => [name, place])).toEqual([['last-event-id', 'header']])
 })
 
 it('asks for what must be given, and for nothing that has a default', () => {

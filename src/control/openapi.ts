@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { liveTopics } from './live/marks.ts'
 import type { Route, RouteScope } from './route.ts'
 import { apiPrefix, routes } from './route-table.ts'
 import { apiSchemas, named } from './schema/common.ts'
@@ -49,7 +50,7 @@ export function openApiDocument(): Json {
 }
 
 function paths(): Json {
-  const all: Record<string, Json> = {}
+  const all: Record<string, Json> = { '/live': { get: live() } }
   for (const [id, route] of Object.entries(routes) as [string, Route][])
     (all[route.path] ??= {})[route.method.toLowerCase()] = operation(id, route)
   return all
@@ -82,11 +83,43 @@ function operation(id: string, route: Route): Json {
     }),
     responses: {
       200: { description: 'Done', content: { 'application/json': { schema: reference(route.answer) } } },
-      default: {
-        description: 'A problem document',
-        content: { 'application/problem+json': { schema: reference(ProblemDocument) } },
-      },
+      default: problemAnswer(),
     },
+  }
+}
+
+/** The one operation beside the table: its answer does not end. */
+function live(): Json {
+  return {
+    operationId: 'live',
+    tags: [routes.status.tag],
+    summary: 'What changes, as it changes: server-sent events that name topics, not what is in them',
+    description: [
+      needs.read,
+      'Each event `changed` has the data `{"topics":[…]}` and an id; comments come while nothing changes.',
+      'The stream ends with the right to read, and when its client does not read. Answers 503 when too many watch.',
+    ].join(' '),
+    parameters: [
+      {
+        name: 'last-event-id',
+        in: 'header',
+        required: false,
+        description: 'The id of the last event: the stream begins with what has changed since',
+        schema: { type: 'string' },
+      },
+    ],
+    responses: {
+      200: { description: 'The stream', content: { 'text/event-stream': { schema: { type: 'string' } } } },
+      default: problemAnswer(),
+    },
+    'x-topics': liveTopics,
+  }
+}
+
+function problemAnswer(): Json {
+  return {
+    description: 'A problem document',
+    content: { 'application/problem+json': { schema: reference(ProblemDocument) } },
   }
 }
 

@@ -100,7 +100,8 @@ export function registerControl(app: FastifyInstance, deps: ControlDeps): void {
 
 function oidcDeps(deps: ControlDeps): Parameters<typeof registerOidc>[1] {
   const onRefused = (why: string) => deps.onRefusedSignIn?.(why)
-  return { settings: deps.access ?? accessSettings(), database: deps.database, onRefused }
+  const onError = (error: unknown) => deps.onError?.(error)
+  return { settings: deps.access ?? accessSettings(), database: deps.database, onRefused, onError }
 }
 
 /** The stream of changes; it ends before the server waits for its connections. */

@@ -1,6 +1,7 @@
 import Fastify from 'fastify'
 import type { FastifyInstance } from 'fastify'
 import type { TransportInUse } from '../control/queries/transport.ts'
+import { registerTransportSecurity } from '../access/transport-security.ts'
 import { registerConsole } from '../console/serve.ts'
 import { controlServerOptions, registerControl } from '../control/routes.ts'
 import type { Config } from '../define/config.ts'
@@ -64,6 +65,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
   })
   registerProblems(app, { onError: (error) => log.error({ err: error }, 'a request failed') })
   if (!authenticate && isLoopback(config.http.host)) guardLoopback(app)
+  registerTransportSecurity(app, config.access)
   app.addHook('onSend', async (_request, reply) => {
     if (parts.stopping()) reply.header('connection', 'close')
   })

@@ -1,4 +1,8 @@
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { OidcProvider } from '../scenario/oidc-provider.ts'
+import { client, openOidcProvider } from '../scenario/oidc-provider.ts'
 import type { ConsoleRig } from './rig.ts'
 import { describeWithBrowser, openConsole } from './rig.ts'
 import { signInAs } from './sign-in.ts'
@@ -128,6 +132,45 @@ describeWithBrowser('access', () => {
     })
   }, 60_000)
 
+  describe('by single sign-on', () => {
+    let provider: OidcProvider
+    const signIn = () => rig.page.getByRole('link', { name: 'Sign in with your company account' })
+
+    /** The provider sends people back to a configured address, so the port is known before. */
+    async function openWithProvider(): Promise<void> {
+      await rig.close()
+      provider = await openOidcProvider()
+      const port = await freePort()
+      const oidc = {
+        ...{ issuer: provider.issuer, clientId: client.id, clientSecret: client.secret },
+        roles: { leads: 'admin' },
+      } as const
+      rig = await openConsole({ http: { port }, access: { url: `http://127.0.0.1:${port}`, oidc } })
+    }
+
+    it('a person comes to where that one wanted to go', async () => {
+      await openWithProvider()
+      provider.person = { sub: '1', preferred_username: 'carl', groups: ['leads'] }
+      await rig.page.goto(`${rig.hub.url}/audit?verb=join`)
+      await signIn().click()
+      await rig.page.waitForURL('**/audit?verb=join')
+      await rig.page.getByText('carl', { exact: true }).waitFor()
+      await provider.close()
+    })
+
+    it('a person is told when the provider is away, and what to do', async () => {
+      await openWithProvider()
+      await provider.close()
+      await rig.page.goto(`${rig.hub.url}/sign-in`)
+      await signIn().click()
+      await rig.page.waitForURL('**/sign-in?fault=away')
+      const alert = rig.page.getByRole('alert')
+      await alert.waitFor()
+      expect(await alert.textContent()).toContain('The provider of single sign-on does not answer. Try again')
+      expect(await rig.page.getByLabel('Password').isVisible()).toBe(true)
+    })
+  })
+
   it('a viewer looks at everything, finds no act that works, and is told why', async () => {
     await rig.sql(`INSERT INTO systems (name) VALUES ('erp')`)
     await signInAs(rig, { name: 'vera', role: 'viewer' })
@@ -149,3 +192,13 @@ describeWithBrowser('access', () => {
     expect(refused).toEqual({ status: 403, said: 'as viewer you may not do this' })
   })
 })
+
+function freePort(): Promise<number> {
+  const server = createServer()
+  return new Promise((resolve) =>
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo
+      server.close(() => resolve(port))
+    }),
+  )
+}

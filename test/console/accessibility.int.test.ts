@@ -4,6 +4,9 @@ import { createRequire } from 'node:module'
 import type { Result } from 'axe-core'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { createControlClient } from '../../src/control/client.ts'
+import { slackChannel, webhookChannel } from '../../src/index.ts'
+import type { AlertChannel } from '../../src/index.ts'
+import { Receiver } from '../scenario/alerts-rig.ts'
 import type { ConsoleRig } from './rig.ts'
 import { describeWithBrowser, desktop, openConsole, phone } from './rig.ts'
 import { openScene, orderPlaced } from './scene.ts'
@@ -15,10 +18,11 @@ describeWithBrowser('axe', () => {
   let scene: Scene
   let rig: ConsoleRig
   let places: readonly string[]
+  const receiver = new Receiver()
 
   beforeAll(async () => {
     scene = await openScene()
-    rig = await openConsole(scene.settings)
+    rig = await openConsole({ ...scene.settings, alerts: { channels: await channels() } })
     // From outside the page's own policy: axe is a guest here.
     await rig.context.addInitScript(axe)
     places = await somethingHappens()
@@ -26,7 +30,15 @@ describeWithBrowser('axe', () => {
   afterAll(async () => {
     await rig.close()
     await scene.stop()
+    await receiver.close()
   })
+
+  /** Of two messages one arrives and one is tried again. */
+  async function channels(): Promise<readonly AlertChannel[]> {
+    const url = await receiver.open()
+    receiver.answer = ({ headers }) => ({ status: headers['webhook-id'] === undefined ? 204 : 503 })
+    return [slackChannel({ name: 'operations', url }), webhookChannel({ name: 'on-call', url, secret: 's' })]
+  }
 
   /** One order is parked for its tax code, many have succeeded, a replay is planned. */
   async function somethingHappens(): Promise<readonly string[]> {
@@ -41,11 +53,14 @@ describeWithBrowser('axe', () => {
     const replay = await control.planReplay({
       ...{ flow: 'order-to-cash', states: ['succeeded'], keys: 'new', reason: 'a look' },
     })
+    for (const name of ['operations', 'on-call']) await control.testAlertChannel({ name })
+    await vi.waitFor(() => expect(receiver.got.length).toBeGreaterThan(1), 20_000)
     const run = `${parked?.flow}/${parked?.seq}`
     return [
       ...['/', '/problems', `/problems/${problem?.fingerprint}`, '/objects', '/objects/SO-7', `/runs/${run}`],
       ...['/map', '/events', `/events?seq=${parked?.seq}`, '/systems', '/systems/accounting'],
-      ...['/replays', '/replays?new=1', `/replays/${replay.id}`, '/audit', '/settings', '/docs', '/more'],
+      ...['/replays', '/replays?new=1', `/replays/${replay.id}`, '/audit', '/docs', '/more'],
+      ...['/settings', '/settings?tab=alerts'],
       ...['groups', 'processes', 'expectations', 'outbox', 'transport'].map(
         (tab) => `/operations?tab=${tab}`,
       ),

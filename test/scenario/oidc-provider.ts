@@ -50,6 +50,12 @@ export async function openOidcProvider(): Promise<OidcProvider> {
     id_token_signing_alg_values_supported: ['RS256'],
     code_challenge_methods_supported: ['S256'],
   }))
+  // What a person's browser is shown: here it is sent back at once.
+  app.get('/authorize', async (request, reply) => {
+    const { redirect_uri } = request.query as { redirect_uri: string }
+    const back = await provider.authorize(`${provider.issuer}${request.url}`)
+    return reply.redirect(new URL(redirect_uri).origin + back)
+  })
   app.get('/keys', async () => ({
     keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'one', alg: 'RS256', use: 'sig' }],
   }))

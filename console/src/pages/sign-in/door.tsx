@@ -1,4 +1,5 @@
 import type { ReactNode } from 'react'
+import { takeBack } from '../../back.ts'
 import { useTitle } from '../../parts/page.tsx'
 import { Sign } from '../../parts/sign.tsx'
 import { Mark } from '../../shell/brand.tsx'
@@ -71,6 +72,5 @@ export function Field(props: {
 
 /** Into the console, to where one wanted to go; a full load, so that nothing of before is left. */
 export function enter(): void {
-  const back = new URLSearchParams(location.search).get('back') ?? '/'
-  location.replace(/^\/(?![/\\])/.test(back) ? back : '/')
+  location.replace(takeBack() ?? '/')
 }

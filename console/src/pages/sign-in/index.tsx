@@ -1,6 +1,7 @@
 import { useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
 import { call } from '../../api.ts'
+import { keepBack } from '../../back.ts'
 import { Asked, useAsk } from '../../parts/ask.tsx'
 import { Door, enter, Field, Refusal } from './door.tsx'
 
@@ -10,6 +11,10 @@ const oidcFaults: Readonly<Record<string, string>> = {
   'name-taken': 'A user of your name exists already, with a password. Ask an admin.',
   disabled: 'This user is disabled.',
   failed: 'The sign-in at the provider was not completed. Try once more.',
+  away: 'The provider of single sign-on does not answer. Try again in a minute; if it stays so, tell an admin. Who has a password can come in with it.',
+  wait: 'Too many sign-ins were begun from your address. Wait a minute, then try again.',
+  'not-set-up':
+    'Single sign-on is not set up as it should be. Tell an admin: the log of busbar says what is missing.',
 }
 
 /** Sign in with name and password, or by single sign-on. */
@@ -36,7 +41,7 @@ export function Page() {
               <OidcFault />
               {oidc && (
                 <>
-                  <a className="btn" href={oidc.path}>
+                  <a className="btn" href={oidc.path} onClick={keepBack}>
                     Sign in with {oidc.label}
                   </a>
                   <span className="or">or</span>
