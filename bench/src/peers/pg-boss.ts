@@ -12,7 +12,7 @@ import { settingsOf } from './settings.ts'
 import type { Event } from './settings.ts'
 
 const { url, schema, ports, policy } = settingsOf<{ policy: 'standard' | 'key_strict_fifo' }>()
-const batchSize = 64
+const batchSize = 100
 const queues = ports.map((_, index) => `target-${index + 1}`)
 
 const boss = new PgBoss({ connectionString: url, schema, max: 12, useListenNotify: true })
@@ -64,7 +64,6 @@ for (const [index, queue] of queues.entries()) {
     {
       batchSize,
       perJobResults: true,
-      localConcurrency: 2,
       burstWhenBatchFull: true,
       pollingIntervalSeconds: 0.5,
       notifyPollingIntervalSeconds: 0.5,
