@@ -29,7 +29,7 @@ export class Orders {
     this.#keys = keys
     this.#revisions = new Uint32Array(keys)
     this.#underWay = new Uint8Array(keys)
-    this.#noteLength = Math.max(1, payloadBytes - 190) // the rest of the event
+    this.#noteLength = Math.max(1, payloadBytes - 150) // the rest of the event
     this.#filler = randomBytes(this.#noteLength + 1_024).toString('base64') // nothing that a database would compress
   }
 
