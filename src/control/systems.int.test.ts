@@ -1,8 +1,14 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { defineFlow } from '../define/flow.ts'
 import { CallError } from '../errors.ts'
+import { basic } from '../systems/http-auth.ts'
+import { httpSystem } from '../systems/http.ts'
 import type { ControlRig } from '../../test/scenario/control-rig.ts'
 import { openControlRig } from '../../test/scenario/control-rig.ts'
-import { flowOn, orders, StubSystem } from '../../test/scenario/rig.ts'
+import { flowOn, orderPlaced, orders, StubSystem } from '../../test/scenario/rig.ts'
 import { latencyBounds } from '../journal/port.ts'
 import { plain } from './sentence.ts'
 import type { Sentence } from './schema/common.ts'
@@ -90,6 +96,39 @@ describe('a test call', () => {
     expect(await rig.refused('testSystem', { name: 'erp' })).toMatchObject({ code: 'act.refused' })
     expect((await rig.ask('getSystem', { name: 'erp' })).tests).toMatchObject([{ outcome: 'not-made' }])
     expect(await rig.refused('testSystem', { name: 'nobody' })).toMatchObject({ code: 'request.not-found' })
+  })
+
+  it('shows what was sent and answered, as attempts do, without credentials', async () => {
+    const answers = [[503, { detail: 'year end' }] as const, [200, { ok: true, token: 't-4711' }] as const]
+    const server = createServer((request, response) => {
+      const [status, body] = answers.shift() ?? [500, {}]
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+      request.resume()
+    })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    try {
+      const { port } = server.address() as AddressInfo
+      const erp = httpSystem({
+        ...{ name: 'erp', baseUrl: `http://127.0.0.1:${port}`, check: '/health' },
+        auth: basic({ user: 'busbar', password: 'pass-word-1' }),
+      })
+      const book = defineFlow('book')
+        .on(orderPlaced)
+        .step('book', erp, { run: ({ event, call }) => call.post('/orders', event.data) })
+      await rig.startWorker([book])
+      const failed = await rig.ask('testSystem', { name: 'erp' })
+      expect(failed).toMatchObject({ outcome: 'failed', status: 503 })
+      expect(failed.request).toMatch(/^GET \/health\n/)
+      expect(failed.response).toMatch(/^503\n(.*\n)*.*year end/)
+      const answered = await rig.ask('testSystem', { name: 'erp' })
+      expect(answered).toMatchObject({ outcome: 'answered', status: 200 })
+      const shown = JSON.stringify(await rig.ask('getSystem', { name: 'erp' }))
+      expect(shown).toContain('GET /health')
+      expect(shown).not.toMatch(/pass-word-1|t-4711|YnVzYmFy/)
+    } finally {
+      server.closeAllConnections()
+      server.close()
+    }
   })
 
   it('is made once although several ask and several workers could make it', async () => {

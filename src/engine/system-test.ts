@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { withoutSecrets } from '../define/secrets.ts'
-import type { AttemptContext, Connector } from '../define/system.ts'
+import type { AttemptContext, Connector, Exchange } from '../define/system.ts'
 import type { TestOutcome, WatchJournal } from '../journal/port.ts'
 import type { Clock } from './clock.ts'
 import type { SystemGate } from './gate.ts'
@@ -44,7 +44,7 @@ async function outcomeOf({ gate, connector }: TestedSystem, clock: Clock): Promi
 }
 
 function notMade(message: string): TestOutcome {
-  return { outcome: 'not-made', class: null, status: null, ms: 0, message }
+  return { outcome: 'not-made', class: null, status: null, ms: 0, message, ...told(undefined) }
 }
 
 async function callOnce(
@@ -54,16 +54,24 @@ async function callOnce(
 ): Promise<TestOutcome> {
   const from = clock.monotonic()
   const abort = new AbortController()
-  let status: number | null = null
+  let last: Exchange | undefined
   const late = Promise.withResolvers<never>()
   const cancel = clock.timer(withinMs, () => {
     abort.abort()
     late.reject(new Error('no answer in time'))
   })
-  const context = testContext(gate, abort.signal, (answered) => (status = answered))
+  const context = testContext(gate, abort.signal, (exchange) => (last = exchange))
   try {
     await Promise.race([connector.check?.(context), late.promise])
-    return { outcome: 'answered', class: null, status, ms: clock.monotonic() - from, message: null }
+    const ms = clock.monotonic() - from
+    return {
+      outcome: 'answered',
+      class: null,
+      status: last?.status ?? null,
+      ms,
+      message: null,
+      ...told(last),
+    }
   } catch (error) {
     const timedOut = abort.signal.aborted
     const outcome = failedOutcome(error, { sent: 0, timedOut, readOnly: true, conceal: withoutSecrets })
@@ -71,20 +79,26 @@ async function callOnce(
     return {
       outcome: 'failed',
       class: failure?.class ?? null,
-      status: failure?.status || status,
+      status: failure?.status || (last?.status ?? null),
       ms: clock.monotonic() - from,
       message: timedOut ? `no answer within ${withinMs / 1_000} s` : (failure?.message ?? null),
+      ...told(last),
     }
   } finally {
     cancel()
   }
 }
 
+/** As attempts are told. */
+function told(exchange: Exchange | undefined): Pick<TestOutcome, 'request' | 'response'> {
+  return { request: exchange?.request ?? null, response: exchange?.response ?? null }
+}
+
 /** No event is behind it: what identifies the call is made up. */
 function testContext(
   gate: SystemGate,
   signal: AbortSignal,
-  onStatus: (status: number) => void,
+  onExchange: (exchange: Exchange) => void,
 ): AttemptContext {
   const nobody = { subject: undefined, time: undefined, key: undefined }
   return {
@@ -100,8 +114,6 @@ function testContext(
     },
     checkLease: () => undefined,
     sent: () => undefined,
-    record: (exchange) => {
-      if (exchange.status !== undefined) onStatus(exchange.status)
-    },
+    record: onExchange,
   }
 }

@@ -94,6 +94,9 @@ export interface TestOutcome {
   readonly ms: number
   /** For people; bounded, without secrets. */
   readonly message: string | null
+  /** The last request that it made, and what was answered; likewise. */
+  readonly request: string | null
+  readonly response: string | null
 }
 
 /** The rules of a system as its deployment declares them, for people. */

@@ -30,10 +30,10 @@ export function sqlWatch(database: Database): WatchJournal {
       return rows.length > 0
     },
 
-    async endTest(test, { outcome, class: errorClass, status, ms, message }) {
+    async endTest(test, { outcome, class: errorClass, status, ms, message, request, response }) {
       await database.query({
-        text: 'SELECT end_test($1::bigint, $2, $3, $4::int, $5::int, $6)',
-        values: [test, outcome, errorClass, status, Math.round(ms), message],
+        text: 'SELECT end_test($1::bigint, $2, $3, $4::int, $5::int, $6, $7, $8)',
+        values: [test, outcome, errorClass, status, Math.round(ms), message, request, response],
       })
     },
 

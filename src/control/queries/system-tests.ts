@@ -15,9 +15,11 @@ interface TestRow {
   status: number | null
   ms: number | null
   message: string | null
+  request: string | null
+  response: string | null
 }
 
-const columns = `t.id, s.name AS system, t.asked_at, t.actor, t.outcome, t.class, t.status, t.ms, t.message`
+const columns = `t.id, s.name AS system, t.asked_at, t.actor, t.outcome, t.class, t.status, t.ms, t.message, t.request, t.response`
 
 /** Test calls of a system, newest first. */
 export async function listTests(database: Database, system: string, limit: number): Promise<SystemTest[]> {
@@ -46,6 +48,8 @@ function testOf({
   class: errorClass,
   status,
   ms,
+  request,
+  response,
   ...row
 }: TestRow): SystemTest {
   return {
@@ -56,6 +60,7 @@ function testOf({
     ms: outcome === 'not-made' ? null : ms,
     status: status === 0 ? null : status,
     class: errorClass,
+    ...{ request, response },
     sentence: sentenceOf({ outcome, ms, ...row }),
   }
 }

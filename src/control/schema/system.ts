@@ -57,6 +57,9 @@ export const SystemTest = named(
     ms: Count.nullable(),
     status: z.number().int().nullable(),
     class: z.string().nullable(),
+    /** What was sent, up to 4,000 characters, without credentials; null: not recorded, or nothing was sent. */
+    request: z.string().nullable(),
+    response: z.string().nullable(),
     sentence: Sentence,
   }),
 )

@@ -1,13 +1,10 @@
 import { Link } from '@tanstack/react-router'
-import { Copy } from 'lucide-react'
 import { useAsk } from '../../parts/ask.tsx'
+import { Exchange } from '../../parts/exchange.tsx'
 import { useSearchValue } from '../../parts/page.tsx'
-import { Payload } from '../../parts/payload.tsx'
 import { Sign } from '../../parts/sign.tsx'
 import { duration, Time } from '../../parts/time.tsx'
-import { toast } from '../../parts/toast.tsx'
 import type { Attempt, RunDetail, Step } from './run.ts'
-import { asCurl, readable } from './run.ts'
 
 /** What a step sent and what was answered, one attempt at a time. */
 export function Attempts({ run, step }: { readonly run: RunDetail; readonly step: Step }) {
@@ -46,32 +43,13 @@ export function Attempts({ run, step }: { readonly run: RunDetail; readonly step
           </span>
         </span>
       </header>
-      <div className="pair">
-        <div>
-          <h3>
-            Sent to {step.system}
-            {shown.request !== null && (
-              <CopyButton text={asCurl(shown.request, address)} words="Copy as curl" />
-            )}
-          </h3>
-          <Payload value={shown.request === null ? 'not recorded' : readable(shown.request)} />
-        </div>
-        <div>
-          <h3>
-            Its answer
-            {shown.response !== null && shown.response !== '' && (
-              <CopyButton text={shown.response} words="Copy" />
-            )}
-          </h3>
-          <Payload
-            value={
-              shown.response === null || shown.response === ''
-                ? (shown.message ?? 'no answer')
-                : `HTTP ${readable(shown.response)}`
-            }
-          />
-        </div>
-      </div>
+      <Exchange
+        to={step.system ?? 'nobody'}
+        address={address}
+        request={shown.request}
+        response={shown.response}
+        message={shown.message}
+      />
       {own.length > 1 && <Others own={own} shown={shown} />}
     </section>
   )
@@ -108,23 +86,5 @@ function Others({ own, shown }: { readonly own: readonly Attempt[]; readonly sho
         </Link>
       ))}
     </footer>
-  )
-}
-
-function CopyButton({ text, words }: { readonly text: string; readonly words: string }) {
-  return (
-    <button
-      type="button"
-      className="btn s ghost"
-      onClick={() =>
-        void navigator.clipboard.writeText(text).then(
-          () => toast({ tone: 'ok', title: 'Copied' }),
-          () => toast({ tone: 'rest', title: 'The browser does not let busbar copy here' }),
-        )
-      }
-    >
-      <Copy className="i" aria-hidden="true" />
-      {words}
-    </button>
   )
 }

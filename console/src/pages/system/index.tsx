@@ -53,7 +53,7 @@ function System({ system }: { readonly system: Detail }) {
               )}
             </Asked>
           </Card>
-          <Tests tests={system.tests} />
+          <Tests system={system} />
           <Asked query={history}>{({ changes }) => <Changes changes={changes} />}</Asked>
         </div>
         <aside className="stack c4">

@@ -1,13 +1,16 @@
+import { useState } from 'react'
 import type { Answer } from '../../api.ts'
 import { Card } from '../../parts/card.tsx'
+import { Exchange } from '../../parts/exchange.tsx'
 import { count } from '../../parts/measure.tsx'
 import type { SignName } from '../../parts/sign.tsx'
 import { Sign } from '../../parts/sign.tsx'
 import type { Tone } from '../../parts/state.tsx'
+import { nameOf } from '../../parts/system-words.ts'
 import { duration, Time } from '../../parts/time.tsx'
 import { Words } from '../../parts/words.tsx'
 
-type Tests = Answer<'getSystem'>['tests']
+type Detail = Answer<'getSystem'>
 type Changes = Answer<'systemHistory'>['changes']
 
 const outcomes: Readonly<Record<string, readonly [string, SignName, Tone]>> = {
@@ -16,8 +19,10 @@ const outcomes: Readonly<Record<string, readonly [string, SignName, Tone]>> = {
   'not-made': ['Not made', 'skip', 'rest'],
 }
 
-/** Calls that people have asked for. */
-export function Tests({ tests }: { readonly tests: Tests }) {
+/** Calls that people have asked for; one at a time shows what was sent and answered. */
+export function Tests({ system }: { readonly system: Detail }) {
+  const [open, setOpen] = useState<number>()
+  const { tests } = system
   return (
     <Card title="Test calls" flush>
       {tests.length === 0 ? (
@@ -29,31 +34,74 @@ export function Tests({ tests }: { readonly tests: Tests }) {
         <div className="scroll" tabIndex={0} role="region" aria-label="Test calls">
           <table className="table dense">
             <tbody>
-              {tests.map(({ id, at, by, outcome, ms, sentence }) => {
-                const [word, sign, tone] = outcomes[outcome ?? ''] ?? ['Under way', 'run', 'run']
-                return (
-                  <tr key={id}>
-                    <td className="mono faint">
-                      <Time at={at} clock />
-                    </td>
-                    <td>
-                      <span className="state" data-tone={tone}>
-                        <Sign name={sign} />
-                        {word}
-                      </span>
-                    </td>
-                    <td className="dim">
-                      <Words parts={sentence} />, asked for by {by}
-                    </td>
-                    <td className="num dim">{ms === null ? '' : duration(ms)}</td>
-                  </tr>
-                )
-              })}
+              {tests.map((test) => (
+                <TestRow
+                  key={test.id}
+                  system={system}
+                  test={test}
+                  isOpen={test.id === open}
+                  onToggle={() => setOpen(test.id === open ? undefined : test.id)}
+                />
+              ))}
             </tbody>
           </table>
         </div>
       )}
     </Card>
+  )
+}
+
+function TestRow({
+  system,
+  test,
+  isOpen,
+  onToggle,
+}: {
+  readonly system: Detail
+  readonly test: Detail['tests'][number]
+  readonly isOpen: boolean
+  readonly onToggle: () => void
+}) {
+  const { at, by, outcome, ms, sentence, request, response } = test
+  const [word, sign, tone] = outcomes[outcome ?? ''] ?? ['Under way', 'run', 'run']
+  return (
+    <>
+      <tr>
+        <td className="mono faint">
+          <Time at={at} clock />
+        </td>
+        <td>
+          <span className="state" data-tone={tone}>
+            <Sign name={sign} />
+            {word}
+          </span>
+        </td>
+        <td className="dim">
+          <Words parts={sentence} />, asked for by {by}
+        </td>
+        <td className="num dim">{ms === null ? '' : duration(ms)}</td>
+        <td className="num">
+          {request !== null && (
+            <button type="button" className="btn s ghost" aria-expanded={isOpen} onClick={onToggle}>
+              What was sent
+            </button>
+          )}
+        </td>
+      </tr>
+      {isOpen && (
+        <tr>
+          <td colSpan={5} className="of-exchange">
+            <Exchange
+              to={nameOf(system)}
+              address={system.address}
+              request={request}
+              response={response}
+              message={null}
+            />
+          </td>
+        </tr>
+      )}
+    </>
   )
 }
 
