@@ -7,6 +7,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { startTestServices } from '../../scripts/test-services.ts'
+import type { System } from './contestants/contestant.ts'
 import { systems, systemsOf } from './contestants/systems.ts'
 import { installPeers } from './install.ts'
 import { Child } from './machine/child.ts'
@@ -20,6 +21,7 @@ import { markdownOf } from './report/markdown.ts'
 import { picture } from './report/picture.ts'
 import { readResults, summaries } from './report/results.ts'
 import type { Results, Run } from './report/results.ts'
+import type { Case, Workload } from './workloads/workload.ts'
 import { workloads, workloadsOf } from './workloads/workloads.ts'
 
 const say = (line: string) => process.stderr.write(`${line}\n`)
@@ -65,15 +67,21 @@ function planned() {
       .cases(options.amounts)
       .filter(({ name }) => options.only === undefined || name.includes(options.only))
     const named = systemsOf(options.systems ?? workload.systems)
-    for (const system of named) {
-      const unfit = workload.unfit?.(system)
-      if (unfit !== undefined)
-        throw new Error(`${system.name} cannot be measured in ${workload.name}: ${unfit}`)
-    }
+    for (const system of named)
+      if (!cases.some((one) => fits(workload, system, one)))
+        throw new Error(`${system.name} cannot be measured in ${workload.name}`)
     return rounds.flatMap((round) =>
-      cases.flatMap((one) => named.map((system) => ({ workload, one, system, round }))),
+      cases.flatMap((one) =>
+        named
+          .filter((system) => fits(workload, system, one))
+          .map((system) => ({ workload, one, system, round })),
+      ),
     )
   })
+}
+
+function fits(workload: Workload, system: System, one: Case): boolean {
+  return workload.fits?.(system, one) ?? true
 }
 
 async function run({ workload, one, system, round }: ReturnType<typeof planned>[number]): Promise<Run> {

@@ -3,7 +3,7 @@ import { optionsOf } from './options.ts'
 
 it('runs three rounds by default and one when it must be quick', () => {
   expect(optionsOf([])).toMatchObject({ rounds: 3, workloads: ['fan-out'], amounts: { seconds: 15 } })
-  expect(optionsOf(['--quick'])).toMatchObject({ rounds: 1, amounts: { seconds: 4 } })
+  expect(optionsOf(['--quick'])).toMatchObject({ rounds: 1, amounts: { seconds: 3 } })
   expect(optionsOf(['--quick', '--rounds', '2'])).toMatchObject({ rounds: 2 })
 })
 

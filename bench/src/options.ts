@@ -51,7 +51,7 @@ export function optionsOf(args: readonly string[]): Options {
     only: values.only,
     rounds: whole('--rounds', values.rounds ?? (quick ? '1' : '3')),
     amounts: {
-      seconds: whole('--seconds', values.seconds ?? (quick ? '4' : '15')),
+      seconds: whole('--seconds', values.seconds ?? (quick ? '3' : '15')),
       warmSeconds: quick ? 2 : 4,
       lead: whole('--lead', values.lead),
       outageEvents: whole('--outage-events', values['outage-events']),

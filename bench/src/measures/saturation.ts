@@ -42,6 +42,7 @@ export function rates(before: Snapshot, after: Snapshot): Figures {
     cpuPer1000: ((cpu('own') + cpu('servers')) / events) * 1_000,
     ownCpuPer1000: (cpu('own') / events) * 1_000,
     serverCpuPer1000: (cpu('servers') / events) * 1_000,
+    harnessCpuPer1000: ((cpu('generator') + cpu('targets')) / events) * 1_000,
     generatorCpuPer1000: (cpu('generator') / events) * 1_000,
     targetsCpuPer1000: (cpu('targets') / events) * 1_000,
   }

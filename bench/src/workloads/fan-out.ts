@@ -24,6 +24,7 @@ export const fanOut: Workload = {
     { key: 'eventsPerSecond', title: 'events/s', digits: 0 },
     { key: 'cpuPer1000', title: 'CPU s per 1,000', digits: 3 },
     { key: 'ownCpuPer1000', title: 'of that its own', digits: 3 },
+    { key: 'harnessCpuPer1000', title: 'harness beside it', digits: 3 },
     { key: 'memoryMb', title: 'MB', digits: 0 },
     { key: 'p50At200', title: 'p50 ms at 200/s', digits: 1 },
     { key: 'p99At200', title: 'p99', digits: 1 },

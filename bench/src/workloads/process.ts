@@ -1,5 +1,5 @@
 import { saturation } from '../measures/saturation.ts'
-import { onlyBusbar } from './only-busbar.ts'
+import { isBusbar } from './is-busbar.ts'
 import type { Workload } from './workload.ts'
 
 /** W6: a flow of three steps, each with the result of the one before, against a flow of one. */
@@ -16,5 +16,5 @@ export const processes: Workload = {
     { name: 'one step', shape: { flows: 1 }, perEvent: 1, measure: saturation },
     { name: 'three steps', shape: { kind: 'process' }, perEvent: 3, measure: saturation },
   ],
-  unfit: onlyBusbar,
+  fits: isBusbar,
 }

@@ -1,5 +1,5 @@
 import { saturation } from '../measures/saturation.ts'
-import { onlyBusbar } from './only-busbar.ts'
+import { isBusbar } from './is-busbar.ts'
 import type { Case, Figures, Workload } from './workload.ts'
 
 /** W5: more workers, flows, bytes, keys; what an event costs of each. */
@@ -20,7 +20,8 @@ export const scale: Workload = {
     ...[1, 10, 100].map((kb) => ofCase({ name: `${kb} KB`, load: { payloadBytes: kb * 1_024 } })),
     ...[100, 10_000, 1_000_000].map((keys) => ofCase({ name: `${keys} keys`, load: { keys } })),
   ],
-  unfit: onlyBusbar,
+  // Several processes do not share an embedded journal.
+  fits: (system, { shape }) => isBusbar(system) && !(shape?.workers && system.name === 'busbar-embedded'),
 }
 
 function ofCase(one: Omit<Case, 'measure'>): Case {

@@ -1,6 +1,6 @@
 import { saturation } from '../measures/saturation.ts'
 import { median } from '../report/results.ts'
-import { onlyBusbar } from './only-busbar.ts'
+import { isBusbar } from './is-busbar.ts'
 import { watch } from './watch.ts'
 import type { Workload } from './workload.ts'
 
@@ -45,5 +45,5 @@ export const watched: Workload = {
       },
     },
   ],
-  unfit: onlyBusbar,
+  fits: isBusbar,
 }

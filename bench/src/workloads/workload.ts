@@ -45,6 +45,6 @@ export interface Workload {
   /** The figure whose ratio is shown; default: that of the first column. */
   readonly compared?: string
   cases(amounts: Amounts): readonly Case[]
-  /** Why a system cannot be measured in this; undefined when it can. */
-  unfit?(system: System): string | undefined
+  /** Whether a system can be measured in a case; default: all can. */
+  fits?(system: System, one: Case): boolean
 }
