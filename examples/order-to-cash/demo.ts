@@ -39,7 +39,8 @@ async function demo(options: Options): Promise<number> {
   const screen = new Screen(options.json ? process.stderr : process.stdout)
   const done = await Promise.race([compare(options, { screen, started }), interrupted])
   if (done === 'interrupted') return stopping(screen, 130)
-  if (!options.once) {
+  if (options.once) screen.say('Without --once everything goes on running, to look at it in the console.')
+  else {
     screen.say(toTry(done))
     await interrupted
     stopping(screen, 0)

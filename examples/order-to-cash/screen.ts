@@ -36,7 +36,7 @@ export class Screen {
     const line = lineOf(progress)
     if (this.#out.isTTY) {
       this.#clear()
-      this.#moving = line.slice(0, this.#out.columns - 1)
+      this.#moving = line.slice(0, (this.#out.columns || 80) - 1) // some terminals do not say how wide they are
       return this.#draw()
     }
     const quarter = Math.floor((progress.done / progress.total) * 4)

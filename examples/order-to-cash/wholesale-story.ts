@@ -29,6 +29,7 @@ interface Run {
 
 const flow = 'fulfil-wholesale'
 const pollMs = 50
+const listOf = new Intl.ListFormat('en-GB')
 const patienceMs = 30_000
 const order = { customer: 'C-900', country: 'DE', totalCents: 129_000 } as const
 
@@ -47,29 +48,29 @@ export async function tellWholesale({
 }): Promise<Story> {
   const api = new Api(url)
   screen.say(
-    '\nThen orders that three systems must agree on: sale, invoice, shipment, in this order or not at all.',
+    '\nThen orders that three systems must agree on: sale, invoice, shipment,\nin this order or not at all.',
   )
 
   const forgotten = await api.publish({ ...order, number: 'WH-1' })
   await api.until(forgotten, 'parked')
   const held = holdings(systems, 'WH-1')
-  screen.say(`  WH-1 has no tax code. ${told(held)} It waits for a person; nothing is shipped.`)
+  screen.say(`  WH-1 has no tax code. ${told(held)}\n  It waits for a person; nothing is shipped.`)
   await api.post(`/runs/${flow}/${forgotten}/steps/invoice/edit`, {
     data: { ...order, number: 'WH-1', taxCode: 'DE129273398' },
     reason: 'the customer told it by phone',
   })
   await api.until(forgotten, 'succeeded')
   const mended = holdings(systems, 'WH-1')
-  screen.say(`  A person enters the tax code and retries. ${told(mended)} The sale was not made again.`)
+  screen.say(`  A person enters the tax code and retries: the sale is not made again.\n  ${told(mended)}`)
 
   const refused = await api.publish({ ...order, number: 'WH-2', country: 'AQ', taxCode: 'DE129273398' })
   await api.until(refused, 'parked')
-  screen.say(
-    `  WH-2 goes to Antarctica. ${told(holdings(systems, 'WH-2'))} No carrier takes it, nobody mends it:`,
-  )
+  screen.say(`  WH-2 goes to Antarctica, where no carrier goes.\n  ${told(holdings(systems, 'WH-2'))}`)
   await api.until(refused, 'compensated')
   const undone = holdings(systems, 'WH-2')
-  screen.say(`  after 5 s busbar undoes what was done, last step first. ${told(undone)}`)
+  screen.say(
+    `  Nobody mends it, so after 5 s busbar undoes what was done, last step first.\n  ${told(undone)}`,
+  )
   const balanced =
     same(held, { erp: 1, accounting: 0, logistics: 0 }) &&
     same(mended, { erp: 1, accounting: 1, logistics: 1 }) &&
@@ -87,7 +88,7 @@ function told({ erp, accounting, logistics }: Holdings): string {
   const named = [erp > 0 && 'a sale', accounting > 0 && 'an invoice', logistics > 0 && 'a shipment'].filter(
     (word) => word !== false,
   )
-  return named.length === 0 ? 'No system holds anything.' : `There is ${named.join(', ')}.`
+  return named.length === 0 ? 'No system holds anything.' : `The systems hold ${listOf.format(named)}.`
 }
 
 function same(one: Holdings, other: Holdings): boolean {
