@@ -2,26 +2,96 @@ import type { Command } from 'commander'
 import { bulkOutcomes } from '../../control/schema/bulk.ts'
 import type { BulkAct, BulkDetail } from '../../control/schema/bulk.ts'
 import { runId } from '../../control/sentence.ts'
-import { BusbarError } from '../../errors.ts'
+import { bulkBar, followBulk } from '../bulk-progress.ts'
 import type { BulkOptions } from '../bulk-start.ts'
 import { startBulk } from '../bulk-start.ts'
-import { bulkBar, followBulk } from '../bulk-progress.ts'
 import type { Action, Context } from '../context.ts'
-import { countOf, oneOf, refuseOptions } from '../options.ts'
-import { listed, mostListed } from '../pages.ts'
-import type { Cell } from '../table.ts'
-import { facts, table, withMore } from '../table.ts'
+import type { Staged } from '../staged.ts'
+import { addStagedCommands, stagedState } from '../staged.ts'
+import { facts } from '../table.ts'
 import { moment, number, stateCell, words } from '../words.ts'
+
+const acts = {
+  start: 'startBulkAct',
+  pause: 'pauseBulkAct',
+  resume: 'resumeBulkAct',
+  cancel: 'cancelBulkAct',
+} as const
+
+const bulkActs: Staged<BulkAct, BulkDetail['items'][number], BulkDetail> = {
+  command: 'bulk',
+  noun: 'number',
+  nouns: 'acts',
+  words: {
+    command: 'acts on many runs: what was planned, how far it has come',
+    list: 'list them, newest first; or show one with what became of each run ("list" may be left out)',
+    outcome: 'of one: runs that are',
+    start: 'begin a planned one',
+    pause: 'begin no further run; those that were begun go on',
+    resume: 'go on with one that was paused or has stopped',
+    cancel: 'end it; runs that were begun go on, the rest stays as it is',
+    follow: 'show how it goes on until it ends; Ctrl-C leaves the view, not the act',
+  },
+  outcomes: bulkOutcomes,
+  page: (client, query) => client.listBulkActs(query),
+  list: {
+    none: 'no acts on many runs',
+    columns: [
+      { title: 'ID', right: true },
+      { title: 'ACT' },
+      { title: 'STATE' },
+      { title: 'RUNS', right: true },
+      { title: 'FAILED', right: true },
+      { title: 'PLANNED' },
+      { title: 'BY' },
+      { title: 'HOW FAR', shrinks: true },
+    ],
+    row: (act) => [
+      String(act.id),
+      act.verb,
+      stagedState(act),
+      number(act.total),
+      number(act.counts.failed),
+      moment(act.createdAt),
+      act.createdBy,
+      words(act.why),
+    ],
+  },
+  detail: (client, { outcome, ...query }) =>
+    client.getBulkAct({ ...query, ...(outcome !== undefined && { outcome: outcome as 'left' }) }),
+  head: (terminal, act) =>
+    facts(terminal, [
+      ['act', `${act.verb} of ${number(act.total)} runs`],
+      ['problem', act.problem && `${act.problem.title} (${act.problem.fingerprint})`],
+      ['state', stagedState(act)],
+      ['so far', bulkBar(act)],
+      ['by', `${act.createdBy}, ${moment(act.createdAt)}${act.reason === null ? '' : `: ${act.reason}`}`],
+    ]),
+  items: () => ({
+    none: 'no such runs',
+    columns: [
+      { title: 'RUN', shrinks: true },
+      { title: 'KEY', shrinks: true },
+      { title: 'OUTCOME' },
+      { title: 'STATE NOW' },
+      { title: 'WHY', shrinks: true },
+    ],
+    row: ({ behind, ...item }) => [
+      runId(item),
+      item.key ?? '',
+      item.outcome,
+      item.state === null ? '' : stateCell(item.state),
+      behind === null ? (item.message ?? '') : `waits behind ${runId(behind)}, ${behind.state}`,
+    ],
+  }),
+  act: (client, verb, input) => client[acts[verb]](input),
+  said: ({ why }) => words(why),
+  follow: followBulk,
+}
 
 /** `bulk list`, which may be left out, and acts on all runs of a problem. */
 export function addBulkCommands(program: Command, action: Action): void {
-  const bulk = program.command('bulk').description('acts on many runs: what was planned, how far it has come')
-  bulk
-    .command('list [id]', { isDefault: true })
-    .description('list them, newest first; or show one with what became of each run ("list" may be left out)')
-    .option('--outcome <outcome>', `of one: runs that are ${bulkOutcomes.join(', ')}`)
-    .option('--limit <n>', 'how many', '50')
-    .action(action(list))
+  const bulk = addStagedCommands(program, action, bulkActs)
   for (const [verb, description] of [
     ['skip', 'end all open runs of a problem for good, without doing their work, in stages'],
     ['compensate', 'undo what all open runs of a problem have done, in stages'],
@@ -33,21 +103,6 @@ export function addBulkCommands(program: Command, action: Action): void {
           startBulk(context, { verb, problem }, options),
         ),
       )
-  for (const [verb, description] of [
-    ['start', 'begin a planned one'],
-    ['pause', 'begin no further run; those that were begun go on'],
-    ['resume', 'go on with one that was paused or has stopped'],
-    ['cancel', 'end it; runs that were begun go on, the rest stays as it is'],
-  ] as const)
-    bulk
-      .command(`${verb} <id>`)
-      .description(description)
-      .option('--reason <text>', 'kept in the audit trail')
-      .action(action(act(verb)))
-  bulk
-    .command('follow <id>')
-    .description('show how it goes on until it ends; Ctrl-C leaves the view, not the act')
-    .action(action((context: Context, id: string) => followBulk(context, idOf(id))))
 }
 
 /** How carefully: for every command that acts on many runs. */
@@ -61,111 +116,4 @@ export function withHow(command: Command): Command {
     )
     .option('--plan-only', 'store the plan and show it; "busbar bulk start" begins it', false)
     .option('--yes', 'begin without asking', false)
-}
-
-function idOf(text: string): number {
-  if (/^\d{1,15}$/.test(text)) return Number(text)
-  throw new BusbarError('config.invalid', `"${text}" is no number: "busbar bulk" lists them by number`)
-}
-
-async function list(
-  context: Context,
-  id: string | undefined,
-  options: { readonly limit: string; readonly outcome?: string },
-): Promise<void> {
-  const { client, terminal } = context
-  const limit = countOf('--limit', options.limit, mostListed)
-  if (id !== undefined) return showOne(context, idOf(id), { limit, outcome: options.outcome })
-  refuseOptions({ outcome: options.outcome }, 'a list of acts')
-  const page = await listed(limit, ({ limit: most, next }) =>
-    client.listBulkActs({ limit: most, ...(next !== undefined && { before: Number(next) }) }),
-  )
-  context.show(page, (value) => {
-    if (value.items.length === 0) return 'no acts on many runs'
-    const columns = [
-      { title: 'ID', right: true },
-      { title: 'ACT' },
-      { title: 'STATE' },
-      { title: 'RUNS', right: true },
-      { title: 'FAILED', right: true },
-      { title: 'PLANNED' },
-      { title: 'BY' },
-      { title: 'HOW FAR', shrinks: true },
-    ]
-    const rows = value.items.map((each) => [
-      String(each.id),
-      each.verb,
-      stateOf(each),
-      number(each.total),
-      number(each.counts.failed),
-      moment(each.createdAt),
-      each.createdBy,
-      words(each.why),
-    ])
-    return withMore(terminal, value, table(terminal, columns, rows))
-  })
-}
-
-function stateOf({ state }: Pick<BulkAct, 'state'>): Cell {
-  const styles = { running: 'blue', done: 'green', stopped: 'red', paused: 'yellow' } as const
-  const style = state in styles ? styles[state as keyof typeof styles] : 'dim'
-  return { text: state, style }
-}
-
-async function showOne(
-  context: Context,
-  id: number,
-  { limit, outcome }: { readonly limit: number; readonly outcome: string | undefined },
-): Promise<void> {
-  const { client, terminal } = context
-  const only = outcome === undefined ? {} : { outcome: oneOf('--outcome', outcome, bulkOutcomes) }
-  let found: BulkDetail | undefined
-  const page = await listed(limit, async ({ limit: most, next }) => {
-    const after = next === undefined ? {} : { after: Number(next) }
-    return (found = await client.getBulkAct({ id, ...only, limit: most, ...after }))
-  })
-  context.show({ ...(found as BulkDetail), ...page }, (value) => {
-    const head = facts(terminal, [
-      ['act', `${value.verb} of ${number(value.total)} runs`],
-      ['problem', value.problem && `${value.problem.title} (${value.problem.fingerprint})`],
-      ['state', stateOf(value)],
-      ['so far', bulkBar(value)],
-      [
-        'by',
-        `${value.createdBy}, ${moment(value.createdAt)}${value.reason === null ? '' : `: ${value.reason}`}`,
-      ],
-    ])
-    if (value.items.length === 0) return `${head}\n\nno such runs`
-    const columns = [
-      { title: 'RUN', shrinks: true },
-      { title: 'KEY', shrinks: true },
-      { title: 'OUTCOME' },
-      { title: 'STATE NOW' },
-      { title: 'WHY', shrinks: true },
-    ]
-    const rows = value.items.map((item) => [
-      runId(item),
-      item.key ?? '',
-      item.outcome,
-      item.state === null ? '' : stateCell(item.state),
-      item.behind === null
-        ? (item.message ?? '')
-        : `waits behind ${runId(item.behind)}, ${item.behind.state}`,
-    ])
-    return `${head}\n\n${withMore(terminal, value, table(terminal, columns, rows))}`
-  })
-}
-
-function act(verb: 'start' | 'pause' | 'resume' | 'cancel') {
-  return async (context: Context, given: string, { reason }: { readonly reason?: string }): Promise<void> => {
-    const input = { id: idOf(given), ...(reason !== undefined && { reason }) }
-    const ids = {
-      start: 'startBulkAct',
-      pause: 'pauseBulkAct',
-      resume: 'resumeBulkAct',
-      cancel: 'cancelBulkAct',
-    } as const
-    const done = await context.client[ids[verb]](input)
-    context.show(done, ({ why }) => words(why))
-  }
 }
