@@ -8,8 +8,8 @@ import { describeWithBrowser, openConsole } from './rig.ts'
 import { signInAs } from './sign-in.ts'
 
 const password = 'der rote hund bellt'
-/** What a browser says of answers that are meant: the way to the sign-in, a link used up, an act refused. */
-const expected = /status of (401|403|404)/
+/** What a browser says of what is meant: the way to the sign-in, a link used up, an act refused, text that is no markup. */
+const expected = /status of (401|403|404)|requires 'TrustedHTML'/
 
 describeWithBrowser('access', () => {
   let rig: ConsoleRig
@@ -78,6 +78,20 @@ describeWithBrowser('access', () => {
     await button('invite user bob').click()
     await rig.page.getByText('"role": "operator"').waitFor()
     await rig.page.getByText('Entry 3, sealed as').waitFor()
+  })
+
+  it('the browser itself refuses to make markup of text, whoever asks', async () => {
+    await rig.open('/sign-in')
+    const refused = await rig.page.evaluate(() => {
+      const { document } = globalThis as unknown as { document: { body: { innerHTML: string } } }
+      try {
+        document.body.innerHTML = '<img src="x" onerror="alert(1)">'
+      } catch (error) {
+        return String(error)
+      }
+      return 'it was taken'
+    })
+    expect(refused).toMatch(/TypeError.*TrustedHTML/)
   })
 
   it('the audit page says which entry was tampered with', async () => {
