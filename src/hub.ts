@@ -5,7 +5,7 @@ import type { Database } from './journal/database.ts'
 import type { Config } from './define/config.ts'
 import type { EventContract } from './define/event.ts'
 import { inRange } from './define/range.ts'
-import type { Role, RoleName } from './define/roles.ts'
+import type { Role } from './define/roles.ts'
 import type { TransportConnection } from './define/transport.ts'
 import { roleNamesOf, rolesOf } from './define/roles.ts'
 import { BusbarError } from './errors.ts'
@@ -18,6 +18,8 @@ import { journalFigures } from './hub/figures.ts'
 import { Opened } from './hub/opened.ts'
 import { openOutboxRelay } from './hub/outbox.ts'
 import type { OpenedRelay } from './hub/outbox.ts'
+import type { Hub, HubOptions, StopOptions } from './hub/public.ts'
+import { publishTo, publishWith } from './hub/publishing.ts'
 import { closeServer, createServer, listen } from './hub/server.ts'
 import { Presence, processFacts } from './hub/presence.ts'
 import { Session } from './hub/session.ts'
@@ -29,10 +31,8 @@ import { openSources } from './hub/sources.ts'
 import { Appender } from './ingress/appender.ts'
 import { Refusals } from './ingress/refusals.ts'
 import type { Published, PublishOptions } from './ingress/publish.ts'
-import { publishEvent } from './ingress/publish.ts'
 import type { PublishedInTransaction, TransactionOptions } from './ingress/publish-in-transaction.ts'
-import { publishInTransaction } from './ingress/publish-in-transaction.ts'
-import type { Log, LogLevel } from './telemetry/log.ts'
+import type { Log } from './telemetry/log.ts'
 import { createLog } from './telemetry/log.ts'
 import type { Metrics } from './telemetry/metrics.ts'
 import { createMetrics } from './telemetry/metrics.ts'
@@ -40,61 +40,8 @@ import { openTracing } from './telemetry/tracer.ts'
 import { ownVersion } from './version.ts'
 
 export type { Role, RoleName } from './define/roles.ts'
+export type { Hub, HubOptions, StopOptions } from './hub/public.ts'
 export type { Published, PublishOptions } from './ingress/publish.ts'
-
-/** How a hub runs; everything has a default. */
-export interface HubOptions {
-  /** In the place of the configuration's `roles`, whose default is `'all'`. Metrics and health are served by every role. */
-  readonly roles?: RoleName | readonly RoleName[]
-  /** Apply missing migrations at start. Default: yes for the embedded journal, no for a PostgreSQL of your own. */
-  readonly migrate?: boolean
-  /** A pino logger, or a level for the built-in one; default `'info'`. */
-  readonly log?: Log | LogLevel
-  /** How long a worker may be silent before others take over; default 6 s, at least 2 s: calls end a second before the lease. */
-  readonly leaseMs?: number
-  /** Kill the whole process when its event loop stands still for the lease time. Default false; `busbar start` sets it. */
-  readonly watchdog?: boolean
-}
-
-/** How a hub ends. */
-export interface StopOptions {
-  readonly graceMs?: number
-  readonly drainMs?: number
-}
-
-/** A running busbar in this process. */
-export interface Hub {
-  /** Opens the journal, joins the cluster, serves HTTP. Rejects with what is wrong, everything closed again. Safe to call twice. */
-  start(): Promise<void>
-  /**
-   * Is not ready any more, but answers requests for `drainMs` (default: the configuration's `http.drain`, or none) yet.
-   * Then it takes nothing new, lets running attempts end within `graceMs` (default 25 s), and hands everything over. Safe
-   * to call twice; what the first call said counts.
-   */
-  stop(options?: StopOptions): Promise<void>
-  /** Where it serves HTTP, without a slash at the end; known after `start`. */
-  readonly url: string
-  /**
-   * A link by which the first admin sets name and password, good once and for a day: made at the start of a hub that
-   * serves the console, asks people to sign in, and has no user yet. Known after `start`; show it to whoever may be admin.
-   */
-  readonly firstAdminLink: string | undefined
-  /**
-   * Publishes an event with the caller's own transaction on the journal's PostgreSQL: it becomes real when `tx` commits,
-   * and never when it rolls back. See `publishInTransaction`, which needs no hub.
-   */
-  publish<Type extends string, In, Out>(
-    contract: EventContract<Type, In, Out>,
-    data: In,
-    options: PublishOptions & TransactionOptions,
-  ): Promise<PublishedInTransaction>
-  /** Publishes an event; resolves after its commit. See `PublishOptions` for its identity. */
-  publish<Type extends string, In, Out>(
-    contract: EventContract<Type, In, Out>,
-    data: In,
-    options?: PublishOptions,
-  ): Promise<Published>
-}
 
 /**
  * Composes a hub from its configuration; nothing happens before `start`. Throws `config.invalid` for options out of range,
@@ -196,42 +143,21 @@ class RunningHub implements Hub {
     data: In,
     options: PublishOptions & Partial<TransactionOptions> = {},
   ): Promise<Published | PublishedInTransaction> {
-    if ('tx' in options)
-      return this.#publishWith(contract, data, options as PublishOptions & TransactionOptions)
+    if ('tx' in options) {
+      const published = await publishWith(this.#config, contract, {
+        data,
+        options: options as PublishOptions & TransactionOptions,
+      })
+      this.#relay?.expect()
+      return published
+    }
     const appender = this.#appender
     if (!appender) throw new BusbarError('journal.unavailable', 'the hub has not started')
-    const append = appender.append.bind(appender)
-    const publish = (traceparent?: string) =>
-      publishEvent(
-        { contract, data, options: traced(options, traceparent) },
-        { config: this.#config, append },
-      )
-    const given = options.extensions?.['traceparent']
-    const published = await (this.#tracer ? this.#tracer.publish(contract.type, given, publish) : publish())
-    this.#metrics.accepted(published.duplicate ? 0 : 1, published.duplicate ? 1 : 0)
-    return published
-  }
-
-  /** Needs no running hub; but where this process moves the rows, its relay looks soon. */
-  async #publishWith<Type extends string, In, Out>(
-    contract: EventContract<Type, In, Out>,
-    data: In,
-    options: PublishOptions & TransactionOptions,
-  ): Promise<PublishedInTransaction> {
-    const { name, http, journal } = this.#config
-    if (journal.kind !== 'postgres')
-      throw new BusbarError(
-        'config.invalid',
-        'publish with { tx } needs a journal in the PostgreSQL of that transaction: journal: postgres({ url })',
-      )
-    const published = await publishInTransaction(contract, data, {
-      source: `urn:busbar:hub:${name}`,
-      schema: journal.schema,
-      maxDataBytes: http.maxBodyBytes,
-      maxDepth: http.maxDepth,
-      ...options,
+    const published = await publishTo({ config: this.#config, appender, tracer: this.#tracer }, contract, {
+      data,
+      options,
     })
-    this.#relay?.expect()
+    this.#metrics.accepted(published.duplicate ? 0 : 1, published.duplicate ? 1 : 0)
     return published
   }
 
@@ -415,11 +341,4 @@ class RunningHub implements Hub {
   async #closeServer(): Promise<void> {
     if (this.#server) await closeServer(this.#server, lastRequestsMs)
   }
-}
-
-/** The options with the trace that the event is part of. */
-function traced(options: PublishOptions, traceparent: string | undefined): PublishOptions {
-  return traceparent === undefined
-    ? options
-    : { ...options, extensions: { ...options.extensions, traceparent } }
 }

@@ -39,7 +39,7 @@ it.each([
   ['src/define/system.ts', 'SystemLimits'],
   ['src/define/system.ts', 'BreakerOptions'],
   ['src/systems/http.ts', 'HttpSystemOptions'],
-  ['src/hub.ts', 'HubOptions'],
+  ['src/hub/public.ts', 'HubOptions'],
   ['src/ingress/publish.ts', 'PublishOptions'],
   ['src/ingress/publish-in-transaction.ts', 'TransactionOptions'],
   ['src/ingress/publish-in-transaction.ts', 'PublishInTransactionOptions'],
