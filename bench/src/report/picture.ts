@@ -14,7 +14,7 @@ export function picture(
       kind: kindOf(system),
     }))
     .toSorted((one, other) => other.value - one.value)
-  const size = { width: 760, left: 250, right: 70, top: 58, row: 30 }
+  const size = { width: 800, left: 285, right: 70, top: 58, row: 30 }
   const height = size.top + bars.length * size.row + 40
   const most = Math.max(1, ...bars.map(({ value }) => value))
   const rows = bars.map(({ label, value, kind }, index) => {
