@@ -39,7 +39,23 @@ const pgBoss: System = {
   },
   needs: ['postgres', 'peers'],
   start: (surroundings) =>
-    startPeer('pg-boss.ts', { surroundings, settings: { policy: 'standard' }, servers: postgres }),
+    startPeer('pg-boss.ts', {
+      surroundings,
+      settings: { policy: 'standard', grouped: true },
+      servers: postgres,
+    }),
+}
+
+const pgBossRows: System = {
+  ...pgBoss,
+  name: 'pg-boss-rows',
+  title: 'pg-boss, a statement for each event',
+  start: (surroundings) =>
+    startPeer('pg-boss.ts', {
+      surroundings,
+      settings: { policy: 'standard', grouped: false },
+      servers: postgres,
+    }),
 }
 
 const pgBossFifo: System = {
@@ -48,7 +64,11 @@ const pgBossFifo: System = {
   title: 'pg-boss, key_strict_fifo',
   promises: { ...pgBoss.promises, ordered: 'yes' },
   start: (surroundings) =>
-    startPeer('pg-boss.ts', { surroundings, settings: { policy: 'key_strict_fifo' }, servers: postgres }),
+    startPeer('pg-boss.ts', {
+      surroundings,
+      settings: { policy: 'key_strict_fifo', grouped: true },
+      servers: postgres,
+    }),
 }
 
 const graphileWorker: System = {
@@ -57,7 +77,23 @@ const graphileWorker: System = {
   promises: { durable: 'yes', ordered: 'no', deduplicated: 'no', recorded: 'no: finished jobs are deleted' },
   needs: ['postgres', 'peers'],
   start: (surroundings) =>
-    startPeer('graphile-worker.ts', { surroundings, settings: { queues: false }, servers: postgres }),
+    startPeer('graphile-worker.ts', {
+      surroundings,
+      settings: { queues: false, grouped: true },
+      servers: postgres,
+    }),
+}
+
+const graphileWorkerRows: System = {
+  ...graphileWorker,
+  name: 'graphile-worker-rows',
+  title: 'graphile-worker, a statement for each event',
+  start: (surroundings) =>
+    startPeer('graphile-worker.ts', {
+      surroundings,
+      settings: { queues: false, grouped: false },
+      servers: postgres,
+    }),
 }
 
 const graphileWorkerQueues: System = {
@@ -66,7 +102,26 @@ const graphileWorkerQueues: System = {
   title: 'graphile-worker, a queue for each key',
   promises: { ...graphileWorker.promises, ordered: 'until one fails: later jobs of its key pass it' },
   start: (surroundings) =>
-    startPeer('graphile-worker.ts', { surroundings, settings: { queues: true }, servers: postgres }),
+    startPeer('graphile-worker.ts', {
+      surroundings,
+      settings: { queues: true, grouped: true },
+      servers: postgres,
+    }),
+}
+
+async function startBullmq(surroundings: Surroundings, grouped: boolean): Promise<Contestant> {
+  const redis = await startRedis(surroundings.folder)
+  const settings = { redisPort: redis.port, grouped }
+  const starting = startPeer('bullmq.ts', { surroundings, settings, servers: async () => [redis.pid] })
+  starting.catch(() => redis.stop())
+  const peer = await starting
+  return {
+    ...peer,
+    async stop() {
+      await peer.stop()
+      await redis.stop()
+    },
+  }
 }
 
 const bullmq: System = {
@@ -79,20 +134,14 @@ const bullmq: System = {
     recorded: 'the last 1,000 finished jobs of each queue',
   },
   needs: ['redis', 'peers'],
-  start: async (surroundings) => {
-    const redis = await startRedis(surroundings.folder)
-    const settings = { redisPort: redis.port }
-    const starting = startPeer('bullmq.ts', { surroundings, settings, servers: async () => [redis.pid] })
-    starting.catch(() => redis.stop())
-    const peer = await starting
-    return {
-      ...peer,
-      async stop() {
-        await peer.stop()
-        await redis.stop()
-      },
-    }
-  },
+  start: (surroundings) => startBullmq(surroundings, true),
+}
+
+const bullmqRows: System = {
+  ...bullmq,
+  name: 'bullmq-rows',
+  title: 'BullMQ, a command for each event',
+  start: (surroundings) => startBullmq(surroundings, false),
 }
 
 const byHand: System = {
@@ -101,15 +150,15 @@ const byHand: System = {
   promises: { durable: 'yes', ordered: 'no', deduplicated: 'yes', recorded: 'status and number of attempts' },
   needs: ['postgres', 'rabbitmq'],
   start: (surroundings) =>
-    startPeer('by-hand.ts', { surroundings, settings: { batch: 100 }, servers: postgresAndRabbitmq }),
+    startPeer('by-hand.ts', { surroundings, settings: { grouped: true }, servers: postgresAndRabbitmq }),
 }
 
 const byHandRows: System = {
   ...byHand,
   name: 'by-hand-rows',
-  title: 'by hand, a statement for each row',
+  title: 'by hand, a statement for each event',
   start: (surroundings) =>
-    startPeer('by-hand.ts', { surroundings, settings: { batch: 1 }, servers: postgresAndRabbitmq }),
+    startPeer('by-hand.ts', { surroundings, settings: { grouped: false }, servers: postgresAndRabbitmq }),
 }
 
 const direct: System = {
@@ -131,7 +180,24 @@ const reference: System = {
     recorded: 'outcomes; nothing is tried again',
   },
   needs: ['postgres'],
-  start: (surroundings) => startPeer('../reference/reference.ts', { surroundings, servers: postgres }),
+  start: (surroundings) =>
+    startPeer('../reference/reference.ts', {
+      surroundings,
+      settings: { libraries: false },
+      servers: postgres,
+    }),
+}
+
+const referenceLibraries: System = {
+  ...reference,
+  name: 'reference-libraries',
+  title: 'the same with Fastify and undici',
+  start: (surroundings) =>
+    startPeer('../reference/reference.ts', {
+      surroundings,
+      settings: { libraries: true },
+      servers: postgres,
+    }),
 }
 
 /** For --calibrate: the generator speaks with a target itself. */
@@ -145,13 +211,17 @@ const calibration: System = {
 
 export const peers = [
   pgBoss,
+  pgBossRows,
   pgBossFifo,
   graphileWorker,
+  graphileWorkerRows,
   graphileWorkerQueues,
   bullmq,
+  bullmqRows,
   byHand,
   byHandRows,
   direct,
   reference,
+  referenceLibraries,
   calibration,
 ]

@@ -8,6 +8,11 @@ export interface BatcherOptions<Item, Result> {
   readonly work: (items: readonly Item[]) => Promise<readonly Result[]>
 }
 
+/** Up to a hundred in a statement and four beside each other, or each in a statement of its own on all connections. */
+export function grouping(grouped: boolean): { readonly max: number; readonly concurrent: number } {
+  return grouped ? { max: 100, concurrent: 4 } : { max: 1, concurrent: 12 }
+}
+
 /** Gathers what comes while earlier batches are under way: none waits for a timer, and under load batches grow. */
 export class Batcher<Item, Result> {
   readonly #options: BatcherOptions<Item, Result>

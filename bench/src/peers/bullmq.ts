@@ -1,12 +1,12 @@
 /** BullMQ with a queue for each target. What comes in together is added together; the id of a job is that of its event. */
 import { Queue, Worker } from 'bullmq'
-import { Batcher } from './batcher.ts'
+import { Batcher, grouping } from './batcher.ts'
 import { createCaller, serve } from './process.ts'
 import type { Delivery } from './process.ts'
 import { settingsOf } from './settings.ts'
 import type { Event } from './settings.ts'
 
-const { ports, redisPort } = settingsOf<{ redisPort: number }>()
+const { ports, redisPort, grouped } = settingsOf<{ redisPort: number; grouped: boolean }>()
 const connection = { host: '127.0.0.1', port: redisPort, maxRetriesPerRequest: null }
 const concurrency = 100
 
@@ -30,8 +30,7 @@ const targets = ports.map((port, index) => {
 await Promise.all(targets.flatMap(({ queue, worker }) => [queue.waitUntilReady(), worker.waitUntilReady()]))
 
 const adds = new Batcher<Event, void>({
-  max: 100,
-  concurrent: 4,
+  ...grouping(grouped),
   async work(events) {
     const jobs = events.map(({ id, data }) => ({ name: 'order', data: { id, data }, opts: { jobId: id } }))
     await Promise.all(targets.map(({ queue }) => queue.addBulk(jobs)))

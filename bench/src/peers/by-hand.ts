@@ -6,13 +6,12 @@
 import pg from 'pg'
 import { Connection, ConsumerStatus } from 'rabbitmq-client'
 import { Pool } from 'undici'
-import { Batcher } from './batcher.ts'
+import { Batcher, grouping } from './batcher.ts'
 import * as sql from './by-hand-sql.ts'
 import { serve } from './process.ts'
 import { settingsOf } from './settings.ts'
 
-/** `batch`: most rows of a statement; 1: a statement for each. */
-const { url, schema, amqpUrl, ports, batch } = settingsOf<{ batch: number }>()
+const { url, schema, amqpUrl, ports, grouped } = settingsOf<{ grouped: boolean }>()
 const targets = ports.map((port, index) => ({ name: `target-${index + 1}`, port }))
 const maxAttempts = 100
 const retryMs = 2_000
@@ -75,8 +74,7 @@ interface Event {
 
 /** Answers for each whether it is new. */
 const inserts = new Batcher<Event, string | undefined>({
-  max: batch,
-  concurrent: 4,
+  ...grouping(grouped),
   async work(events) {
     const { rows } = await database.query<{ seq: string; source: string; id: string }>({
       ...sql.insertEvents,
@@ -98,16 +96,14 @@ const inserts = new Batcher<Event, string | undefined>({
   },
 })
 const marks = new Batcher<string, void>({
-  max: batch,
-  concurrent: 1,
+  ...grouping(grouped),
   async work(seqs) {
     await database.query({ ...sql.markPublished, values: [seqs] })
     return []
   },
 })
 const outcomes = new Batcher<{ seq: string; target: string; status: string; attempts: number }, void>({
-  max: batch,
-  concurrent: 4,
+  ...grouping(grouped),
   async work(all) {
     await database.query({
       ...sql.writeOutcomes,

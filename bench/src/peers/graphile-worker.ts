@@ -3,13 +3,13 @@
  * one after the other. What comes in together is added together.
  */
 import { Logger, makeWorkerUtils, run } from 'graphile-worker'
-import { Batcher } from './batcher.ts'
+import { Batcher, grouping } from './batcher.ts'
 import { createCaller, serve } from './process.ts'
 import type { Delivery } from './process.ts'
 import { settingsOf } from './settings.ts'
 import type { Event } from './settings.ts'
 
-const { url, schema, ports, queues } = settingsOf<{ queues: boolean }>()
+const { url, schema, ports, queues, grouped } = settingsOf<{ queues: boolean; grouped: boolean }>()
 const concurrentJobs = 96
 const tasks = ports.map((port, index) => ({
   identifier: `target-${index + 1}`,
@@ -40,8 +40,7 @@ const runner = await run({
 })
 
 const adds = new Batcher<Event, void>({
-  max: 100,
-  concurrent: 4,
+  ...grouping(grouped),
   async work(events) {
     await utils.addJobs(
       events.flatMap(({ id, data }) =>

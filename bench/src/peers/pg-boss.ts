@@ -5,13 +5,16 @@
 import pg from 'pg'
 import { PgBoss } from 'pg-boss'
 import type { Job } from 'pg-boss'
-import { Batcher } from './batcher.ts'
+import { Batcher, grouping } from './batcher.ts'
 import { createCaller, serve } from './process.ts'
 import type { Delivery } from './process.ts'
 import { settingsOf } from './settings.ts'
 import type { Event } from './settings.ts'
 
-const { url, schema, ports, policy } = settingsOf<{ policy: 'standard' | 'key_strict_fifo' }>()
+const { url, schema, ports, policy, grouped } = settingsOf<{
+  policy: 'standard' | 'key_strict_fifo'
+  grouped: boolean
+}>()
 const batchSize = 100
 const queues = ports.map((_, index) => `target-${index + 1}`)
 
@@ -23,8 +26,7 @@ for (const queue of queues)
 
 const pool = new pg.Pool({ connectionString: url, max: 4 })
 const inserts = new Batcher<Event, void>({
-  max: 100,
-  concurrent: 4,
+  ...grouping(grouped),
   async work(events) {
     const client = await pool.connect()
     const db = { executeSql: (text: string, values?: unknown[]) => client.query(text, values) }

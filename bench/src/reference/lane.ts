@@ -1,5 +1,6 @@
 import { connect } from 'node:net'
 import type { Socket } from 'node:net'
+import { Pool } from 'undici'
 import { messageReader } from '../traffic/http-lite.ts'
 
 /** A call that waits for its turn, and what to do when it is answered. */
@@ -17,6 +18,15 @@ export class Lane {
   readonly #keys = new Map<string, Call[]>()
   readonly #free: ((call: Call) => void)[] = []
   #next = 0
+
+  /** Over undici in the place of plain sockets. */
+  static withUndici(port: number, connections: number): Lane {
+    const lane = new Lane()
+    const pool = new Pool(`http://127.0.0.1:${port}`, { connections, pipelining: 1 })
+    const send = (call: Call) => void lane.#request(pool, call).finally(() => lane.#answered(send, call))
+    for (let index = 0; index < connections; index++) lane.#free.push(send)
+    return lane
+  }
 
   static async open(port: number, connections: number): Promise<Lane> {
     const lane = new Lane()
@@ -56,15 +66,26 @@ export class Lane {
     }
     const read = messageReader((head) => {
       const answered = call as Call
-      this.#free.push(send)
       answered.done(Number(head.slice(9, 12)))
-      this.#release(answered.key)
+      this.#answered(send, answered)
     })
     socket.on('data', read)
     return send
   }
 
-  #release(key: string): void {
+  async #request(pool: Pool, { id, body, done }: Call): Promise<void> {
+    const answer = await pool.request({
+      method: 'POST',
+      path: '/orders',
+      headers: { 'content-type': 'application/json', 'ce-id': id },
+      body,
+    })
+    await answer.body.text()
+    done(answer.statusCode)
+  }
+
+  #answered(send: (call: Call) => void, { key }: Call): void {
+    this.#free.push(send)
     const next = this.#keys.get(key)?.shift()
     if (next) this.#waiting.push(next)
     else this.#keys.delete(key)
