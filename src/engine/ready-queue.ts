@@ -10,17 +10,22 @@ export interface ReadyQueueDeps {
   readonly gateChanged: () => void
 }
 
+/** Places of those that have gone are given up after so many. */
+const mostGone = 1_024
+
 /** Steps of one group that wait for one gate, first come first served. */
 export class ReadyQueue implements GateClient {
   readonly #deps: ReadyQueueDeps
-  #queue: CallRun[] = []
+  /** From `#first` on: taking off the front of a long array moves all the rest. */
+  #queue: (CallRun | undefined)[] = []
+  #first = 0
 
   constructor(deps: ReadyQueueDeps) {
     this.#deps = deps
   }
 
   get hasReady(): boolean {
-    return this.#queue.length > 0 && this.#deps.mayStart()
+    return this.#queue.length > this.#first && this.#deps.mayStart()
   }
 
   push(stepRun: CallRun): void {
@@ -30,19 +35,32 @@ export class ReadyQueue implements GateClient {
 
   /** Takes out those that match. */
   take(matches: (call: CallRun) => boolean): CallRun[] {
-    const taken = this.#queue.filter(matches)
+    const waiting = this.#queue.slice(this.#first) as CallRun[]
+    const taken = waiting.filter(matches)
     if (taken.length === 0) return taken
-    this.#queue = this.#queue.filter((call) => !matches(call))
+    this.#queue = waiting.filter((call) => !matches(call))
+    this.#first = 0
     for (const call of taken) call.place = 'idle'
     return taken
   }
 
   startNext(): boolean {
-    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
+    for (let next = this.#shift(); next; next = this.#shift()) {
       next.place = 'idle'
       if (this.#deps.start(next)) return true
     }
     return false
+  }
+
+  #shift(): CallRun | undefined {
+    const next = this.#queue[this.#first]
+    if (!next) return undefined
+    this.#queue[this.#first++] = undefined
+    if (this.#first === this.#queue.length || this.#first >= mostGone) {
+      this.#queue = this.#queue.slice(this.#first)
+      this.#first = 0
+    }
+    return next
   }
 
   gateChanged(): void {
