@@ -49,7 +49,7 @@ const pgBoss: System = {
 const pgBossRows: System = {
   ...pgBoss,
   name: 'pg-boss-rows',
-  title: 'pg-boss, a statement for each event',
+  title: 'pg-boss, one by one',
   start: (surroundings) =>
     startPeer('pg-boss.ts', {
       surroundings,
@@ -87,7 +87,7 @@ const graphileWorker: System = {
 const graphileWorkerRows: System = {
   ...graphileWorker,
   name: 'graphile-worker-rows',
-  title: 'graphile-worker, a statement for each event',
+  title: 'graphile-worker, one by one',
   start: (surroundings) =>
     startPeer('graphile-worker.ts', {
       surroundings,
@@ -140,7 +140,7 @@ const bullmq: System = {
 const bullmqRows: System = {
   ...bullmq,
   name: 'bullmq-rows',
-  title: 'BullMQ, a command for each event',
+  title: 'BullMQ, one by one',
   start: (surroundings) => startBullmq(surroundings, false),
 }
 
@@ -156,7 +156,7 @@ const byHand: System = {
 const byHandRows: System = {
   ...byHand,
   name: 'by-hand-rows',
-  title: 'by hand, a statement for each event',
+  title: 'by hand, one by one',
   start: (surroundings) =>
     startPeer('by-hand.ts', { surroundings, settings: { grouped: false }, servers: postgresAndRabbitmq }),
 }

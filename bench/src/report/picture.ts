@@ -40,7 +40,7 @@ export function picture(
 
 function kindOf(system: string): string {
   if (system.startsWith('busbar')) return 'own'
-  return system === 'reference' || system === 'direct' ? 'bare' : 'peer'
+  return system.startsWith('reference') || system === 'direct' ? 'bare' : 'peer'
 }
 
 const style = `
