@@ -69,11 +69,30 @@ export async function drained(
       }
       if (state.ended >= expected) return { violations: [], retried, takeovers }
       if (performance.now() > deadline)
-        return { retried, takeovers, violations: [`D2 only ${state.ended} of ${expected} runs have ended`] }
+        return {
+          retried,
+          takeovers,
+          violations: [`D2 only ${state.ended} of ${expected} runs have ended`, ...(await openRuns(url))],
+        }
     } else if (performance.now() > deadline)
       return { retried, takeovers: 0, violations: ['D2 the database does not answer'] }
     await sleep(500)
   }
+}
+
+/** What is known of those that have not ended, and of their lanes and groups. */
+async function openRuns(url: string): Promise<string[]> {
+  const rows = await query(url, (sql) =>
+    sql<{ known: string }>(
+      `SELECT jsonb_build_object('now', clock_timestamp(), 'run', to_jsonb(r), 'lane', to_jsonb(l), 'group', to_jsonb(g),
+                'steps', (SELECT jsonb_agg(to_jsonb(s) - 'result') FROM steps s WHERE s.flow = r.flow AND s.seq = r.seq AND s.gen = r.gen),
+                'attempts', (SELECT jsonb_agg(to_jsonb(a) - 'request' - 'response' ORDER BY a.at) FROM attempts a WHERE a.flow = r.flow AND a.seq = r.seq))::text AS known
+       FROM runs r LEFT JOIN lanes l ON l.grp = r.grp AND l.key = r.key
+       JOIN events e ON e.seq = r.seq JOIN lane_groups g ON g.grp = r.grp AND g.part = e.khash % g.parts
+       WHERE r.state < 10 AND NOT ${held} LIMIT 5`,
+    ),
+  ).catch((error: unknown) => [{ known: `open runs cannot be read: ${String(error)}` }])
+  return rows.map(({ known }) => known)
 }
 
 /** A deal that was refused and is held, or waits behind such a one. */
