@@ -149,7 +149,7 @@ function serve(
       const own = { code, transport, nounOf, redaction, declared }
       const call = { database, actor: caller.id, caller, door, ...own }
       const answer = async () => JSON.stringify(await handler(call, input))
-      if (route.method === 'GET' && isShared(id, request.headers))
+      if (isShared(id, request.headers))
         return json(reply, await answers.take(JSON.stringify([id, input, caller.scopes]), answer))
       try {
         return json(reply, await answer())

@@ -1,45 +1,27 @@
-import { createServer } from 'node:http'
-import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { z } from 'zod'
-import { defineEvent, defineFlow, httpSystem } from '../../src/index.ts'
+import { openInvoicing, orderPlaced } from './accounting.ts'
 import type { ConsoleRig } from './rig.ts'
-import { describeWithBrowser, openConsole } from './rig.ts'
+import { describeWithBrowser } from './rig.ts'
 
 const numbers = Array.from({ length: 14 }, (_, index) => `SO-${20_001 + index}`)
-const orderPlaced = defineEvent({
-  type: 'shop.order.placed',
-  schema: z.object({ number: z.string() }),
-  key: (order) => order.number,
-})
 
 describeWithBrowser('problems in the console', () => {
-  let accounting: Server
   let isMended = false
   let rig: ConsoleRig
+  let close: () => Promise<void>
   beforeEach(async () => {
     isMended = false
-    accounting = createServer((request, response) => {
+    ;({ rig, close } = await openInvoicing((request, response) => {
       request.resume()
       request.on('end', () => {
         response.writeHead(isMended ? 200 : 422, { 'content-type': 'application/json' })
         response.end(JSON.stringify(isMended ? { id: 'INV-1' } : { detail: 'no tax code' }))
       })
-    })
-    await new Promise<void>((resolve) => accounting.listen(0, '127.0.0.1', resolve))
-    const { port } = accounting.address() as AddressInfo
-    const system = httpSystem({ name: 'accounting', baseUrl: `http://127.0.0.1:${port}` })
-    const flow = defineFlow('invoicing')
-      .on(orderPlaced)
-      .step('invoice', system, { run: ({ event, call }) => call.post('/invoices', event.data) })
-    rig = await openConsole({ events: [orderPlaced], flows: [flow] })
+    }))
   })
   afterEach(async () => {
     expect(rig.complaints).toEqual([])
-    await rig.close()
-    accounting.closeAllConnections()
-    await new Promise((resolve) => accounting.close(resolve))
+    await close()
   })
 
   const until = async (condition: () => Promise<boolean>, ms = 20_000) => {
