@@ -1,3 +1,4 @@
+import type { UnderWay } from './abortable.ts'
 import type { Duration } from './duration.ts'
 import { durationMs } from './duration.ts'
 import type { BusinessHours, Calendar } from './business-hours.ts'
@@ -83,7 +84,7 @@ export interface Exchange {
 }
 
 /** What the engine tells a connector about the attempt that it is about to make calls for. */
-export interface AttemptContext {
+export interface AttemptContext extends UnderWay {
   readonly kind: 'send' | 'find' | 'verify' | 'undo'
   /** Stable over retries, crashes and takeovers of the step; sent to the target. */
   readonly idempotencyKey: string
@@ -99,8 +100,11 @@ export interface AttemptContext {
   }
   /** Aborts when the attempt's deadline has passed or its lease was lost. */
   readonly signal: AbortSignal
-  /** To be awaited before each request: checks the lease, takes a token of the rate limit, and may refuse by throwing. */
-  beforeRequest(): Promise<void>
+  /**
+   * To be awaited before each request: checks the lease, takes a token of the rate limit, and may refuse by throwing.
+   * Answers nothing where there is nothing to wait for.
+   */
+  beforeRequest(): Promise<void> | undefined
   /**
    * To be called right before bytes leave, where the request had to wait for a connection after `beforeRequest`: throws
    * when the lease was lost meanwhile, and then it must not leave.

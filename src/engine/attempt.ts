@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import type { Abortable } from '../define/abortable.ts'
 import type { Conceal } from '../define/conceal.ts'
 import type { Ids } from '../define/link.ts'
 import type { BusEvent } from '../define/event.ts'
@@ -51,8 +52,6 @@ export interface AttemptDeps {
   readonly checkLease: () => void
   /** Careful mode: called around the user's code; absent otherwise. */
   readonly mark?: (inside: boolean) => Promise<void>
-  /** Aborts when the owner gave up. */
-  readonly signal: AbortSignal
   readonly ids: Ids
   /** For steps that say what they write. */
   readonly writes: Writes
@@ -83,138 +82,181 @@ export function idempotencyKey(hub: string, { run, step, keyNo }: KeyParts): str
 
 /**
  * Makes one attempt of a step, within its timeout: looks first (`find`) where an earlier try may have taken
- * effect, sends (`run`), reads back (`verify`); or, in a run that is compensated, takes it back (`undo`). Never rejects: whatever happens is an outcome.
+ * effect, sends (`run`), reads back (`verify`); or, in a run that is compensated, takes it back (`undo`). Its phases share
+ * a deadline, an idempotency key and the record; once it is over it is its own report.
  */
-export async function attempt(stepRun: CallRun, deps: AttemptDeps): Promise<AttemptReport> {
-  const { clock } = deps
-  const startedAt = clock.monotonic()
-  const phases = new Phases(stepRun, deps)
-  const { outcome, value, linked } = await phases.all()
-  const report = { outcome, value, records: phases.records, ms: clock.monotonic() - startedAt }
-  phases.trace?.end(report)
-  return linked ? { ...report, linked } : report
-}
-
-/** The phases of one attempt share a deadline, an idempotency key and the record. */
-class Phases {
+export class Attempt implements AttemptReport {
   readonly records: AttemptRecord[] = []
+  /** Of its requests. */
+  readonly key: string
+  readonly traceparent: string
+  outcome: Outcome = underWay
+  value: unknown = undefined
+  linked?: Linked
+  ms = 0
   readonly #stepRun: CallRun
   readonly #deps: AttemptDeps
-  readonly #key: string
-  readonly #traceparent: string
-  readonly trace: AttemptTrace | undefined
+  readonly #trace: AttemptTrace | undefined
   readonly #abort = new AbortController()
-  readonly #deadline: Promise<never>
   readonly #cancelDeadline: () => void
-  readonly #conceal: Conceal
+  /** Requests under way, to be ended when it is over before they are. */
+  #requests: Abortable[] = []
+  /** Ends the waiting for the phase under way. */
+  #fail: ((error: CallError) => void) | undefined
+  /** Why it is over before its phases are: nothing more may begin. */
+  #over: CallError | undefined
+  #conceal: Conceal | undefined
   #tokenVoidAt: number
   #timedOut = false
   #sent = 0
   #exchange: Exchange | undefined
 
   constructor(stepRun: CallRun, deps: AttemptDeps) {
-    const { step } = stepRun
+    const { step, run } = stepRun
     this.#stepRun = stepRun
-    this.#conceal = concealed(stepRun)
     this.#deps = deps
-    this.#key = idempotencyKey(deps.hub, stepRun)
-    this.trace = deps.tracer?.begin(stepRun, this.#key)
-    this.#traceparent = this.trace?.traceparent ?? traceparent(stepRun.run, this.#key, deps.random)
+    this.key = idempotencyKey(deps.hub, stepRun)
+    this.#trace = deps.tracer?.begin(stepRun, this.key)
+    this.traceparent = this.#trace?.traceparent ?? traceparent(run, this.key, deps.random)
     this.#tokenVoidAt = step.gate.tokenVoidAt
-    const { promise, reject } = Promise.withResolvers<never>()
-    const fail = (timedOut: boolean) => {
-      this.#timedOut = timedOut
-      this.#abort.abort()
-      reject(
-        new CallError({
-          class: this.#sent > 0 ? 'unknown' : 'unavailable',
-          message: timedOut ? 'timed out' : 'the worker gave up',
-        }),
-      )
-    }
-    const cancelTimer = deps.clock.timer(step.definition.timeoutMs, () => fail(true))
-    const onAbort = () => fail(false)
-    deps.signal.addEventListener('abort', onAbort)
-    this.#deadline = promise
-    this.#deadline.catch(() => undefined)
-    this.#cancelDeadline = () => {
-      cancelTimer()
-      deps.signal.removeEventListener('abort', onAbort)
-    }
+    this.#cancelDeadline = deps.clock.timer(step.definition.timeoutMs, () => {
+      this.#timedOut = true
+      this.#endEarly('timed out')
+    })
   }
 
-  async all(): Promise<Ended> {
-    const { step, run } = this.#stepRun
-    const { compensating } = run
+  /** Never rejects: whatever happens is an outcome. */
+  async make(): Promise<AttemptReport> {
+    const { mark, clock } = this.#deps
+    const { run, step, attemptAt } = this.#stepRun
     try {
-      const { mark } = this.#deps
       if (mark) await mark(true)
       const known = seenEvent(this.#stepRun)
       const seen = known instanceof Promise ? await known : known
-      if (compensating) return await this.#back(seen)
-      const ended = await this.#forward(seen)
-      return step.definition.links ? await this.#linked(seen, ended) : ended
+      if (run.compensating) await this.#back(seen)
+      else {
+        await this.#forward(seen)
+        if (step.definition.links) await this.#link(seen)
+      }
     } catch (error) {
-      const outcome = failedOutcome(error, {
-        sent: this.#sent,
-        timedOut: this.#timedOut,
-        readOnly: false,
-        conceal: this.#conceal,
-      })
-      this.#record(compensating ? 'undo' : 'send', outcome, this.#deps.clock.now(), 0)
-      return { outcome, value: undefined }
+      this.#fails(error, false)
+      this.#record(run.compensating ? 'undo' : 'send', clock.now(), 0)
     } finally {
       this.#cancelDeadline()
-      const { mark } = this.#deps
       if (mark) await mark(false)
     }
+    this.ms = clock.monotonic() - attemptAt
+    this.#trace?.end(this)
+    return this
   }
 
-  #forward(seen: BusEvent): Promise<Ended> {
-    const step = this.#stepRun.step.definition
-    const isPlain = !step.writes && !step.verify && (this.#stepRun.maybeAt === null || !step.find)
-    return isPlain ? this.#phase('send', () => step.run(this.#input('send', seen))) : this.#carefully(seen)
+  /** Its owner gives up. */
+  giveUp(): void {
+    this.#endEarly('the worker gave up')
+  }
+
+  get conceal(): Conceal {
+    return (this.#conceal ??= concealed(this.#stepRun))
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal
+  }
+
+  /** Whether a request may be sent, at once where it is known at once. */
+  beforeRequest(): Promise<void> | undefined {
+    const { mark, clock, checkLease } = this.#deps
+    const { gate } = this.#stepRun.step
+    const paid = !gate.settings.rate || this.#tokenVoidAt > clock.monotonic()
+    this.#tokenVoidAt = 0
+    if (mark || !paid) return this.#awaitRequest(paid)
+    this.#abort.signal.throwIfAborted()
+    checkLease()
+    return undefined
+  }
+
+  async #awaitRequest(paid: boolean): Promise<void> {
+    const { mark, checkLease } = this.#deps
+    if (mark) await mark(false)
+    if (!paid) await this.#stepRun.step.gate.token()
+    this.#abort.signal.throwIfAborted()
+    checkLease()
+  }
+
+  checkLease(): void {
+    this.#deps.checkLease()
+  }
+
+  /** A request that may have an effect has perhaps left. */
+  sent(): void {
+    this.#sent++
+  }
+
+  recordExchange(exchange: Exchange): void {
+    this.#exchange = exchange
+  }
+
+  begun(request: Abortable): void {
+    this.#requests.push(request)
+  }
+
+  ended(request: Abortable): void {
+    const place = this.#requests.indexOf(request)
+    if (place >= 0) this.#requests.splice(place, 1)
+  }
+
+  #endEarly(message: string): void {
+    this.#over ??= new CallError({ class: this.#sent > 0 ? 'unknown' : 'unavailable', message })
+    this.#abort.abort()
+    this.#fail?.(this.#over)
+    for (const request of this.#requests.splice(0)) request.abort()
+  }
+
+  #forward(seen: BusEvent): Promise<void> {
+    const { step, maybeAt } = this.#stepRun
+    const { writes, verify, find } = step.definition
+    if (writes || verify || (maybeAt !== null && find)) return this.#carefully(seen)
+    return this.#phase('send', () => step.definition.run(this.#input('send', seen)))
   }
 
   /** With looking first, telling of the write, reading back: whichever the step has. */
-  async #carefully(seen: BusEvent): Promise<Ended> {
+  async #carefully(seen: BusEvent): Promise<void> {
     const step = this.#stepRun.step.definition
     if (this.#stepRun.maybeAt !== null && step.find) {
-      const found = await this.#find(seen)
-      if (found.value !== undefined && step.writes) await this.#deps.writes.found(this.#stepRun, found.value)
-      if (found.outcome.kind === 'failed' || found.value !== undefined) return found
+      await this.#find(seen)
+      if (this.value !== undefined && step.writes) await this.#deps.writes.found(this.#stepRun, this.value)
+      if (this.outcome.kind === 'failed' || this.value !== undefined) return
     }
     const { writes } = step
     const send = () => step.run(this.#input('send', seen))
-    const sent = await (writes
+    await (writes
       ? this.#announced('send', () => writes(this.#facts(seen)), send)
       : this.#phase('send', send))
-    if (sent.outcome.kind === 'failed' || !step.verify) return sent
-    return this.#verify(seen, sent)
+    if (this.outcome.kind === 'succeeded' && step.verify) await this.#verify(seen)
   }
 
   /** With the links that the step makes of its result. */
-  async #linked(seen: BusEvent, ended: Ended): Promise<Ended> {
-    const { definition } = this.#stepRun.step
-    if (ended.outcome.kind === 'failed') return ended
+  async #link(seen: BusEvent): Promise<void> {
+    if (this.outcome.kind === 'failed') return
     const { mark } = this.#deps
     if (mark) await mark(true)
-    const linked = linksOf(definition, ended.value, { event: seen, results: resultsOf(this.#stepRun) })
-    return linked ? { ...ended, linked } : ended
+    const facts = { event: seen, results: resultsOf(this.#stepRun) }
+    const linked = linksOf(this.#stepRun.step.definition, this.value, facts)
+    if (linked) this.linked = linked
   }
 
   /**
    * Takes the effect back: of a step that is done, or of one that `find` finds to have happened after all. After an undo
    * of unknown outcome `find` says whether there is still something to take back.
    */
-  async #back(seen: BusEvent): Promise<Ended> {
+  async #back(seen: BusEvent): Promise<void> {
     const { step, result, maybeAt } = this.#stepRun
     const { undo, undoWrites, find } = step.definition
     let effect = result
     if (find && (result === undefined || maybeAt !== null)) {
-      const found = await this.#find(seen)
-      if (found.outcome.kind === 'failed' || found.value === undefined) return found
-      if (result === undefined) effect = found.value
+      await this.#find(seen)
+      if (this.outcome.kind === 'failed' || this.value === undefined) return
+      if (result === undefined) effect = this.value
     }
     const takeBack = () => undo?.({ ...this.#input('undo', seen), result: effect as never })
     if (!undoWrites) return this.#phase('undo', takeBack)
@@ -230,27 +272,27 @@ class Phases {
     kind: 'send' | 'undo',
     writes: () => Written | undefined,
     work: () => unknown,
-  ): Promise<Ended> {
+  ): Promise<void> {
     let announced: AnnouncedWrite | undefined
-    const ended = await this.#phase(kind, async () => {
+    await this.#phase(kind, async () => {
       const written = writes()
       if (written) announced = await this.#deps.writes.announce(this.#stepRun, written)
-      if (this.#abort.signal.aborted) void announced?.settle(notSent, undefined)
+      if (this.#over) void announced?.settle(notSent, undefined)
       this.#abort.signal.throwIfAborted()
       return work()
     })
-    await announced?.settle(ended.outcome, ended.value)
-    return ended
+    await announced?.settle(this.outcome, this.value)
   }
 
-  #find(seen: BusEvent): Promise<Ended> {
+  #find(seen: BusEvent): Promise<void> {
     return this.#phase('find', () => this.#stepRun.step.definition.find?.(this.#input('find', seen)))
   }
 
-  async #verify(seen: BusEvent, sent: Ended): Promise<Ended> {
+  async #verify(seen: BusEvent): Promise<void> {
     const step = this.#stepRun.step.definition
-    const verified = await this.#phase('verify', async () => {
-      const input = { ...this.#input('verify', seen), result: sent.value as never }
+    const { outcome: sent, value } = this
+    await this.#phase('verify', async () => {
+      const input = { ...this.#input('verify', seen), result: value as never }
       if (await step.verify?.(input)) return true
       throw new CallError({
         class: 'transient',
@@ -258,43 +300,53 @@ class Phases {
         message: 'the system said yes, but reading back shows no effect',
       })
     })
-    return verified.outcome.kind === 'failed'
-      ? { outcome: { ...verified.outcome, maybe: true, systemFault: false }, value: undefined }
-      : sent
+    const failed = this.outcome.kind === 'failed'
+    this.outcome =
+      this.outcome.kind === 'failed' ? { ...this.outcome, maybe: true, systemFault: false } : sent
+    this.value = failed ? undefined : value
   }
 
-  async #phase(kind: AttemptRecord['kind'], work: () => unknown): Promise<Ended> {
+  /** One phase: what the user's code came to is the attempt's outcome and value until the next. */
+  async #phase(kind: AttemptRecord['kind'], work: () => unknown): Promise<void> {
     const { clock, mark } = this.#deps
     const at = clock.now()
     const startedAt = clock.monotonic()
     // The request of an earlier phase has ended the mark, and this phase is the user's code again.
     if (mark) await mark(true)
     this.#exchange = undefined
-    let value: unknown
-    let outcome: Outcome
     try {
-      const result = this.trace ? this.trace.inside(work) : work()
-      value = result instanceof Promise ? await Promise.race([result, this.#deadline]) : result
-      outcome = { kind: 'succeeded', status: this.#lastStatus() }
+      const result = this.#trace ? this.#trace.inside(work) : work()
+      this.value = result instanceof Promise ? await this.#inTime(result) : result
+      this.outcome = succeededWith(this.#lastStatus())
     } catch (error) {
-      outcome = failedOutcome(error, {
-        sent: this.#sent,
-        timedOut: this.#timedOut,
-        readOnly: kind === 'find' || kind === 'verify',
-        conceal: this.#conceal,
-      })
+      this.#fails(error, kind === 'find' || kind === 'verify')
     }
-    this.#record(kind, outcome, at, clock.monotonic() - startedAt, kind === 'find' && value === undefined)
-    return { outcome, value }
+    this.#record(kind, at, clock.monotonic() - startedAt)
   }
 
   #lastStatus(): number {
     return this.#exchange?.status ?? 0
   }
 
-  // eslint-disable-next-line max-params -- one place, all of it goes into one record
-  #record(kind: AttemptRecord['kind'], outcome: Outcome, at: number, ms: number, absent = false): void {
+  /** What comes of it, unless the attempt is over before. */
+  #inTime<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#fail = reject
+      work.then(resolve, reject)
+      if (this.#over) reject(this.#over)
+    })
+  }
+
+  #fails(error: unknown, readOnly: boolean): void {
+    const { conceal } = this
+    this.outcome = failedOutcome(error, { sent: this.#sent, timedOut: this.#timedOut, readOnly, conceal })
+    this.value = undefined
+  }
+
+  #record(kind: AttemptRecord['kind'], at: number, ms: number): void {
+    const { outcome } = this
     const failed = outcome.kind === 'failed'
+    const absent = kind === 'find' && this.value === undefined
     this.records.push({
       kind,
       outcome: failed ? outcome.class : absent ? 'absent' : 'succeeded',
@@ -316,41 +368,77 @@ class Phases {
     return {
       event: event as never,
       results: resultsOf(this.#stepRun),
-      call: step.connector.open(this.#context(kind, event)) as never,
+      call: step.connector.open(new PhaseContext(kind, event, this)) as never,
       ids: this.#deps.ids,
-      idempotencyKey: this.#key,
+      idempotencyKey: this.key,
       attempt: attempts + 1,
       signal: this.#abort.signal,
     }
   }
+}
 
-  #context(kind: AttemptRecord['kind'], event: BusEvent): AttemptContext {
-    const { gate } = this.#stepRun.step
-    return {
-      kind,
-      idempotencyKey: this.#key,
-      traceparent: this.#traceparent,
-      event,
-      signal: this.#abort.signal,
-      beforeRequest: async () => {
-        const { mark } = this.#deps
-        if (mark) await mark(false)
-        const prepaid = this.#tokenVoidAt > this.#deps.clock.monotonic()
-        this.#tokenVoidAt = 0
-        if (!prepaid) await gate.token()
-        this.#abort.signal.throwIfAborted()
-        this.#deps.checkLease()
-      },
-      checkLease: this.#deps.checkLease,
-      sent: () => {
-        if (kind === 'send' || kind === 'undo') this.#sent++
-      },
-      record: (exchange) => {
-        this.#exchange = exchange
-      },
-      conceal: this.#conceal,
-    }
+/** What the connector is told in one phase. A request of an earlier phase that nobody waited for still is of that phase. */
+class PhaseContext implements AttemptContext {
+  readonly kind: AttemptRecord['kind']
+  readonly event: BusEvent
+  readonly #attempt: Attempt
+
+  constructor(kind: AttemptRecord['kind'], event: BusEvent, attempt: Attempt) {
+    this.kind = kind
+    this.event = event
+    this.#attempt = attempt
   }
+
+  get idempotencyKey(): string {
+    return this.#attempt.key
+  }
+
+  get traceparent(): string {
+    return this.#attempt.traceparent
+  }
+
+  get signal(): AbortSignal {
+    return this.#attempt.signal
+  }
+
+  get conceal(): Conceal {
+    return this.#attempt.conceal
+  }
+
+  beforeRequest(): Promise<void> | undefined {
+    return this.#attempt.beforeRequest()
+  }
+
+  checkLease(): void {
+    this.#attempt.checkLease()
+  }
+
+  sent(): void {
+    if (this.kind === 'send' || this.kind === 'undo') this.#attempt.sent()
+  }
+
+  record(exchange: Exchange): void {
+    this.#attempt.recordExchange(exchange)
+  }
+
+  begun(request: Abortable): void {
+    this.#attempt.begun(request)
+  }
+
+  ended(request: Abortable): void {
+    this.#attempt.ended(request)
+  }
+}
+
+const underWay: Outcome = { kind: 'succeeded', status: 0 }
+
+/** By status: there are few, and by far most attempts succeed. */
+const successes = new Map<number, Outcome>()
+
+function succeededWith(status: number): Outcome {
+  let outcome = successes.get(status)
+  if (!outcome) successes.set(status, (outcome = { kind: 'succeeded', status }))
+  return outcome
 }
 
 /** The deadline has passed before anything was sent. */
@@ -359,15 +447,12 @@ const notSent = failedOutcome(
   { sent: 0, timedOut: false, readOnly: false, conceal: (text) => text },
 )
 
-interface Ended {
-  readonly outcome: Outcome
-  readonly value: unknown
-  readonly linked?: Linked
-}
-
 /** W3C Trace Context: the event's own trace goes on; without one, the trace id follows from the idempotency key, so that all tries share it. */
 function traceparent(run: Run, key: string, random: Random): string {
-  const incoming = /"traceparent":"00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})"/.exec(run.event.ext)
+  const { ext } = run.event
+  const incoming = ext.includes('traceparent')
+    ? /"traceparent":"00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})"/.exec(ext)
+    : null
   const span =
     Math.floor(random() * 0x1_0000_0000)
       .toString(16)

@@ -1,6 +1,6 @@
 import type { Ids } from '../define/link.ts'
 import type { AttemptDeps, AttemptReport } from './attempt.ts'
-import { attempt } from './attempt.ts'
+import { Attempt } from './attempt.ts'
 import type { Clock, Random } from './clock.ts'
 import type { Writes } from './echo-writes.ts'
 import { tellGate } from './gate-sign.ts'
@@ -23,6 +23,7 @@ export interface AttemptsDeps {
   readonly clock: Clock
   readonly random: Random
   readonly checkLease: () => void
+  /** Aborts when their owner gives up. */
   readonly signal: AbortSignal
   /** Shared by all steps. */
   readonly ids: Ids
@@ -41,7 +42,8 @@ export class Attempts {
   readonly #deps: AttemptsDeps
   /** Of every attempt that needs no mark. */
   readonly #plain: AttemptDeps
-  readonly #active = new Set<CallRun>()
+  /** Longest first. */
+  readonly #active = new Map<CallRun, Attempt>()
   #attemptedTo = 0
   /** An earlier owner may have died of something here: user's code is run with a committed mark. */
   careful = false
@@ -49,12 +51,21 @@ export class Attempts {
   constructor(deps: AttemptsDeps) {
     this.#deps = deps
     const { hub, clock, random, checkLease, signal, ids, writes, tracer } = deps
-    this.#plain = { hub, clock, random, checkLease, signal, ids, writes, ...(tracer && { tracer }) }
+    this.#plain = { hub, clock, random, checkLease, ids, writes, ...(tracer && { tracer }) }
+    // One listener for all: of each attempt it would cost as much as the rest of its own work.
+    signal.addEventListener('abort', () => {
+      for (const attempt of this.#active.values()) attempt.giveUp()
+    })
+  }
+
+  /** How many are under way. */
+  get underWay(): number {
+    return this.#active.size
   }
 
   /** Steps being attempted, longest first. */
-  get active(): ReadonlySet<CallRun> {
-    return this.#active
+  get active(): Iterable<CallRun> {
+    return this.#active.keys()
   }
 
   /** The highest seq that was attempted without a row. */
@@ -67,7 +78,6 @@ export class Attempts {
     const { clock, mark } = this.#deps
     const { run } = stepRun
     stepRun.place = 'active'
-    this.#active.add(stepRun)
     stepRun.attemptAt = clock.monotonic()
     if (Number.isNaN(stepRun.startedAt)) stepRun.startedAt = stepRun.attemptAt
     stepRun.firstAt ??= clock.now()
@@ -75,7 +85,9 @@ export class Attempts {
     // A row: careful mode has given it one because it was in doubt, also where `find` has taken the doubt away since.
     const isMarked = this.careful && (stepRun.maybeAt !== null || run.hasRow)
     const deps = isMarked ? { ...this.#plain, mark: (inside: boolean) => mark(stepRun, inside) } : this.#plain
-    void attempt(stepRun, deps).then((report) => this.#ended(stepRun, report))
+    const attempt = new Attempt(stepRun, deps)
+    this.#active.set(stepRun, attempt)
+    void attempt.make().then((report) => this.#ended(stepRun, report))
   }
 
   #ended(stepRun: CallRun, report: AttemptReport): void {

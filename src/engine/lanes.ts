@@ -217,13 +217,13 @@ export class Lanes {
 
   /** Whether no attempt is under way. */
   get isQuiet(): boolean {
-    return this.#attempts.active.size === 0
+    return this.#attempts.underWay === 0
   }
 
   /** Ends all waiting in memory; returns when no attempt runs. Runs that were claimed or tried go back to rows. */
   async drain(): Promise<void> {
     const { clock } = this.#deps
-    while (this.#attempts.active.size > 0) await new Promise<void>((resolve) => clock.timer(20, resolve))
+    while (this.#attempts.underWay > 0) await new Promise<void>((resolve) => clock.timer(20, resolve))
     for (const lane of this.#lanes.values()) {
       if (lane.queue.some((run) => run.hasRow || wasTried(run)))
         this.#defer(lane, { state: runState.retrying, nextInMs: 0 })

@@ -1,3 +1,4 @@
+import { within } from '../define/nested-maps.ts'
 import type { RunMinute, SystemMinute } from '../journal/port.ts'
 import { latencyBounds } from '../journal/port.ts'
 
@@ -8,38 +9,45 @@ interface Call extends Omit<Mutable<SystemMinute>, 'hist'> {
 
 /** Gathers what systems and flows did by minute, until it is taken. */
 export class Minutes {
-  #calls = new Map<string, Call>()
-  #runs = new Map<string, Mutable<RunMinute>>()
+  /** By minute, then by system. */
+  #calls = new Map<number, Map<number, Call>>()
+  /** By minute, then by flow. */
+  #runs = new Map<number, Map<number, Mutable<RunMinute>>>()
 
   /** A call of a system; `failed`: it speaks against the system. */
   called(minute: number, system: number, call: { readonly ms: number; readonly failed: boolean }): void {
-    const key = `${system}:${minute}`
-    let row = this.#calls.get(key)
-    if (!row) {
-      row = { system, minute, calls: 0, failed: 0, totalMs: 0, hist: latencyBounds.map(() => 0).concat(0) }
-      this.#calls.set(key, row)
-    }
+    const ofMinute = within(this.#calls, minute)
+    let row = ofMinute.get(system)
+    if (!row) ofMinute.set(system, (row = newCall(system, minute)))
     row.calls++
     row.totalMs += Math.round(call.ms)
     if (call.failed) row.failed++
-    const place = latencyBounds.findIndex((bound) => call.ms <= bound)
-    const index = place < 0 ? latencyBounds.length : place
-    row.hist[index] = (row.hist[index] ?? 0) + 1
+    let place = 0
+    while (place < latencyBounds.length && call.ms > (latencyBounds[place] as number)) place++
+    row.hist[place] = (row.hist[place] ?? 0) + 1
   }
 
   /** A run of a flow came to an end, or was handed to a person. */
   ended(minute: number, flow: number, how: 'finished' | 'parked'): void {
-    const key = `${flow}:${minute}`
-    let row = this.#runs.get(key)
-    if (!row) this.#runs.set(key, (row = { flow, minute, finished: 0, parked: 0 }))
+    const ofMinute = within(this.#runs, minute)
+    let row = ofMinute.get(flow)
+    if (!row) ofMinute.set(flow, (row = { flow, minute, finished: 0, parked: 0 }))
     row[how]++
   }
 
   /** What was gathered since the last time. */
   take(): { readonly systems: readonly SystemMinute[]; readonly runs: readonly RunMinute[] } {
-    const taken = { systems: [...this.#calls.values()], runs: [...this.#runs.values()] }
+    const taken = { systems: innermost(this.#calls), runs: innermost(this.#runs) }
     this.#calls = new Map()
     this.#runs = new Map()
     return taken
   }
+}
+
+function newCall(system: number, minute: number): Call {
+  return { system, minute, calls: 0, failed: 0, totalMs: 0, hist: latencyBounds.map(() => 0).concat(0) }
+}
+
+function innermost<Value>(maps: ReadonlyMap<unknown, ReadonlyMap<unknown, Value>>): Value[] {
+  return [...maps.values()].flatMap((inner) => [...inner.values()])
 }

@@ -3,6 +3,7 @@ import type { Flow } from '../define/flow.ts'
 import { redactionOf } from '../define/redaction.ts'
 import type { BusEvent } from '../define/event.ts'
 import type { CallStep } from '../define/step.ts'
+import { underWayUntil } from '../define/abortable.ts'
 import type { AttemptContext, Connector, System, Transport } from '../define/system.ts'
 import { CallError } from '../errors.ts'
 import type { StoredEvent } from '../journal/port.ts'
@@ -158,6 +159,7 @@ async function firstRequest(
     traceparent: `00-${key.slice(0, 32)}-${key.slice(0, 16)}-00`,
     event,
     signal: abort.signal,
+    ...underWayUntil(abort.signal),
     beforeRequest: async () => abort.signal.throwIfAborted(),
     checkLease: () => undefined,
     sent: () => undefined,

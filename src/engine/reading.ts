@@ -54,6 +54,7 @@ export interface ReadingDeps {
 /** Events that a carrier has not brought by then are taken from the log. */
 const lookAfterMs = 5_000
 const windowSize = 2_000
+const noFlows: readonly FlowRuntime[] = []
 const largestWindow = 50_000
 
 /**
@@ -215,14 +216,10 @@ export class Reading implements TailReader {
   }
 
   async #admit(events: readonly StoredEvent[], readTo: number): Promise<void> {
-    const runs = events.flatMap((event) => this.#runsOf(event))
-    const known = await this.#existing(readTo)
-    const steps = await this.#begunSteps(readTo)
-    const fresh = runs.filter((run) => !known.has(idOf(run)))
-    for (const run of fresh) {
-      restoreSteps(run, steps.get(idOf(run)) ?? [], this.#deps.clock.monotonic())
-      this.#markDoubt(run)
-    }
+    const runs: Run[] = []
+    for (const event of events) this.#addRuns(runs, event)
+    const fresh = this.#readHead < this.#deps.headAtStart ? await this.#begun(runs, readTo) : runs
+    for (const run of fresh) this.#markDoubt(run)
     await this.#deps.judge(events, fresh)
     await numberRuns(runs)
     const marks = await this.#marks(runs)
@@ -234,25 +231,31 @@ export class Reading implements TailReader {
     for (const run of fresh)
       this.#deps.admit(run, { slow: slow.has(run.key) || mayBeReplaced(run), mark: marks.get(run.key) })
     // Behind the runs: one that this very stretch begins looks for itself.
-    for (const { type, key } of events) if (key !== null && this.#signals.has(type)) this.#deps.signal(key)
+    if (this.#signals.size > 0)
+      for (const { type, key } of events) if (key !== null && this.#signals.has(type)) this.#deps.signal(key)
     this.#readHead = readTo
     this.#carrier?.readTo(readTo)
   }
 
-  #runsOf(event: StoredEvent): Run[] {
+  #addRuns(runs: Run[], event: StoredEvent): void {
     const { positions } = this.#deps.lease
-    const flows = this.#byType.get(event.type) ?? []
-    return flows
-      .filter(
-        (flow) => event.seq > (positions.get(flow.id) ?? 0) && event.seq > (flow.after.get(event.type) ?? 0),
-      )
-      .map((flow) => newRun(flow, event))
+    for (const flow of this.#byType.get(event.type) ?? noFlows)
+      if (event.seq > (positions.get(flow.id) ?? 0) && event.seq > (flow.after.get(event.type) ?? 0))
+        runs.push(newRun(flow, event))
+  }
+
+  /** Of these runs, which an earlier owner may have begun, those that have no row; they go on where they stood. */
+  async #begun(runs: readonly Run[], readTo: number): Promise<readonly Run[]> {
+    const known = await this.#existing(readTo)
+    const steps = await this.#begunSteps(readTo)
+    const fresh = runs.filter((run) => !known.has(idOf(run)))
+    for (const run of fresh) restoreSteps(run, steps.get(idOf(run)) ?? [], this.#deps.clock.monotonic())
+    return fresh
   }
 
   /** Which runs have rows of an earlier owner. They lie above its claim, too: what waits in a slow lane needs none. */
   async #existing(readTo: number): Promise<ReadonlySet<string>> {
     const { headAtStart, flows, journal } = this.#deps
-    if (this.#readHead >= headAtStart) return new Set()
     const rows = await journal.existing(
       flows.map((flow) => flow.id),
       this.#readHead,
@@ -267,7 +270,7 @@ export class Reading implements TailReader {
     // Of one plain call too, if it has changed: an earlier version may have had several.
     const ids = flows.filter((flow) => !flow.single || flow.version > 1).map((flow) => flow.id)
     const begun = new Map<string, KnownStep[]>()
-    if (ids.length === 0 || this.#readHead >= headAtStart) return begun
+    if (ids.length === 0) return begun
     const rows = await journal.stepsWithoutRun(ids, this.#readHead, Math.min(readTo, headAtStart))
     for (const { flow, seq, step } of rows) {
       const id = `${flow}:${seq}`

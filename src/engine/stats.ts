@@ -1,3 +1,4 @@
+import { within } from '../define/nested-maps.ts'
 import type { StatRow, StatsJournal, WatchJournal } from '../journal/port.ts'
 import type { Cancel, Clock } from './clock.ts'
 import { Minutes } from './minutes.ts'
@@ -20,13 +21,18 @@ export interface StatsDeps {
   readonly onError: (error: unknown) => void
 }
 
+type Row = { -readonly [K in keyof StatRow]: StatRow[K] }
+
 const writeEveryMs = 10_000
+/** Ids of systems are below. */
+const mostSystems = 65_536
 
 /** Gathers counters by minute, flow, system and outcome and writes them every 10 s, apart from the flushes; what a crash loses is statistics only. */
 export class StatsWriter {
   readonly #deps: StatsDeps
   readonly #minutes = new Minutes()
-  #rows = new Map<string, { -readonly [K in keyof StatRow]: StatRow[K] }>()
+  /** By minute, then by flow and system, then by outcome. */
+  #rows = new Map<number, Map<number, Map<string, Row>>>()
   #cancel: Cancel | undefined
   #writing: Promise<void> | undefined
 
@@ -37,20 +43,9 @@ export class StatsWriter {
   add({ flow, system, outcome, ms, failed }: Sample): void {
     const minute = this.#minute
     this.#minutes.called(minute, system, { ms, failed })
-    const key = `${minute}:${flow}:${system}:${outcome}`
-    const row = this.#rows.get(key)
-    if (!row) {
-      this.#rows.set(key, {
-        minute,
-        flow,
-        system,
-        outcome,
-        count: 1,
-        totalMs: Math.round(ms),
-        maxMs: Math.round(ms),
-      })
-      return
-    }
+    const ofPair = within(within(this.#rows, minute), flow * mostSystems + system)
+    let row = ofPair.get(outcome)
+    if (!row) ofPair.set(outcome, (row = { minute, flow, system, outcome, count: 0, totalMs: 0, maxMs: 0 }))
     row.count++
     row.totalMs += Math.round(ms)
     row.maxMs = Math.max(row.maxMs, Math.round(ms))
@@ -81,7 +76,9 @@ export class StatsWriter {
   }
 
   async #write(): Promise<void> {
-    const rows = [...this.#rows.values()]
+    const rows = [...this.#rows.values()].flatMap((pairs) =>
+      [...pairs.values()].flatMap((ofPair) => [...ofPair.values()]),
+    )
     this.#rows = new Map()
     const { journal, worker } = this.#deps
     const { systems, runs } = this.#minutes.take()

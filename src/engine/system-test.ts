@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { underWayUntil } from '../define/abortable.ts'
 import { withoutSecrets } from '../define/secrets.ts'
 import type { AttemptContext, Connector, Exchange } from '../define/system.ts'
 import type { TestOutcome, WatchJournal } from '../journal/port.ts'
@@ -107,6 +108,7 @@ function testContext(
     traceparent: `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-00`,
     event: { id: 'test', source: 'urn:busbar:test', type: 'busbar.test', ...nobody },
     signal,
+    ...underWayUntil(signal),
     conceal: withoutSecrets,
     beforeRequest: async () => {
       await gate.token()

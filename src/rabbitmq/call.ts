@@ -94,7 +94,7 @@ export function amqpCall(
             answer,
             ms: performance.now() - startedAt,
             rules: target.rules,
-            conceal: attempt.conceal,
+            attempt,
           }),
         )
       }
@@ -190,9 +190,13 @@ function requestOf(message: OutgoingMessage): TransportRequest {
 /** Texts are made when somebody reads them. */
 function recordOf(
   message: OutgoingMessage,
-  { answer, ms, ...hiding }: { answer: string; ms: number; rules: FieldRules; conceal: Conceal },
+  {
+    answer,
+    ...of
+  }: { answer: string; ms: number; rules: FieldRules; attempt: { readonly conceal: Conceal } },
 ): Exchange {
-  const record = new HttpRecord({ request: requestOf(message), answer: undefined, ms, ...hiding })
+  const { ms } = of
+  const record = new HttpRecord({ request: requestOf(message), answer: undefined, credentials: {}, ...of })
   return {
     ms,
     response: answer,

@@ -1,3 +1,4 @@
+import type { Abortable } from '../define/abortable.ts'
 import type { FieldRules } from '../define/redaction.ts'
 import type { AttemptContext } from '../define/system.ts'
 import { CallError } from '../errors.ts'
@@ -6,7 +7,7 @@ import type { AuthHeaders, AuthSession } from './http-auth.ts'
 import { noHeaders } from './http-auth.ts'
 import type { Classify, HttpAnswer } from './http-classify.ts'
 import { judge } from './http-classify.ts'
-import type { Exchange, RawAnswer, RawRequest } from './http-exchange.ts'
+import type { Exchange, ExchangeOptions, RawAnswer, RawRequest } from './http-exchange.ts'
 import { isSafe } from './http-exchange.ts'
 import { HttpRecord } from './http-record.ts'
 
@@ -56,46 +57,129 @@ export interface HttpTarget {
 
 /** The calls of one attempt. */
 export function httpCall(target: HttpTarget, attempt: AttemptContext): HttpCall {
-  const ask: HttpCall['request'] = async (wanted) => {
-    const request = rawRequest(target, wanted, attempt)
-    const answer = await authorized(target, attempt, request)
-    judge(answer, target.classify, Date.now())
+  return new Calls(target, attempt)
+}
+
+class Calls implements HttpCall {
+  readonly #target: HttpTarget
+  readonly #attempt: AttemptContext
+
+  constructor(target: HttpTarget, attempt: AttemptContext) {
+    this.#target = target
+    this.#attempt = attempt
+  }
+
+  async get<T>(path: string, options?: CallOptions): Promise<T> {
+    return (await this.#ask({ method: 'GET', path, body: undefined, options })).body as T
+  }
+
+  async post<T>(path: string, body?: unknown, options?: CallOptions): Promise<T> {
+    return (await this.#ask({ method: 'POST', path, body, options })).body as T
+  }
+
+  async put<T>(path: string, body?: unknown, options?: CallOptions): Promise<T> {
+    return (await this.#ask({ method: 'PUT', path, body, options })).body as T
+  }
+
+  async patch<T>(path: string, body?: unknown, options?: CallOptions): Promise<T> {
+    return (await this.#ask({ method: 'PATCH', path, body, options })).body as T
+  }
+
+  async delete<T>(path: string, options?: CallOptions): Promise<T> {
+    return (await this.#ask({ method: 'DELETE', path, body: undefined, options })).body as T
+  }
+
+  find<T>(path: string, query: Query): Promise<T | undefined> {
+    return find((wanted) => this.request(wanted), path, query) as Promise<T | undefined>
+  }
+
+  request(wanted: Parameters<HttpCall['request']>[0]): Promise<HttpAnswer> {
+    const { method, path, body } = wanted
+    return this.#ask({ method, path, body, options: wanted })
+  }
+
+  /** With credentials; when they are refused (401), once more with renewed ones. */
+  async #ask(wanted: Wanted): Promise<HttpAnswer> {
+    const { auth, classify } = this.#target
+    const request = rawRequest(this.#target, wanted, this.#attempt)
+    const known = auth.headers()
+    const credentials = known instanceof Promise ? await known : known
+    let answer = await this.#once(request, credentials)
+    if (answer.status === 401 && auth.renew) answer = await this.#once(request, await auth.renew(credentials))
+    judge(answer, classify, Date.now())
     return answer
   }
-  const send =
-    (method: string) =>
-    async <T>(path: string, body?: unknown, options?: CallOptions) =>
-      (await ask({ method, path, body, ...options })).body as T
-  const bare =
-    (method: string) =>
-    async <T>(path: string, options?: CallOptions) =>
-      (await ask({ method, path, ...options })).body as T
-  return {
-    get: bare('GET'),
-    post: send('POST'),
-    put: send('PUT'),
-    patch: send('PATCH'),
-    delete: bare('DELETE'),
-    find: <T>(path: string, query: Query) => find(ask, path, query) as Promise<T | undefined>,
-    request: ask,
+
+  async #once(bare: RawRequest, credentials: AuthHeaders): Promise<HttpAnswer> {
+    const attempt = this.#attempt
+    const { exchange, maxResponseBytes, rules } = this.#target
+    const request = withHeaders(bare, credentials)
+    const waited = attempt.beforeRequest()
+    if (waited) await waited
+    const startedAt = performance.now()
+    let answer: RawAnswer | undefined
+    try {
+      answer = await exchange(request, new Sending(request, attempt, maxResponseBytes))
+    } finally {
+      const ms = performance.now() - startedAt
+      attempt.record(new HttpRecord({ request, answer, ms, credentials, rules, attempt }))
+    }
+    if (answer.cutOff) throw tooLarge(request, answer, maxResponseBytes)
+    return answerOf(request, answer)
+  }
+}
+
+/** What a step asks for. */
+interface Wanted {
+  readonly method: string
+  readonly path: string
+  readonly body: unknown
+  readonly options: CallOptions | undefined
+}
+
+/** One request of an attempt, on its way. */
+class Sending implements ExchangeOptions {
+  readonly maxBytes: number
+  readonly #request: RawRequest
+  readonly #attempt: AttemptContext
+
+  constructor(request: RawRequest, attempt: AttemptContext, maxBytes: number) {
+    this.maxBytes = maxBytes
+    this.#request = request
+    this.#attempt = attempt
+  }
+
+  get signal(): AbortSignal {
+    return this.#attempt.signal
+  }
+
+  onSent(): void {
+    this.#attempt.checkLease() // it may have waited for a connection, in a process that stood still meanwhile
+    if (!isSafe(this.#request.method)) this.#attempt.sent()
+  }
+
+  begun(request: Abortable): void {
+    this.#attempt.begun(request)
+  }
+
+  ended(request: Abortable): void {
+    this.#attempt.ended(request)
   }
 }
 
 /** Those of the system, Idempotency-Key, W3C Trace Context, and the event's attributes as in the CloudEvents HTTP binding. */
-function attemptHeaders(
-  target: HttpTarget,
-  { idempotencyKey, traceparent, event }: AttemptContext,
-): Record<string, string> {
+function attemptHeaders(target: HttpTarget, attempt: AttemptContext): Record<string, string> {
+  const { id, source, type, subject, time } = attempt.event
   const headers: Record<string, string> = {
     ...target.headers,
-    'idempotency-key': idempotencyKey,
-    traceparent,
-    'ce-id': headerText(event.id),
-    'ce-source': headerText(event.source),
-    'ce-type': headerText(event.type),
+    'idempotency-key': attempt.idempotencyKey,
+    traceparent: attempt.traceparent,
+    'ce-id': headerText(id),
+    'ce-source': headerText(source),
+    'ce-type': headerText(type),
   }
-  if (event.subject !== undefined) headers['ce-subject'] = headerText(event.subject)
-  if (event.time !== undefined) headers['ce-time'] = event.time
+  if (subject !== undefined) headers['ce-subject'] = headerText(subject)
+  if (time !== undefined) headers['ce-time'] = time
   return headers
 }
 
@@ -110,20 +194,17 @@ function headerText(text: string): string {
       )
 }
 
-function rawRequest(
-  target: HttpTarget,
-  wanted: Parameters<HttpCall['request']>[0],
-  attempt: AttemptContext,
-): RawRequest {
+function rawRequest(target: HttpTarget, wanted: Wanted, attempt: AttemptContext): RawRequest {
+  const { method, options } = wanted
   const { type, body } = bodyOf(wanted.body)
   const headers = attemptHeaders(target, attempt)
   if (type !== undefined) headers['content-type'] = type
-  for (const name in wanted.headers) {
-    const value = wanted.headers[name] ?? null
+  for (const name in options?.headers) {
+    const value = options.headers[name] ?? null
     if (value === null) delete headers[name.toLowerCase()]
     else headers[name.toLowerCase()] = value
   }
-  return { method: wanted.method, path: pathBelow(target.base, wanted.path, wanted.query), headers, body }
+  return { method, path: pathBelow(target.base, wanted.path, options?.query), headers, body }
 }
 
 function bodyOf(body: unknown): { type: string | undefined; body: string | Buffer | undefined } {
@@ -135,51 +216,9 @@ function bodyOf(body: unknown): { type: string | undefined; body: string | Buffe
   return { type: 'application/json', body: JSON.stringify(body) }
 }
 
-/** With credentials; when they are refused (401), once more with renewed ones. */
-async function authorized(
-  target: HttpTarget,
-  attempt: AttemptContext,
-  request: RawRequest,
-): Promise<HttpAnswer> {
-  const { auth } = target
-  const credentials = await auth.headers()
-  const answer = await once(target, attempt, { request, credentials })
-  if (answer.status !== 401 || !auth.renew) return answer
-  return once(target, attempt, { request, credentials: await auth.renew(credentials) })
-}
-
 function withHeaders(request: RawRequest, headers: AuthHeaders): RawRequest {
   if (headers === noHeaders) return request
   return { ...request, headers: { ...request.headers, ...headers } }
-}
-
-async function once(
-  target: HttpTarget,
-  attempt: AttemptContext,
-  wanted: { readonly request: RawRequest; readonly credentials: AuthHeaders },
-): Promise<HttpAnswer> {
-  const { credentials } = wanted
-  const request = withHeaders(wanted.request, credentials)
-  await attempt.beforeRequest()
-  const startedAt = performance.now()
-  let answer: RawAnswer | undefined
-  try {
-    answer = await target.exchange(request, {
-      signal: attempt.signal,
-      maxBytes: target.maxResponseBytes,
-      onSent: () => {
-        attempt.checkLease() // it may have waited for a connection, in a process that stood still meanwhile
-        if (!isSafe(request.method)) attempt.sent()
-      },
-    })
-  } finally {
-    const ms = performance.now() - startedAt
-    attempt.record(
-      new HttpRecord({ request, answer, ms, credentials, rules: target.rules, conceal: attempt.conceal }),
-    )
-  }
-  if (answer.cutOff) throw tooLarge(request, answer, target.maxResponseBytes)
-  return answerOf(request, answer)
 }
 
 /** A success that is too large to be read has happened all the same; busbar cannot know what it said. */
@@ -194,7 +233,14 @@ function tooLarge({ method, path }: RawRequest, { status }: RawAnswer, maxBytes:
 }
 
 function answerOf({ method, path }: RawRequest, { status, headers, body }: RawAnswer): HttpAnswer {
-  return { method, path: path.split('?')[0] ?? path, status, headers, body: parsed(headers, body) }
+  const query = path.indexOf('?')
+  return {
+    method,
+    path: query < 0 ? path : path.slice(0, query),
+    status,
+    headers,
+    body: parsed(headers, body),
+  }
 }
 
 /** JSON where the answer says so, or looks so without saying anything; text otherwise; undefined when empty. */
@@ -202,7 +248,7 @@ function parsed(headers: RawAnswer['headers'], body: Buffer): unknown {
   if (body.length === 0) return undefined
   const text = body.toString('utf8')
   const type = headers['content-type']
-  if (type !== undefined && !/json/i.test(String(type))) return text
+  if (type !== undefined && type !== 'application/json' && !/json/i.test(String(type))) return text
   try {
     return JSON.parse(text)
   } catch {

@@ -1,5 +1,6 @@
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
 import type { Dispatcher, Pool } from 'undici'
+import type { Abortable, UnderWay } from '../define/abortable.ts'
 import type { Transport, TransportAnswer, TransportRequest } from '../define/system.ts'
 import { BusbarError, CallError } from '../errors.ts'
 
@@ -15,11 +16,11 @@ export interface RawAnswer extends TransportAnswer {
 }
 
 /** How to make an exchange. */
-export interface ExchangeOptions {
+export interface ExchangeOptions extends UnderWay {
   readonly signal: AbortSignal
   readonly maxBytes: number
   /** The request is about to be written to a connection: from now on it may have reached the target, unless this throws. */
-  readonly onSent: () => void
+  onSent(): void
 }
 
 /** Makes one exchange. */
@@ -55,7 +56,7 @@ export function exchange(pool: Pool, request: RawRequest, options: ExchangeOptio
 }
 
 /** Collects one answer; undici calls it. */
-class ExchangeHandler implements Dispatcher.DispatchHandler {
+class ExchangeHandler implements Dispatcher.DispatchHandler, Abortable {
   readonly #request: RawRequest
   readonly #options: ExchangeOptions
   readonly #settle: { resolve: (answer: RawAnswer) => void; reject: (error: BusbarError) => void }
@@ -75,10 +76,12 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
     this.#request = request
     this.#options = options
     this.#settle = settle
-    options.signal.addEventListener('abort', this.#onAbort)
+    options.begun(this)
   }
 
-  readonly #onAbort = () => this.#controller?.abort(new Error('aborted'))
+  abort(): void {
+    this.#controller?.abort(new Error('aborted'))
+  }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
@@ -111,12 +114,12 @@ class ExchangeHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    this.#options.signal.removeEventListener('abort', this.#onAbort)
+    this.#options.ended(this)
     this.#answer()
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#options.signal.removeEventListener('abort', this.#onAbort)
+    this.#options.ended(this)
     if (this.#cutOff) return this.#answer()
     this.#settle.reject(failureOf(error, this.#request, this.#sent))
   }

@@ -8,54 +8,52 @@ import type { RawAnswer, RawRequest } from './http-exchange.ts'
 const maxExcerpt = 4_000
 const maxParsed = 262_144
 
+/** What a record is made of. */
+export interface HttpRecordOf {
+  readonly request: RawRequest
+  readonly answer: RawAnswer | undefined
+  readonly ms: number
+  readonly rules: FieldRules
+  /** Headers of the request that prove who is calling. */
+  readonly credentials: Readonly<Record<string, string>>
+  readonly attempt: { readonly conceal: Conceal }
+}
+
 /** What an exchange looked like; the texts are made when somebody reads them, so a success that nobody records costs nothing. */
 export class HttpRecord implements Exchange {
-  readonly ms: number
-  readonly #request: RawRequest
-  readonly #answer: RawAnswer | undefined
-  readonly #rules: FieldRules
-  readonly #credentials: Readonly<Record<string, string>>
-  readonly #conceal: Conceal
+  readonly #of: HttpRecordOf
 
-  constructor(options: {
-    readonly request: RawRequest
-    readonly answer: RawAnswer | undefined
-    readonly ms: number
-    readonly rules: FieldRules
-    /** Headers of the request that prove who is calling. */
-    readonly credentials?: Readonly<Record<string, string>>
-    readonly conceal: Conceal
-  }) {
-    this.ms = options.ms
-    this.#request = options.request
-    this.#answer = options.answer
-    this.#rules = options.rules
-    this.#credentials = options.credentials ?? {}
-    this.#conceal = options.conceal
+  constructor(of: HttpRecordOf) {
+    this.#of = of
+  }
+
+  get ms(): number {
+    return this.#of.ms
   }
 
   get status(): number {
-    return this.#answer?.status ?? 0
+    return this.#of.answer?.status ?? 0
   }
 
   /** Without the query, whose values may be anybody's. */
   get call(): { readonly method: string; readonly path: string } {
-    const { method, path } = this.#request
-    return { method, path: this.#conceal(path.split('?', 1)[0] ?? '') }
+    const { method, path } = this.#of.request
+    return { method, path: this.#of.attempt.conceal(path.split('?', 1)[0] ?? '') }
   }
 
   get request(): string {
-    const { method, path, headers, body } = this.#request
+    const { method, path, headers, body } = this.#of.request
     const text = `${method} ${this.#path(path)}\n${this.#head(headers)}${this.#body(body)}`
-    return this.#conceal(text).slice(0, maxExcerpt)
+    return this.#of.attempt.conceal(text).slice(0, maxExcerpt)
   }
 
   get response(): string {
-    if (!this.#answer) return ''
-    const { status, headers, body, cutOff } = this.#answer
+    if (!this.#of.answer) return ''
+    const { status, headers, body, cutOff } = this.#of.answer
     const text = `${status}\n${this.#head(headers)}${this.#body(body)}`
     return (
-      this.#conceal(text).slice(0, maxExcerpt) + (cutOff ? '\n[cut off: larger than maxResponseBytes]' : '')
+      this.#of.attempt.conceal(text).slice(0, maxExcerpt) +
+      (cutOff ? '\n[cut off: larger than maxResponseBytes]' : '')
     )
   }
 
@@ -63,14 +61,14 @@ export class HttpRecord implements Exchange {
     const at = path.indexOf('?')
     if (at < 0) return path
     const query = new URLSearchParams(path.slice(at + 1))
-    for (const name of new Set(query.keys())) if (this.#rules.isSecret(name)) query.set(name, redacted)
+    for (const name of new Set(query.keys())) if (this.#of.rules.isSecret(name)) query.set(name, redacted)
     return `${path.slice(0, at)}?${query}`
   }
 
   #head(headers: Readonly<Record<string, string | string[] | undefined>>): string {
     let text = ''
     for (const [name, value] of Object.entries(headers))
-      text += `${name}: ${this.#rules.isSecret(name) || Object.hasOwn(this.#credentials, name) ? redacted : String(value)}\n`
+      text += `${name}: ${this.#of.rules.isSecret(name) || Object.hasOwn(this.#of.credentials, name) ? redacted : String(value)}\n`
     return text
   }
 
@@ -84,7 +82,7 @@ export class HttpRecord implements Exchange {
   #redacted(text: string): string {
     if (text.length <= maxParsed) {
       try {
-        const { paths, isSecret } = this.#rules
+        const { paths, isSecret } = this.#of.rules
         return JSON.stringify(
           mapMarked(JSON.parse(text), paths, { isMarked: isSecret, change: () => redacted }),
         )
@@ -95,7 +93,7 @@ export class HttpRecord implements Exchange {
     return text
       .slice(0, maxExcerpt)
       .replace(/([\w-]+)("?\s*[=:]\s*"?)([^&\s",<]+)/g, (whole, name: string, between: string) =>
-        this.#rules.isSecret(name) ? `${name}${between}${redacted}` : whole,
+        this.#of.rules.isSecret(name) ? `${name}${between}${redacted}` : whole,
       )
   }
 }

@@ -4,6 +4,7 @@ import { createServer as createTcpServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { underWayUntil } from '../define/abortable.ts'
 import type { AttemptContext, Connector, Exchange } from '../define/system.ts'
 import { BusbarError, CallError } from '../errors.ts'
 import { apiKey, basic, bearer, clientCredentials, sessionLogin } from './http-auth.ts'
@@ -69,6 +70,7 @@ function connect(
 /** An attempt that records what it was told. */
 function attempt(options: { signal?: AbortSignal; subject?: string; id?: string; lease?: () => void } = {}) {
   const told = { before: 0, sent: 0, exchanges: [] as Exchange[] }
+  const { signal = new AbortController().signal } = options
   const context: AttemptContext = {
     kind: 'send',
     idempotencyKey: 'key-1',
@@ -81,7 +83,8 @@ function attempt(options: { signal?: AbortSignal; subject?: string; id?: string;
       time: '2026-01-01T00:00:00Z',
       key: 'SO-1',
     },
-    signal: options.signal ?? new AbortController().signal,
+    signal,
+    ...underWayUntil(signal),
     beforeRequest: async () => void told.before++,
     checkLease: () => options.lease?.(),
     conceal: (text) => text,

@@ -1,3 +1,4 @@
+import { underWayUntil } from '../define/abortable.ts'
 import type { AttemptContext, ConnectOptions, System, SystemOptions } from '../define/system.ts'
 import { fieldRules } from '../define/redaction.ts'
 import { keepSecret } from '../define/secrets.ts'
@@ -147,9 +148,11 @@ function authPort(options: {
         headers: { accept: 'application/json', 'user-agent': 'busbar', ...headers },
         body,
       }
+      const signal = AbortSignal.timeout(authTimeoutMs)
       try {
         const answer = await send(request, {
-          signal: AbortSignal.timeout(authTimeoutMs),
+          signal,
+          ...underWayUntil(signal),
           maxBytes: 1_048_576,
           onSent: () => undefined,
         })

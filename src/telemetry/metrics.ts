@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { within } from '../define/nested-maps.ts'
 import type { TransportStanding } from '../define/transport.ts'
 import { journalMetrics, outboxMetrics } from './journal-metrics.ts'
 import { sourceMetrics } from './source-metrics.ts'
@@ -116,10 +117,15 @@ export function createMetrics(
 
 function ingressMetrics(registry: Registry): Pick<Metrics, 'accepted' | 'refused' | 'appended'> {
   const registers = [registry]
-  const accepted = new Counter({
+  let stored = 0
+  new Counter({
     name: 'busbar_events_accepted_total',
     help: 'Events stored in the log',
     registers,
+    collect() {
+      this.inc(stored)
+      stored = 0
+    },
   })
   const duplicates = new Counter({
     name: 'busbar_events_duplicate_total',
@@ -146,8 +152,8 @@ function ingressMetrics(registry: Registry): Pick<Metrics, 'accepted' | 'refused
   })
   return {
     accepted(count, duplicateCount) {
-      accepted.inc(count)
-      duplicates.inc(duplicateCount)
+      stored += count
+      if (duplicateCount > 0) duplicates.inc(duplicateCount)
     },
     refused: (code) => refused.inc({ code }),
     appended(batch) {
@@ -180,27 +186,32 @@ function engineMetrics(registry: Registry): Pick<Metrics, 'attempt' | 'run'> {
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
     registers,
   })
-  const runs = new Counter({
+  const ended = new Map<string, Map<string, number>>()
+  new Counter({
     name: 'busbar_runs_total',
     help: 'Runs that succeeded, were skipped as echoes, were parked, or must be tried again later',
     labelNames: ['flow', 'outcome'],
     registers,
+    collect() {
+      for (const [flow, outcomes] of ended)
+        for (const [outcome, count] of outcomes) {
+          this.inc({ flow, outcome }, count)
+          outcomes.set(outcome, 0)
+        }
+    },
   })
-  // A label set is looked up by a string of ours: prom-client's own lookup sorts and joins the labels of each call.
-  const histograms = new Map<string, ReturnType<typeof attempts.labels>>()
-  const counters = new Map<string, ReturnType<typeof runs.labels>>()
+  // prom-client's own lookup sorts and joins the labels of each call.
+  const histograms = new Map<string, Map<string, Map<string, ReturnType<typeof attempts.labels>>>>()
   return {
     attempt({ flow, system, outcome, ms }) {
-      const name = `${flow} ${system} ${outcome}`
-      let histogram = histograms.get(name)
-      if (!histogram) histograms.set(name, (histogram = attempts.labels(flow, system, outcome)))
+      const ofPair = within(within(histograms, flow), system)
+      let histogram = ofPair.get(outcome)
+      if (!histogram) ofPair.set(outcome, (histogram = attempts.labels(flow, system, outcome)))
       histogram.observe(ms / 1_000)
     },
     run({ flow, outcome }) {
-      const name = `${flow} ${outcome}`
-      let counter = counters.get(name)
-      if (!counter) counters.set(name, (counter = runs.labels(flow, outcome)))
-      counter.inc()
+      const outcomes = within(ended, flow)
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
     },
   }
 }

@@ -1,9 +1,13 @@
 import type { Registry } from 'prom-client'
 import { Counter, Gauge } from 'prom-client'
+import { within } from '../define/nested-maps.ts'
+
+const outcomes = ['stored', 'duplicate', 'ignored', 'refused'] as const
+type Outcome = (typeof outcomes)[number]
 
 /** What became of messages of a source. */
 export interface DoorMetrics {
-  taken(outcome: 'stored' | 'duplicate' | 'ignored' | 'refused', count?: number): void
+  taken(outcome: Outcome, count?: number): void
 }
 
 /** The same of a source that has a connection of its own. */
@@ -20,11 +24,19 @@ export function sourceMetrics(registry: Registry): {
   readonly door: (name: string) => DoorMetrics
 } {
   const registers = [registry]
-  const messages = new Counter({
+  const taken = new Map<string, Map<Outcome, number>>()
+  new Counter({
     name: 'busbar_source_messages_total',
     help: 'Messages of a source: stored, duplicate, ignored, or refused for good',
     labelNames: ['source', 'outcome'],
     registers,
+    collect() {
+      for (const [source, counted] of taken)
+        for (const [outcome, count] of counted) {
+          this.inc({ source, outcome }, count)
+          counted.set(outcome, 0)
+        }
+    },
   })
   const lastAt = new Map<string, number>()
   const last = new Gauge({
@@ -43,15 +55,13 @@ export function sourceMetrics(registry: Registry): {
     registers,
   })
   const door = (source: string): DoorMetrics => {
-    const [stored, duplicate, ignored, refused] = (
-      ['stored', 'duplicate', 'ignored', 'refused'] as const
-    ).map((outcome) => messages.labels(source, outcome))
-    const counters = { stored, duplicate, ignored, refused }
+    const counted = within(taken, source)
+    for (const outcome of outcomes) counted.set(outcome, counted.get(outcome) ?? 0)
     lastAt.set(source, Date.now())
     last.set({ source }, Date.now() / 1_000)
     return {
       taken(outcome, count = 1) {
-        counters[outcome]?.inc(count)
+        counted.set(outcome, (counted.get(outcome) ?? 0) + count)
         if (outcome !== 'refused') lastAt.set(source, Date.now())
       },
     }

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { underWayUntil } from '../../src/define/abortable.ts'
 import type { AttemptContext, Connector, Exchange } from '../../src/index.ts'
 import { BusbarError, CallError, defineFlow } from '../../src/index.ts'
 import type { AmqpCall, AmqpSystemOptions } from '../../src/rabbitmq/index.ts'
@@ -38,12 +39,14 @@ function attempt(
   { timeoutMs = 10_000, key = 'key-1', lease = () => {} } = {},
 ) {
   const heard = { sent: 0, exchanges: [] as Exchange[] }
+  const signal = AbortSignal.timeout(timeoutMs)
   const context: AttemptContext = {
     kind: 'send',
     idempotencyKey: key,
     traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
     event: { id: 'e1', source: 's', type: 't', subject: undefined, time: undefined, key: undefined },
-    signal: AbortSignal.timeout(timeoutMs),
+    signal,
+    ...underWayUntil(signal),
     beforeRequest: async () => {},
     checkLease: lease,
     conceal: (text) => text,

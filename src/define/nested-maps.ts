@@ -1,0 +1,6 @@
+/** The map within a map, made if it is not there: for keys of several parts, where a text made of them at each look would cost too much. */
+export function within<Key, Inner, Value>(maps: Map<Key, Map<Inner, Value>>, key: Key): Map<Inner, Value> {
+  let inner = maps.get(key)
+  if (!inner) maps.set(key, (inner = new Map<Inner, Value>()))
+  return inner
+}
