@@ -453,12 +453,10 @@ function traceparent(run: Run, key: string, random: Random): string {
   const incoming = ext.includes('traceparent')
     ? /"traceparent":"00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})"/.exec(ext)
     : null
-  const span =
-    Math.floor(random() * 0x1_0000_0000)
-      .toString(16)
-      .padStart(8, '0') +
-    Math.floor(random() * 0x1_0000_0000)
-      .toString(16)
-      .padStart(8, '0')
+  const span = hex8(random) + hex8(random)
   return `00-${incoming?.[1] ?? key.slice(0, 32)}-${span}-${incoming?.[2] ?? '01'}`
+}
+
+function hex8(random: Random): string {
+  return (0x1_0000_0000 + Math.floor(random() * 0x1_0000_0000)).toString(16).slice(1)
 }

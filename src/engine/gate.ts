@@ -200,11 +200,16 @@ export class SystemGate {
 
   #mayStart(): boolean {
     const { stand } = this
-    if (stand === 'closed' || !this.#clients.some((client) => client.hasReady)) return false
+    if (stand === 'closed' || !this.#hasReady()) return false
     if (stand === 'probe') return this.#mayProbe()
     const allowance = this.#breaker.kind === 'closed' ? this.#breaker.allowance : 1
     if (this.#inUse >= Math.min(allowance, this.settings.concurrency)) return false
     return this.#share.hasPermit(this.#inUse) && this.#share.hasToken()
+  }
+
+  #hasReady(): boolean {
+    for (const client of this.#clients) if (client.hasReady) return true
+    return false
   }
 
   #mayProbe(): boolean {

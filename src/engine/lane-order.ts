@@ -36,9 +36,10 @@ export class LaneOrder {
   /** Puts a run into its place behind the head; where only the newest counts, those that it replaces end. */
   enter(lane: Lane, run: Run): void {
     if (run.flow.latest) this.#replace(lane, run)
+    if (!run.flow.sequence) return void lane.queue.push(run)
     let place = lane.queue.length
     // Never before the head, which may be under way already: a number below its own is stale.
-    if (run.flow.sequence) while (place > 1 && isBefore(run, lane.queue[place - 1] as Run)) place--
+    while (place > 1 && isBefore(run, lane.queue[place - 1] as Run)) place--
     lane.queue.splice(place, 0, run)
   }
 
@@ -55,7 +56,7 @@ export class LaneOrder {
   /** The run at the head of the lane that may be attempted, after those that came too late or were replaced have ended. */
   head(lane: Lane): Run | undefined {
     for (;;) {
-      const [run] = lane.queue
+      const run = lane.queue[0]
       if (!run || (!run.flow.sequence && !run.flow.latest)) return run
       const reason = run.flow.latest ? this.#replaced(lane, run) : this.#judged(lane, run)
       if (reason === undefined) return run

@@ -420,7 +420,7 @@ export class Lanes {
     if (run.echo === 'undecided') return
     if (run.echo) return this.#skip(lane, run, run.echo.reason)
     if (!run.flow.single) return this.#processes.advance(run)
-    const [call] = run.steps
+    const call = run.steps[0]
     if (call && isCall(call) && call.place === 'idle') this.#queue(call)
   }
 

@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { within } from '../define/nested-maps.ts'
 import type { TransportStanding } from '../define/transport.ts'
+import { PlainHistogram } from './plain-histogram.ts'
 import { journalMetrics, outboxMetrics } from './journal-metrics.ts'
 import { sourceMetrics } from './source-metrics.ts'
 import type { DoorMetrics, SourceMetrics } from './source-metrics.ts'
@@ -179,12 +180,12 @@ function appendingMetrics(registry: Registry): (waiting: typeof noneWaiting) => 
 
 function engineMetrics(registry: Registry): Pick<Metrics, 'attempt' | 'run'> {
   const registers = [registry]
-  const attempts = new Histogram({
+  const attempts = new PlainHistogram({
     name: 'busbar_attempt_seconds',
     help: 'Duration of an attempt, by flow, system and outcome',
     labelNames: ['flow', 'system', 'outcome'],
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
-    registers,
+    registry,
   })
   const ended = new Map<string, Map<string, number>>()
   new Counter({
@@ -200,15 +201,8 @@ function engineMetrics(registry: Registry): Pick<Metrics, 'attempt' | 'run'> {
         }
     },
   })
-  // prom-client's own lookup sorts and joins the labels of each call.
-  const histograms = new Map<string, Map<string, Map<string, ReturnType<typeof attempts.labels>>>>()
   return {
-    attempt({ flow, system, outcome, ms }) {
-      const ofPair = within(within(histograms, flow), system)
-      let histogram = ofPair.get(outcome)
-      if (!histogram) ofPair.set(outcome, (histogram = attempts.labels(flow, system, outcome)))
-      histogram.observe(ms / 1_000)
-    },
+    attempt: ({ flow, system, outcome, ms }) => attempts.observe([flow, system, outcome], ms / 1_000),
     run({ flow, outcome }) {
       const outcomes = within(ended, flow)
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
