@@ -17,7 +17,11 @@ const observations = [
 
 it('is exposed as prom-client exposes its own', async () => {
   const [plain, own] = [new Registry(), new Registry()]
-  const ofOurs = new PlainHistogram({ ...options, labelNames: ['flow', 'system', 'outcome'], registry: plain })
+  const ofOurs = new PlainHistogram({
+    ...options,
+    labelNames: ['flow', 'system', 'outcome'],
+    registry: plain,
+  })
   const ofTheirs = new Histogram({
     ...options,
     labelNames: ['flow', 'system', 'outcome'],
