@@ -41,6 +41,7 @@ interface Connection {
   dueAt: number
 }
 
+/** Longest free first: one that never sends is ended by servers. */
 const free: Connection[] = []
 let accepted = 0
 let refused = 0
@@ -83,7 +84,7 @@ function answered(connection: Connection, head: string): void {
 function allow(count: number): void {
   upTo = count
   while (accepted + inFlight < upTo) {
-    const connection = free.pop()
+    const connection = free.shift()
     if (!connection) return
     sendNext(connection, 0)
   }
@@ -104,7 +105,7 @@ async function paced(perSecond: number, seconds: number): Promise<void> {
   let next = 0
   const sendDue = (at: number) => {
     while (next < due.length) {
-      const connection = free.pop()
+      const connection = free.shift()
       if (!connection) return
       sendNext(connection, due[next++] ?? at)
     }
