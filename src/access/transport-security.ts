@@ -10,7 +10,8 @@ const value = `max-age=${365 * 86_400}`
  * speak TLS to us or to the proxy before us, or `access.url` says that they do. Other names of the domain are not ours to bind.
  */
 export function registerTransportSecurity(app: FastifyInstance, settings: AccessSettings): void {
-  app.addHook('onSend', async (request, reply) => {
+  app.addHook('onSend', (request, reply, payload, done) => {
     if (isSecure(request, settings)) reply.header('strict-transport-security', value)
+    done(null, payload)
   })
 }

@@ -14,11 +14,11 @@ export function isLoopback(host: string): boolean {
  * name resolve to this machine (DNS rebinding) and read or act through a browser here.
  */
 export function guardLoopback(app: FastifyInstance): void {
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     const { host = '' } = request.headers
     const name = host.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')
-    if (isLoopback(name)) return undefined
+    if (isLoopback(name)) return done()
     const why = `this busbar asks for no API keys, so it answers to localhost only, not to "${name.slice(0, 80)}"`
-    return sendProblem(reply, new BusbarError('request.forbidden', why))
+    void sendProblem(reply, new BusbarError('request.forbidden', why))
   })
 }

@@ -66,8 +66,9 @@ export function createServer(parts: ServerParts): FastifyInstance {
   registerProblems(app, { onError: (error) => log.error({ err: error }, 'a request failed') })
   if (!authenticate && isLoopback(config.http.host)) guardLoopback(app)
   registerTransportSecurity(app, config.access)
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', (_request, reply, payload, done) => {
     if (parts.stopping()) reply.header('connection', 'close')
+    done(null, payload)
   })
   if (parts.roles.has('ingress'))
     registerIngress(app, {

@@ -87,12 +87,11 @@ export function registerIngress(app: FastifyInstance, deps: IngressDeps): void {
     if (deps.tracer)
       door.addHook('onResponse', async (request, reply) => traces.answered(request, reply.statusCode))
 
-    const route = (
-      path: string,
-      work: (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>,
-    ) =>
+    // Answers the body: a reply that is answered by a promise is waited for, to its last byte.
+    const route = (path: string, work: (request: FastifyRequest, reply: FastifyReply) => Promise<string>) =>
       door.post(path, async (request, reply) => {
         checkRequest(request)
+        reply.code(202).type('application/json')
         return work(request, reply)
       })
 
@@ -122,10 +121,10 @@ export function registerIngress(app: FastifyInstance, deps: IngressDeps): void {
       )
       if (!event) {
         door.taken('ignored')
-        return reply.code(202).type('application/json').send('{"ignored":true}')
+        return '{"ignored":true}'
       }
       traces.stored(request, [event])
-      return answer({ ...deps, door }, reply, event, await deps.append(event))
+      return answer({ ...deps, door }, event, await deps.append(event))
     })
   })
 }
@@ -143,7 +142,7 @@ interface Asked {
   readonly route: string
 }
 
-async function publish(deps: AtEvents, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function publish(deps: AtEvents, request: FastifyRequest, reply: FastifyReply): Promise<string> {
   const asked = { request, reply, route: '/events' }
   const { config } = deps
   const { maxDepth } = config.http
@@ -164,32 +163,25 @@ async function publish(deps: AtEvents, request: FastifyRequest, reply: FastifyRe
   }
 }
 
-async function publishOne(deps: AtEvents, asked: Asked, given: EventInput): Promise<FastifyReply> {
+async function publishOne(deps: AtEvents, asked: Asked, given: EventInput): Promise<string> {
   const [input = given] = deps.traces.inTrace(asked, [given])
   const accepted = acceptEvent(input, deps.config)
   const event = accepted instanceof Promise ? await accepted : accepted
   deps.traces.stored(asked.request, [event])
-  return answer(deps, asked.reply, event, await deps.append(event))
+  return answer(deps, event, await deps.append(event))
 }
 
-function answer(deps: AtDoor, reply: FastifyReply, event: NewEvent, appended: Appended): FastifyReply {
+function answer(deps: AtDoor, event: NewEvent, appended: Appended): string {
   if (appended.kind === 'conflict') throw conflictOf(event, appended.seq)
   const duplicate = appended.kind === 'duplicate'
   deps.observe.accepted(duplicate ? 0 : 1, duplicate ? 1 : 0)
   deps.door.taken(duplicate ? 'duplicate' : 'stored')
-  return reply
-    .code(202)
-    .type('application/json')
-    .send(`{"id":${JSON.stringify(event.id)},"seq":${appended.seq},"duplicate":${duplicate}}`)
+  return `{"id":${JSON.stringify(event.id)},"seq":${appended.seq},"duplicate":${duplicate}}`
 }
 
 /** Checked whole before anything is stored; then an answer per item: 202, or a problem document that lists all items. */
-async function publishBatch(
-  deps: AtEvents,
-  asked: Asked,
-  inputs: readonly EventInput[],
-): Promise<FastifyReply> {
-  const { request, reply } = asked
+async function publishBatch(deps: AtEvents, asked: Asked, inputs: readonly EventInput[]): Promise<string> {
+  const { request } = asked
   const events = await acceptBatch(deps.config, deps.traces.inTrace(asked, inputs))
   deps.traces.stored(request, events)
   const { items, stored, duplicates, refusal } = batchOutcome(events, await deps.appendAll(events))
@@ -197,7 +189,7 @@ async function publishBatch(
   if (stored > 0) deps.door.taken('stored', stored)
   if (duplicates > 0) deps.door.taken('duplicate', duplicates)
   if (refusal) throw refusal
-  return reply.code(202).type('application/json').send(JSON.stringify(items))
+  return JSON.stringify(items)
 }
 
 /** `events`, or the name of a source. */
@@ -212,8 +204,16 @@ function bodyOf(request: FastifyRequest): Buffer {
 
 /** What node's HTTP parser lets through and no honest client sends. */
 function checkRequest(request: FastifyRequest): void {
-  const { rawHeaders, url } = request.raw
+  const { rawHeaders, url, headers } = request.raw
   if (!url?.startsWith('/')) throw new BusbarError('request.malformed', 'the request target must be a path')
+  if (rawHeaders.length > 2 * Object.keys(headers).length) checkRepeated(rawHeaders)
+  const encoding = headers['content-encoding']
+  if (encoding !== undefined && encoding !== 'identity')
+    throw new BusbarError('request.unsupported-media-type', 'send the body uncompressed')
+}
+
+/** Headers that say what an event is must not be said twice. */
+function checkRepeated(rawHeaders: readonly string[]): void {
   const seen = new Set<string>()
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index]?.toLowerCase() ?? ''
@@ -222,9 +222,6 @@ function checkRequest(request: FastifyRequest): void {
       throw new BusbarError('request.malformed', `the request has more than one ${name} header`)
     seen.add(name)
   }
-  const encoding = request.headers['content-encoding']
-  if (encoding !== undefined && encoding !== 'identity')
-    throw new BusbarError('request.unsupported-media-type', 'send the body uncompressed')
 }
 
 function limit(limiter: RateLimiter | undefined, name: string): void {

@@ -25,6 +25,8 @@ export interface Shape {
   readonly finished?: number
   /** A further flow to a system that is paused. */
   readonly withPaused?: boolean
+  /** Of the package, in the place of the one that was just built: a folder, as `dist` is one. */
+  readonly build?: string
 }
 
 /** What takes events in and delivers them, as it runs. */

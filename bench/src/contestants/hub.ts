@@ -6,15 +6,15 @@ import type * as Rabbitmq from '../../../src/rabbitmq/index.ts'
 import { flowNames } from './hub-settings.ts'
 import type { HubSettings } from './hub-settings.ts'
 
+const settings = JSON.parse(process.argv[2] ?? '{}') as HubSettings
 // What is published, set up as `busbar start` does it.
-const published = '../../../dist/'
+const published = settings.build ?? '../../../dist/'
 const { createHub, defineConfig, defineEvent, defineFlow, embedded, httpSystem, postgres } = (await import(
   `${published}index.js`
 )) as typeof Published
 const { keepHeapSmall } = (await import(`${published}cli/heap.js`)) as typeof Heap
 keepHeapSmall()
 
-const settings = JSON.parse(process.argv[2] ?? '{}') as HubSettings
 const { url, schema, folder, transport, amqpUrl, partitions = 1, roles } = settings
 const { rabbitmq } = (await import(`${published}rabbitmq/index.js`)) as typeof Rabbitmq
 
