@@ -8,7 +8,7 @@ import { Share } from './share.ts'
 
 /** Somebody whose work waits for this system; asked round robin, so that no backlog starves another. */
 export interface GateClient {
-  /** Starts the next piece of work, which ends with `finished`; false when there is none that may start now. */
+  /** Starts the next piece of work, which ends with `finished`; false when there is none that may start now. Asked at any time. */
   startNext(): boolean
   /** Whether it has work that may start now. */
   readonly hasReady: boolean

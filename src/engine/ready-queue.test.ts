@@ -43,3 +43,17 @@ it('takes out those that match, of those that still wait', () => {
   startAll(queue)
   expect(started.slice(1_500)).toEqual(Array.from({ length: 750 }, (_, index) => 1_501 + index * 2))
 })
+
+it('starts nothing while its group may start nothing, whoever asks', () => {
+  let may = false
+  const started: CallRun[] = []
+  const queue = new ReadyQueue({
+    start: (call) => started.push(call) > 0,
+    mayStart: () => may,
+    gateChanged: () => undefined,
+  })
+  queue.push(callOf(1))
+  expect([queue.hasReady, queue.startNext(), started.length]).toEqual([false, false, 0])
+  may = true
+  expect([queue.hasReady, queue.startNext(), started.length]).toEqual([true, true, 1])
+})

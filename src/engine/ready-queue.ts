@@ -44,7 +44,9 @@ export class ReadyQueue implements GateClient {
     return taken
   }
 
+  /** A gate asks all of its groups in turn, also one that may start nothing: it is handed over, paused, or has too much to write. */
   startNext(): boolean {
+    if (!this.#deps.mayStart()) return false
     for (let next = this.#shift(); next; next = this.#shift()) {
       next.place = 'idle'
       if (this.#deps.start(next)) return true

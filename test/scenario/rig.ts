@@ -114,8 +114,8 @@ export interface StartOptions {
   readonly transport?: Pick<TransportConnection, 'carry'>
   /** Payload that all its groups may hold. */
   readonly maxBytes?: number
-  /** Stands between the worker and its journal: asked at each call, by name; what it throws the call rejects with. */
-  readonly fault?: (call: keyof Journal) => void
+  /** Stands between the worker and its journal: waited for at each call, by name; what it throws the call rejects with. */
+  readonly fault?: (call: keyof Journal) => void | Promise<void>
 }
 
 export interface Rig {
@@ -232,7 +232,7 @@ export async function openRig(): Promise<Rig> {
   return rig
 }
 
-/** A journal some of whose calls fail before they have reached it. */
+/** A journal some of whose calls fail before they have reached it, or take long to. */
 function faulty(journal: Journal, fault: StartOptions['fault']): Journal {
   if (!fault) return journal
   return new Proxy(journal, {
@@ -240,7 +240,7 @@ function faulty(journal: Journal, fault: StartOptions['fault']): Journal {
       const value: unknown = Reflect.get(target, name)
       if (typeof value !== 'function') return value
       return async (...args: unknown[]) => {
-        fault(name as keyof Journal)
+        await fault(name as keyof Journal)
         return (await Reflect.apply(value, target, args)) as unknown
       }
     },

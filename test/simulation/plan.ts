@@ -129,6 +129,12 @@ const linkedFlows: readonly FlowPlan[] = [
   { ...base, name: 'ship-after', system: ship, options: {}, find: true, links: 'needs' },
 ]
 
+/** Lane groups of their own that call one system, which knows nothing of keys: what either sends twice is there twice. */
+const sharingFlows: readonly FlowPlan[] = ['books-file', 'books-index', 'books-copy'].map((name) => ({
+  ...base,
+  ...{ name, system: books, options: {}, find: true },
+}))
+
 /** What this seed is to be. */
 export function planOf(seed: number): Plan {
   const dice = new Dice(`plan ${seed}`)
@@ -142,6 +148,7 @@ export function planOf(seed: number): Plan {
   // In the place of another: a seed with a process takes no longer.
   const others = [...chosen].slice(0, process.length > 0 ? count - 1 : count)
   if (process.length === 0 && new Dice(`links ${seed}`).chance(0.3)) others.push(linkedFlows)
+  if (seed % 5 === 2 && new Dice(`sharing ${seed}`).chance(0.6)) others.push(sharingFlows)
   const orders = new Dice(`orders ${seed}`)
   if (process.length === 0 && orders.chance(0.6)) others.push(orders.pick(orderedSets))
   return {

@@ -74,6 +74,7 @@ it('seed 376: a poison that lies below the position is found, though suspects co
 
 it.each([
   [10, 'careful mode gives a run of several steps a row, instead of holding it again for ever'],
+  [952, 'a lane group that is handed over begins nothing more, although another one calls the same system'],
   [970, 'the life of a key runs from the first attempt, however often the run is taken over'],
   [1098, 'a step that comes to something at once does not send its run away under the others'],
   [1208, 'an undo that is stuck is not due'],
