@@ -48,7 +48,8 @@ export class SystemGate {
   readonly #clients: GateClient[] = []
   #next = 0
   #breaker: Breaker
-  #shared: SystemState | undefined
+  /** Of what the journal says: the latest that was taken over here. */
+  #version: number | undefined
   #paused = false
   #throttledUntil = 0
   #maintainedUntil = 0
@@ -178,8 +179,7 @@ export class SystemGate {
     const now = this.#deps.clock.monotonic()
     if (state.throttledMs > 0) this.#throttleFor(state.throttledMs)
     this.#maintain(state.maintenanceMs, now)
-    if (this.#shared?.version !== state.version) this.#adopt(state, now)
-    this.#shared = state
+    if (this.#version !== state.version && this.#adopt(state, now)) this.#version = state.version
     this.#paused = state.paused
     if (before !== this.stand) this.#changed()
     else this.pump()
@@ -277,18 +277,23 @@ export class SystemGate {
     this.#changed()
   }
 
-  /** Another worker tripped, probed or closed the breaker; our own trip is not undone by a state from before it was told. */
-  #adopt(state: SystemState, now: number): void {
+  /**
+   * Another worker tripped, probed or closed the breaker; our own trip is not undone by a state from before it was told. False
+   * for such a one: it may be from after it, too, and is looked at again.
+   */
+  #adopt(state: SystemState, now: number): boolean {
     if (state.breaker === 'closed') {
-      if (this.#breaker.kind === 'open' && this.#tripTold) this.#breaker = closedBreaker(now, 1)
-      return
+      if (this.#breaker.kind !== 'open') return true
+      if (this.#tripTold) this.#breaker = closedBreaker(now, 1)
+      return this.#tripTold
     }
     this.#tripTold = true
-    if (this.#breaker.kind === 'probing') return
+    if (this.#breaker.kind === 'probing') return true
     const probeInMs = Math.max(0, state.probeInMs ?? 0)
     const delayMs = this.#breaker.kind === 'open' ? this.#breaker.delayMs : this.settings.breaker.probeDelayMs
     this.#breaker = { kind: 'open', probeAt: now + probeInMs, delayMs }
     this.#after(probeInMs, () => this.#changed())
+    return true
   }
 
   /** Set by a person, or declared: whichever ends later. A window that was ended early ends here, too. */
