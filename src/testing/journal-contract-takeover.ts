@@ -168,6 +168,27 @@ function suspectCases({ world }: ContractContext): void {
     expect(fourth.lease.suspectSince).toBeGreaterThan(second.lease.suspectSince)
   })
 
+  it('A9: a doubt does not move back where the next owner ends whose lease had run out before', async () => {
+    const owned = await ownedGroup(world())
+    const { journal, group } = owned
+    const [older, next] = [unique('worker'), unique('worker')]
+    await journal.join(older, 1)
+    const [a] = await publishKeys(owned, ['a'])
+    const runs = [row(owned, a!, { state: running })]
+    await journal.flush(flushOf(owned, { runs, claimedTo: 40 }))
+    await journal.heartbeat(owned.worker, 20)
+    await world().advance(30)
+    await journal.takeover(owned.worker)
+    const lease = (await world().snapshot()).workers.find((each) => each.id === owned.worker)?.leaseUntil
+    const between = { ...owned, lease: (await journal.acquire(older, group, 0)) as GroupLease }
+    const claim = { group, part: 0, epoch: between.lease.epoch, keys: ['a'], maxRuns: 1, maxBytes: 1_000 }
+    expect(await journal.claim(claim)).toMatchObject([{ maybeAt: lease }])
+    expect(await journal.takeover(older)).toBe(true)
+    await journal.join(next, 60_000)
+    expect(await journal.acquire(next, group, 0)).toMatchObject({ suspectTo: 40, suspectAt: lease })
+    expect(await runsOf(world(), owned)).toMatchObject([{ state: retrying, maybeAt: lease }])
+  })
+
   it('A9: what the dead owner had committed is known, and its position is where the next one starts', async () => {
     const owned = await ownedGroup(world())
     const [a, b] = await publishKeys(owned, ['a', 'b'])

@@ -99,8 +99,8 @@ function takePart(
 ): void {
   const since = part.flushedAt - 2_000
   part.suspectSince = part.suspectTo > 0 ? Math.min(part.suspectSince ?? since, since) : since
+  part.suspectAt = part.suspectTo > 0 ? Math.max(part.suspectAt ?? lease, lease) : lease
   part.suspectTo = Math.max(part.claimedTo, part.suspectTo)
-  part.suspectAt = lease
   part.owner = null
   part.epoch++
   part.unclean++
@@ -118,7 +118,7 @@ function freeRunning(
       store.change(run, {
         state: runState.retrying,
         nextAt: now,
-        maybeAt: lease,
+        maybeAt: Math.max(run.maybeAt ?? lease, lease),
         firstAt: run.firstAt ?? run.claimedAt,
         crashes: run.crashes + run.phase,
         phase: 0,
