@@ -5,6 +5,10 @@ export interface DealRun {
   readonly event: string
   readonly state: number
   readonly compensating: boolean
+  /** It stands behind a run of its lane that is parked. */
+  readonly behindParked: boolean
+  /** Its worker has ended, and what was under way is not known. */
+  readonly maybe: boolean
   /** By name: state, and whether its effect may have happened without the journal knowing. */
   readonly steps: Readonly<Record<string, { readonly state: number; readonly maybe: boolean }>>
 }
@@ -16,12 +20,12 @@ const systems = [
   ['shipments', 'shipment'],
 ] as const
 
-const [waiting, parked, succeeded, compensated] = [1, 4, 10, 13]
+const [waiting, retrying, parked, succeeded, compensated] = [1, 2, 4, 10, 13]
 const stepDone = 10
 
 /**
  * Promise 9, from the systems' own ledgers: each deal is in all three systems once, or in none, or its run is parked (or
- * waits behind one that is) and says exactly what they hold. Nothing goes forward after the first undo, and undos come in
+ * stands behind one that is) and says exactly what they hold. Nothing goes forward after the first undo, and undos come in
  * reverse order.
  */
 export function judgeDeals(facts: {
@@ -64,16 +68,25 @@ function balance(deal: string, run: DealRun, requests: readonly DealRecord[]): s
     const says = run.steps[step]
     const wanted = wantedOf(run, says)
     if (wanted === undefined) return [`D9 deal ${deal} is left in state ${run.state}`]
-    if (found === wanted || (says?.maybe && run.state === parked && found <= 1)) return []
+    if (found === wanted || (mayHold(run, says) && found <= 1)) return []
     return [`D9 deal ${deal} in state ${run.state}, step ${step} in ${says?.state}: ${sink} holds ${found}`]
   })
 }
 
+/** The run says that it does not know. */
+function mayHold({ state, maybe }: DealRun, says: DealRun['steps'][string] | undefined): boolean {
+  return (state === parked && says?.maybe === true) || (state === retrying && maybe)
+}
+
 /** How many documents there have to be; undefined for a run that should not be in this state. */
-function wantedOf({ state }: DealRun, says: DealRun['steps'][string] | undefined): number | undefined {
+function wantedOf(
+  { state, behindParked }: DealRun,
+  says: DealRun['steps'][string] | undefined,
+): number | undefined {
   if (state === succeeded) return says?.state === stepDone ? 1 : undefined
   if (state === compensated) return says === undefined || says.state !== stepDone ? 0 : undefined
-  if (state !== parked && state !== waiting) return undefined
+  const stands = (state === waiting || state === retrying) && behindParked
+  if (state !== parked && !stands) return undefined
   return says?.state === stepDone ? 1 : 0
 }
 

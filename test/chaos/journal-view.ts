@@ -95,15 +95,21 @@ async function openRuns(url: string): Promise<string[]> {
   return rows.map(({ known }) => known)
 }
 
-/** A deal that was refused and is held, or waits behind such a one. */
+/** Stands behind a run of its lane that needs a person. */
+const behindParked = `EXISTS (SELECT FROM runs h WHERE h.grp = r.grp AND h.key = r.key AND h.state = 4 AND h.seq < r.seq)`
+
+/**
+ * A deal that was refused and is held, or stands behind such a one: it waits, or is to be tried again. The latter its worker
+ * has left behind: it had both in hand, and a careful one took the first alone.
+ */
 const held = `(EXISTS (SELECT FROM flows f WHERE f.id = r.flow AND (
     f.name = 'deal-held' AND r.state = 4 AND r.status = 422 OR f.name LIKE 'deal-%' AND r.state = 4 AND r.code = 'step.undo-unknown'))
-  OR r.state = 1 AND EXISTS (SELECT FROM flows f WHERE f.id = r.flow AND f.name LIKE 'deal-%')
-     AND EXISTS (SELECT FROM runs h WHERE h.grp = r.grp AND h.key = r.key AND h.state = 4 AND h.seq < r.seq))`
+  OR r.state IN (1, 2) AND EXISTS (SELECT FROM flows f WHERE f.id = r.flow AND f.name LIKE 'deal-%') AND ${behindParked})`
 
 export async function dealRuns(url: string): Promise<DealRun[]> {
   return query(url, (sql) =>
-    sql<DealRun>(`SELECT e.id AS event, r.state, r.compensating, coalesce(s.steps, '{}') AS steps
+    sql<DealRun>(`SELECT e.id AS event, r.state, r.compensating, ${behindParked} AS "behindParked", r.maybe_at IS NOT NULL AS maybe,
+        coalesce(s.steps, '{}') AS steps
       FROM runs r JOIN flows f ON f.id = r.flow AND f.name LIKE 'deal-%' JOIN events e ON e.seq = r.seq
       LEFT JOIN LATERAL (
         SELECT json_object_agg(s.step, json_build_object('state', s.state, 'maybe', s.maybe_at IS NOT NULL)) AS steps

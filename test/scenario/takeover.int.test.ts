@@ -107,6 +107,29 @@ describe('takeover', () => {
     expect(written).toEqual([])
   })
 
+  it('A11: a careful owner takes one run of a lane: what it had with it is left to be tried again, behind it though it be parked', async () => {
+    const erp = new StubSystem({ name: 'erp', ...options })
+    const flows = [flowOn(erp)]
+    const states = async () =>
+      (await rig.sql<{ state: number }>('SELECT state FROM runs ORDER BY seq')).map(({ state }) => state)
+    erp.answer = () =>
+      erp.sends.length > 1
+        ? new Promise(() => undefined)
+        : Promise.reject(new CallError({ class: 'transient', message: 'later', retryAfterMs: 1_200 }))
+    const first = await rig.startWorker(flows, { leaseMs })
+    await rig.publish(...orders(['A'], 2))
+    await rig.until(async () => erp.sends.length === 2 && (await states()).join() === '3,3')
+    await first.kill()
+    await rig.sql('UPDATE lane_groups SET unclean = 1')
+    erp.answer = () => Promise.reject(new CallError({ class: 'invalid', status: 422, message: 'refused' }))
+    await rig.startWorker(flows, { leaseMs })
+    await rig.until(async () => (await states()).join() === '4,2', 15_000)
+    erp.answer = () => undefined
+    await rig.sql(`SELECT act_on_run(flow, seq, gen, 'retry', 'tester', NULL) FROM runs ORDER BY seq LIMIT 1`)
+    await rig.until(async () => (await states()).join() === '10,10')
+    expect(erp.sends).toEqual(['A1', 'A1', 'A1', 'A1', 'A2'])
+  })
+
   it('hands over cleanly on a graceful stop: no suspects, no repeats', async () => {
     const erp = new StubSystem({ name: 'erp', ...options })
     erp.answer = () => new Promise((resolve) => setTimeout(resolve, 3))
