@@ -24,7 +24,8 @@ export interface CallOptions {
 /**
  * What a step of an HTTP system talks through. Every method resolves with the parsed body of an answer that means success
  * and throws a `CallError` otherwise, as the system's `classify` decides. Bodies: objects go as JSON, `URLSearchParams` as
- * a form, strings and buffers as they are. Paths are below the system's `baseUrl`.
+ * a form, strings and buffers as they are. Paths are below the system's `baseUrl`. They are methods: `call.post(…)`, never
+ * taken out of it.
  */
 export interface HttpCall {
   get<T = unknown>(path: string, options?: CallOptions): Promise<T>

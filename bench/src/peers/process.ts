@@ -36,7 +36,9 @@ export async function serve(
   app.post('/events', async (request, reply) => {
     const event = request.body as Event
     await take(event)
-    return reply.code(202).send({ id: event.id })
+    // As busbar does: a reply that is answered is waited for, to its last byte.
+    reply.code(202)
+    return { id: event.id }
   })
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   process.on('message', (message: { ask: string }) => {
