@@ -258,6 +258,21 @@ describe('answers', () => {
     expect(JSON.stringify(status.sentence)).toContain('No live worker')
   })
 
+  it('estimate what is pending sooner where many flows are behind', async () => {
+    const names = Array.from({ length: 10 }, (_, index) => `flow-${index}`)
+    const erp = new StubSystem({ name: 'erp' })
+    const worker = await rig.startWorker(names.map((name) => flowOn(erp, { name })))
+    await worker.stop()
+    await rig.journal.append(
+      Array.from({ length: 1_500 }, (_, index) => ({
+        ...newEvent({ number: `N${index}`, revision: 1 }),
+        type: index % 2 === 0 ? 'order.placed' : 'invoice.posted',
+      })),
+    )
+    const flows = (await rig.ask('status')).flows.map(({ pending, exact }) => ({ pending, exact }))
+    expect(flows).toEqual(names.map(() => ({ pending: 750, exact: false })))
+  })
+
   it('take any name that a flow may have', async () => {
     const erp = new StubSystem({ name: 'erp' })
     const name = `a${'/b'.repeat(39)}`

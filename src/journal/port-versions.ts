@@ -1,17 +1,21 @@
 /** What the journal knows of versions of flows: which are run, and which runs began under another. */
 
-/** How a flow in force stands. */
-export interface FlowStanding {
+/** Whether a flow in force is run. */
+export interface FlowDeployment {
   readonly id: number
   readonly name: string
   /** A live worker runs it; null: nobody lives who would say. */
   readonly deployed: boolean | null
+  /** Open runs that have begun steps which it no longer has, or has as something else; up to a thousand. */
+  readonly stranded: number
+}
+
+/** How a flow in force stands. */
+export interface FlowStanding extends FlowDeployment {
   /** Open runs, up to a thousand. */
   readonly open: number
   /** Events wait for it. */
   readonly pending: boolean
-  /** Open runs that have begun steps which it no longer has, or has as something else; up to a thousand. */
-  readonly stranded: number
 }
 
 /** What rows of a lane group may speak of although the flows of a deployment do not. */

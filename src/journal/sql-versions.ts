@@ -1,10 +1,10 @@
 import type { Database } from './database.ts'
-import type { FlowStanding, VersionsJournal } from './port-versions.ts'
+import type { FlowDeployment, FlowStanding, VersionsJournal } from './port-versions.ts'
 
 /** Most runs that are counted of one flow. */
-const mostCounted = 1_000
+export const mostCounted = 1_000
 
-/** Versions of flows in SQL; the functions are in 0018-versions.sql. */
+/** Versions of flows in SQL; the functions are in 0018-versions.sql and 0038-now.sql. */
 export function sqlVersions(database: Database): VersionsJournal {
   return {
     async runsFlows(worker, flows) {
@@ -56,15 +56,19 @@ export function sqlVersions(database: Database): VersionsJournal {
       return { flows: new Map(others.map(({ id, name }) => [id, name])), systems: former?.systems ?? [] }
     },
 
-    flowStandings: () => flowStandings(database),
+    flowStandings: () =>
+      database.query<FlowStanding>({
+        text: 'SELECT id, name, deployed, open, pending, stranded FROM flow_standings($1::int)',
+        values: [mostCounted],
+      }),
   }
 }
 
-/** How every flow in force stands. */
-export function flowStandings(database: Database): Promise<FlowStanding[]> {
-  return database.query<FlowStanding>({
-    name: 'flow-standings',
-    text: 'SELECT id, name, deployed, open, pending, stranded FROM flow_standings($1::int)',
+/** Which flows in force are run, and how many of their runs cannot go on: for those who know what is open and waits. */
+export function flowDeployments(database: Database): Promise<FlowDeployment[]> {
+  return database.query<FlowDeployment>({
+    name: 'flow-deployments',
+    text: 'SELECT id, name, deployed, stranded FROM flow_deployments($1::int)',
     values: [mostCounted],
   })
 }

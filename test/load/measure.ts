@@ -102,6 +102,7 @@ const asked: Readonly<Record<string, readonly (() => Input)[]>> = {
   listGroups: [() => ({})],
   listFlows: [() => ({})],
   listProblems: [() => ({}), () => ({ state: 'resolved' }), () => ({ state: 'open', limit: 200 })],
+  listProblemGroups: [() => ({ by: 'system' }), () => ({ by: 'flow' })],
   getProblem: [() => ({ fingerprint: fp })],
   listProblemRuns: [() => ({ fingerprint: fp })],
   listBulkActs: [() => ({})],

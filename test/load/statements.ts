@@ -18,13 +18,18 @@ export const before: readonly string[] = [
   `INSERT INTO systems (name, address) SELECT s, 'http://' || s || '.example'
    FROM unnest('{erp,accounting,logistics,crm,wms}'::text[]) s`,
   `INSERT INTO flows (name, grp, ord, version, types, type_after, declaration, from_seq)
-   SELECT 'flow-' || f, 'flow-' || f, 0, 1, '{shop.order.placed,shop.order.changed,wms.pick.completed,erp.stock.changed}', '{0,0,0,0}',
+   SELECT 'flow-' || f, 'flow-' || f, 0, 2, '{shop.order.placed,shop.order.changed,wms.pick.completed,erp.stock.changed}', '{0,0,0,0}',
           jsonb_build_object('group', 'flow-' || f, 'order', 0, 'types', '{}'::jsonb, 'steps', jsonb_build_array(
             jsonb_build_object('name', 'sale', 'system', 'erp'),
             jsonb_build_object('name', 'invoice', 'system', 'accounting', 'after', jsonb_build_array('sale')),
             jsonb_build_object('name', 'shipment', 'system', 'logistics', 'after', jsonb_build_array('invoice')))), 0
    FROM generate_series(1, :flows) f`,
   `INSERT INTO lane_groups (grp, part, parts, owner) SELECT grp, p, 4, 'worker-1' FROM flows, generate_series(0, 3) p`,
+  // A month ago a step got another name.
+  `INSERT INTO flow_adoptions (flow, part, parts, version, declaration, until)
+   SELECT f.id, p, 4, v.version, CASE v.version WHEN 1 THEN jsonb_set(f.declaration, '{steps,1,name}', '"bill"') ELSE f.declaration END,
+          CASE v.version WHEN 1 THEN now() - interval '30 days' END
+   FROM flows f, generate_series(0, 3) p, generate_series(1, 2) v (version)`,
   `INSERT INTO positions (flow, part, position) SELECT id, p, :events FROM flows, generate_series(0, 3) p`,
   `INSERT INTO workers (id, host, lease_until, flows) SELECT 'worker-1', 'here', 'infinity', array_agg(id) FROM flows`,
 ]

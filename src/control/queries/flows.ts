@@ -1,5 +1,5 @@
 import type { Database } from '../../journal/database.ts'
-import { flowStandings } from '../../journal/sql-versions.ts'
+import { flowDeployments } from '../../journal/sql-versions.ts'
 import type { RegisteredStep } from '../../journal/port.ts'
 import type { Flow, FlowStatus } from '../schema/overview.ts'
 import { backlogs, together } from './backlog.ts'
@@ -23,7 +23,7 @@ export async function listFlows(database: Database, behind?: readonly Backlog[])
   })
   const progress = new Map(statusesOf(behind ?? (await backlogs(database))).map((flow) => [flow.flow, flow]))
   const open = await openByFlow(database)
-  const standings = new Map((await flowStandings(database)).map((standing) => [standing.name, standing]))
+  const deployments = new Map((await flowDeployments(database)).map((each) => [each.name, each]))
   return rows.flatMap((row) => {
     const status = progress.get(row.name)
     if (!status) return []
@@ -32,8 +32,8 @@ export async function listFlows(database: Database, behind?: readonly Backlog[])
       version: row.version,
       types: row.types,
       steps: (row.steps ?? []).map(declaredStep),
-      deployed: standings.get(row.name)?.deployed ?? null,
-      stranded: standings.get(row.name)?.stranded ?? 0,
+      deployed: deployments.get(row.name)?.deployed ?? null,
+      stranded: deployments.get(row.name)?.stranded ?? 0,
       startsAfter: row.from_seq,
       open: open.get(row.name) ?? noneOpen,
     }

@@ -17,33 +17,52 @@ import type { NounOf } from './waiting.ts'
 
 const shown = { problems: 5, acts: 6, looked: 20, underWay: 5 }
 
-/** What the Now page shows, in one answer. Bounded queries by index, one after another. */
+/** What the Now page shows, in one answer. Bounded queries by index, as many at a time as the database's pool gives. */
 export async function readNow(
   database: Database,
   ask: { readonly transport: TransportInUse; readonly nounOf: NounOf; readonly hours: number },
 ): Promise<Now> {
-  const { status, systems, behind } = await readStanding(database, ask.transport, ask.nounOf)
+  const [{ status, systems, behind, problems }, rest] = await Promise.all([
+    readTroubles(database, ask),
+    readCourse(database, ask.hours),
+  ])
   const { pending, exact, oldestPendingAt } = together(behind)
+  return {
+    at: rest.charts.until,
+    ok: status.ok,
+    sentences: status.sentences,
+    unread: { pending, exact, oldestAt: oldestPendingAt },
+    workers: status.workers,
+    systems: [...systems],
+    problems,
+    ...rest,
+  }
+}
+
+/** How everything stands. */
+async function readTroubles(
+  database: Database,
+  { transport, nounOf }: { readonly transport: TransportInUse; readonly nounOf: NounOf },
+) {
+  const standing = await readStanding(database, transport, nounOf)
   const { items, counts } = await listProblems(database, {
     state: 'unresolved',
     sort: 'lastSeen',
     limit: shown.problems,
+    behind: standing.behind,
   })
-  const charts = await readCharts(database, ask.hours)
+  return { ...standing, problems: { items, counts } }
+}
+
+/** What has happened, and is under way. */
+async function readCourse(database: Database, hours: number) {
   return {
-    at: charts.until,
-    ok: status.ok,
-    sentences: status.sentences,
+    charts: await readCharts(database, hours),
     accepted: await accepted(database),
-    unread: { pending, exact, oldestAt: oldestPendingAt },
-    workers: status.workers,
-    systems: [...systems],
-    problems: { items, counts },
     underWay: await underWay(database),
     lately: (await listAudit(database, { limit: shown.acts })).items.map(
       ({ number: _number, hash: _hash, ...entry }) => entry,
     ),
-    charts,
   }
 }
 

@@ -4,6 +4,7 @@ import { iso, isoAlways } from '../moment.ts'
 import type { DatabaseTime } from '../moment.ts'
 import type { Problem, ProblemPage, ProblemsQuery } from '../schema/problem.ts'
 import { mostListedRuns } from '../schema/problem.ts'
+import type { Backlog } from './backlog.ts'
 import { backlogs } from './backlog.ts'
 import { maxCounted } from './open-counts.ts'
 import { runsForFlows } from './problem-groups.ts'
@@ -93,8 +94,14 @@ interface ProblemRow extends SystemColumns {
   trend: Readonly<Record<string, number>>
 }
 
-/** One page of problems with their open runs counted by index, not stored, and how many there are of each kind. */
-export async function listProblems(database: Database, query: ProblemsQuery): Promise<ProblemPage> {
+/**
+ * One page of problems with their open runs counted by index, not stored, and how many there are of each kind; `behind`,
+ * where the caller knows it already.
+ */
+export async function listProblems(
+  database: Database,
+  query: ProblemsQuery & { readonly behind?: readonly Backlog[] },
+): Promise<ProblemPage> {
   const states = query.state === 'unresolved' ? ['open', 'acknowledged'] : [query.state]
   const place = query.cursor === undefined ? undefined : placeOf(query.cursor)
   const { needs } = query
@@ -116,7 +123,7 @@ export async function listProblems(database: Database, query: ProblemsQuery): Pr
   })
   const shown = rows.slice(0, query.limit)
   const last = shown.at(-1)
-  const pending = await pendingOf(database, shown)
+  const pending = await pendingOf(database, shown, query.behind)
   return {
     items: shown.map((row) => problemOf(row, mostListedRuns, pending)),
     next: rows.length > query.limit && last ? cursorOf(last, query.sort) : null,
@@ -147,6 +154,7 @@ async function countKinds(database: Database): Promise<ProblemPage['counts']> {
 async function pendingOf(
   database: Database,
   rows: readonly ProblemRow[],
+  behind?: readonly Backlog[],
 ): Promise<ReadonlyMap<string, number>> {
   const pending = new Map<string, number>()
   if (!rows.some((row) => isSystem(row) && row.state !== 'resolved')) return pending
@@ -154,7 +162,7 @@ async function pendingOf(
     text: `SELECT name AS flow, declaration #>> '{steps,0,system}' AS system FROM flows WHERE NOT removed`,
   })
   const systemOf = new Map(firsts.map(({ flow, system }) => [flow, system]))
-  for (const { flow, pending: waits } of await backlogs(database)) {
+  for (const { flow, pending: waits } of behind ?? (await backlogs(database))) {
     const system = systemOf.get(flow)
     if (system) pending.set(system, (pending.get(system) ?? 0) + waits)
   }

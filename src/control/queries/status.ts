@@ -1,5 +1,6 @@
 import type { Database } from '../../journal/database.ts'
-import { flowStandings } from '../../journal/sql-versions.ts'
+import type { FlowDeployment } from '../../journal/port-versions.ts'
+import { flowDeployments, mostCounted } from '../../journal/sql-versions.ts'
 import { explainStatus } from '../explain-status.ts'
 import type { Status } from '../schema/overview.ts'
 import type { System } from '../schema/system.ts'
@@ -7,7 +8,7 @@ import type { Backlog } from './backlog.ts'
 import { backlogs, together } from './backlog.ts'
 import { overdueCount } from './expectations.ts'
 import { statusesOf } from './flows.ts'
-import { maxCounted, openByFlow, sumOf } from './open-counts.ts'
+import { maxCounted, noneOpen, openByFlow, openByState, totalOf } from './open-counts.ts'
 import { outboxFacts } from './outbox.ts'
 import { parkedCauses } from './parked.ts'
 import { listSystems } from './systems.ts'
@@ -15,7 +16,7 @@ import { readTransportStatus } from './transport.ts'
 import type { TransportInUse } from './transport.ts'
 import type { NounOf } from './waiting.ts'
 
-/** What is true now. Bounded queries, one after another: not one snapshot, but of the same second. */
+/** What is true now. Bounded queries, two at a time: not one snapshot, but of the same second. */
 export async function readStatus(
   database: Database,
   carried: TransportInUse,
@@ -34,25 +35,18 @@ export async function readStanding(
   readonly status: Status
   readonly systems: readonly System[]
   readonly behind: readonly Backlog[]
-  readonly people: Awaited<ReturnType<typeof parkedCauses>>
 }> {
-  const now = await moment(database)
-  const behind = await backlogs(database)
-  const open = sumOf((await openByFlow(database)).values())
-  const systems = await listSystems(database, { nounOf, behind })
-  const people = await parkedCauses(database, nounOf, mostCauses)
-  const outbox = await outboxFacts(database)
-  const overdue = await overdueCount(database)
-  const transport = await readTransportStatus(database, carried)
-  const standings = await flowStandings(database)
-  const undeployed = standings
-    .filter(({ deployed, open: runs, pending: waits }) => deployed === false && (runs > 0 || waits))
-    .map(({ name, open: runs, pending: waits }) => ({ flow: name, open: runs, pending: waits }))
-  const stranded = standings
+  const [{ behind, deployments }, { now, open, people, outbox, overdue, transport }] = await Promise.all([
+    readLog(database),
+    readRuns(database, carried, nounOf),
+  ])
+  const systems = await listSystems(database, { nounOf, behind, parked: people.holding })
+  const undeployed = await undeployedFlows(database, deployments, behind)
+  const stranded = deployments
     .filter(({ stranded: runs }) => runs > 0)
     .map(({ name, stranded: runs }) => ({ flow: name, runs }))
   const flows = statusesOf(behind)
-  const isRun = new Map(standings.map(({ name, deployed }) => [name, deployed !== false]))
+  const isRun = new Map(deployments.map(({ name, deployed }) => [name, deployed !== false]))
   // What waits for a flow that nobody runs is not late: it is said apart.
   const { pending, oldestPendingAt, oldestPendingMs } = together(
     behind.filter(({ flow }) => isRun.get(flow) ?? true),
@@ -73,7 +67,8 @@ export async function readStanding(
   const status = {
     ...explainStatus({
       ...facts,
-      ...people,
+      causes: people.causes,
+      parked: people.parked,
       flows: flows.length,
       retrying: open.retrying,
       liveWorkers: now.workers.live,
@@ -95,7 +90,42 @@ export async function readStanding(
     pausedGroups: now.pausedGroups,
     transport,
   }
-  return { status, systems, behind, people }
+  return { status, systems, behind }
+}
+
+/** How far the flows have come in the log: what takes longest where they are behind. */
+async function readLog(database: Database) {
+  return { behind: await backlogs(database), deployments: await flowDeployments(database) }
+}
+
+/** What is open, and all else that decides. */
+async function readRuns(database: Database, carried: TransportInUse, nounOf: NounOf) {
+  return {
+    now: await moment(database),
+    open: await openByState(database),
+    people: await parkedCauses(database, nounOf, mostCauses),
+    outbox: await outboxFacts(database),
+    overdue: await overdueCount(database),
+    transport: await readTransportStatus(database, carried),
+  }
+}
+
+/** Flows that nobody runs although something is left to do for them; their runs are counted only where there is one. */
+async function undeployedFlows(
+  database: Database,
+  deployments: readonly FlowDeployment[],
+  behind: readonly Backlog[],
+): Promise<Status['undeployed']> {
+  const idle = deployments.filter(({ deployed }) => deployed === false)
+  if (idle.length === 0) return []
+  const openOf = await openByFlow(database)
+  return idle
+    .map(({ name }) => ({
+      flow: name,
+      open: Math.min(mostCounted, totalOf(openOf.get(name) ?? noneOpen)),
+      pending: behind.some(({ flow, pending }) => flow === name && pending > 0),
+    }))
+    .filter(({ open, pending }) => open > 0 || pending)
 }
 
 /** Causes that are looked at: more than are named. */

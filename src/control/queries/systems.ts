@@ -6,6 +6,8 @@ import type { System, SystemDetail } from '../schema/system.ts'
 import type { Backlog } from './backlog.ts'
 import { backlogs } from './backlog.ts'
 import { listMaintenance } from './maintenance.ts'
+import { maxCounted } from './open-counts.ts'
+import { parkedHolding } from './parked.ts'
 import type { RecentFigures } from './system-figures.ts'
 import { dayOfMeans, emptyDay, noFigures, recentFigures } from './system-figures.ts'
 import type { SystemColumns } from './system-facts.ts'
@@ -13,9 +15,6 @@ import { factsOf, systemColumns } from './system-facts.ts'
 import { listTests } from './system-tests.ts'
 import type { NounOf } from './waiting.ts'
 import { waitingBySystem } from './waiting.ts'
-
-/** Lanes are counted up to here. */
-const maxLanes = 10_000
 
 // Lanes by lanes_due (grp, system, next_at), one range per lane group; $1 a name or null, $2 most lanes.
 const text = `
@@ -38,13 +37,21 @@ export interface SystemsAsk {
   readonly withDay?: boolean
   /** How far flows are behind, where the caller knows it already. */
   readonly behind?: readonly Backlog[]
+  /** How many lanes of each wait for a person, where the caller knows it already. */
+  readonly parked?: ReadonlyMap<string, number>
 }
 
 /** All systems by name, or the one of this name: how each stands, what waits for it, how it answered lately. */
 export async function listSystems(database: Database, ask: SystemsAsk): Promise<System[]> {
   const name = ask.name ?? null
-  const rows = await database.query<SystemRow>({ name: 'systems', text, values: [name, maxLanes] })
-  const waiting = await waitingBySystem(database, ask.behind ?? (await backlogs(database)), ask.nounOf)
+  const rows = await database.query<SystemRow>({ name: 'systems', text, values: [name, maxCounted] })
+  const waiting = await waitingBySystem(database, {
+    nounOf: ask.nounOf,
+    lanes: new Map(rows.map((row) => [row.system_name, row.lanes])),
+    parked: ask.parked ?? (await parkedHolding(database)),
+    behind: ask.behind ?? (await backlogs(database)),
+    name,
+  })
   const figures = await recentFigures(database, name)
   const days = ask.withDay ? await dayOfMeans(database, name) : new Map<string, readonly (number | null)[]>()
   return rows.map((row) => {

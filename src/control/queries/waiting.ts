@@ -17,28 +17,28 @@ export function nounOfTypes(types: readonly string[], nounOf: NounOf): string {
 /** Oldest events are looked for behind so many lanes of a system. */
 const mostLooked = 200
 
-// Lanes by lanes_due (grp, system, next_at), less those that wait for a person: parked runs by runs_open_by_state. The head
-// of each by runs_open_by_lane. $1 most lanes, $2 most looked at.
-const laneText = `
-WITH parked AS MATERIALIZED (
-  SELECT p.system, count(*) AS lanes FROM (
-    SELECT r.system FROM runs r WHERE r.state = 4 AND r.state < 10 AND r.holds LIMIT $1::int
-  ) p GROUP BY p.system
-)
-SELECT s.name AS system, greatest(0, count(*) - coalesce((SELECT p.lanes FROM parked p WHERE p.system = s.id), 0)) AS lanes,
-       min(e.received_at) FILTER (WHERE head.state <> 4) AS oldest_at
+// Lanes by lanes_due (grp, system, next_at), those that are due first; the head of each by runs_open_by_lane. The oldest
+// event is the first in the log. $1 a name or null, $2 most lanes of each system.
+const oldestText = `
+SELECT s.name AS system, e.received_at AS oldest_at
 FROM systems s
 CROSS JOIN LATERAL (
-  SELECT l.grp, l.key, row_number() OVER () AS place
-  FROM (SELECT DISTINCT g.grp FROM lane_groups g) g
-  JOIN lanes l ON l.grp = g.grp AND l.system = s.id LIMIT $1::int
-) held
-LEFT JOIN LATERAL (
-  SELECT r.seq, r.state FROM runs r WHERE held.place <= $2::int AND r.grp = held.grp AND r.key = held.key AND r.state < 10
-  ORDER BY r.lord, r.seq, r.ord LIMIT 1
-) head ON true
-LEFT JOIN events e ON e.seq = head.seq
-GROUP BY s.id, s.name`
+  SELECT min(head.seq) AS seq
+  FROM (
+    SELECT l.grp, l.key
+    FROM (SELECT DISTINCT g.grp FROM lane_groups g) g
+    CROSS JOIN LATERAL (
+      SELECT l.grp, l.key FROM lanes l WHERE l.grp = g.grp AND l.system = s.id ORDER BY l.next_at LIMIT $2::int
+    ) l LIMIT $2::int
+  ) held
+  CROSS JOIN LATERAL (
+    SELECT r.seq, r.state FROM runs r WHERE r.grp = held.grp AND r.key = held.key AND r.state < 10
+    ORDER BY r.lord, r.seq, r.ord LIMIT 1
+  ) head
+  WHERE head.state <> 4
+) first
+JOIN events e ON e.seq = first.seq
+WHERE $1::text IS NULL OR s.name = $1`
 
 interface FlowRow {
   name: string
@@ -47,19 +47,30 @@ interface FlowRow {
   systems: (string | null)[]
 }
 
+/** Who waits is the sum of several counts, each of which the caller may know already. */
+export interface WaitingAsk {
+  readonly nounOf: NounOf
+  /** The systems, and how many lanes stand at each: up to `maxCounted`. */
+  readonly lanes: ReadonlyMap<string, number>
+  /** Those of them that wait for a person. */
+  readonly parked: ReadonlyMap<string, number>
+  readonly behind: readonly Backlog[]
+  /** Only this system. */
+  readonly name: string | null
+}
+
 /**
  * What waits for each system: lanes whose next step needs it, and what has not been reached of flows that begin with it.
  * Of pending events the objects are counted where the whole backlog was looked at.
  */
 export async function waitingBySystem(
   database: Database,
-  behind: readonly Backlog[],
-  nounOf: NounOf,
+  { nounOf, lanes, parked, behind, name }: WaitingAsk,
 ): Promise<ReadonlyMap<string, Waiting>> {
-  const lanes = await database.query<{ system: string; lanes: number; oldest_at: DatabaseTime }>({
-    name: 'waiting-lanes',
-    text: laneText,
-    values: [maxCounted, mostLooked],
+  const oldest = await database.query<{ system: string; oldest_at: DatabaseTime }>({
+    name: 'waiting-oldest',
+    text: oldestText,
+    values: [name, mostLooked],
   })
   const flows = await database.query<FlowRow>({
     name: 'first-systems',
@@ -67,20 +78,17 @@ export async function waitingBySystem(
                   ARRAY(SELECT s ->> 'system' FROM jsonb_array_elements(declaration -> 'steps') s) AS systems
            FROM flows WHERE NOT removed`,
   })
-  const byLanes = new Map(lanes.map((row) => [row.system, row]))
-  const names = new Set([...byLanes.keys(), ...flows.flatMap(({ systems }) => systems)])
+  const oldestAt = new Map(oldest.map((row) => [row.system, iso(row.oldest_at)]))
   const all = new Map<string, Waiting>()
-  for (const name of names) {
-    if (name === null) continue
-    const calling = flows.filter(({ systems }) => systems.includes(name))
-    const starting = new Set(calling.filter(({ first }) => first === name).map((flow) => flow.name))
-    const pending = behind.filter(({ flow }) => starting.has(flow))
-    const row = byLanes.get(name)
+  for (const [system, held] of lanes) {
+    const calling = flows.filter(({ systems }) => systems.includes(system))
+    const starting = new Set(calling.filter(({ first }) => first === system).map((flow) => flow.name))
     all.set(
-      name,
+      system,
       together({
-        row,
-        pending,
+        lanes: Math.max(0, held - (parked.get(system) ?? 0)),
+        oldestAt: oldestAt.get(system) ?? null,
+        pending: behind.filter(({ flow }) => starting.has(flow)),
         noun: nounOfTypes(
           calling.flatMap(({ types }) => types),
           nounOf,
@@ -92,19 +100,20 @@ export async function waitingBySystem(
 }
 
 function together({
-  row,
+  lanes,
+  oldestAt: laneAt,
   pending,
   noun,
 }: {
-  readonly row: { readonly lanes: number; readonly oldest_at: DatabaseTime } | undefined
+  readonly lanes: number
+  readonly oldestAt: string | null
   readonly pending: readonly Backlog[]
   readonly noun: string
 }): Waiting {
-  const lanes = row?.lanes ?? 0
   // Several flows may wait for the same system with the same object: the longest queue is counted.
   const flows = Map.groupBy(pending, ({ flow }) => flow)
   const queued = [...flows.values()].map((own) => own.reduce((sum, { objects }) => sum + objects, 0))
-  const moments = [iso(row?.oldest_at ?? null), ...pending.map(({ oldestAt }) => oldestAt)]
+  const moments = [laneAt, ...pending.map(({ oldestAt }) => oldestAt)]
   const [oldestAt = null] = moments.filter((at) => at !== null).sort()
   return {
     count: lanes + Math.max(0, ...queued),

@@ -50,7 +50,7 @@ export const Problem = named(
     objects: Seq,
     /** Where these counts stop. */
     countedTo: Seq,
-    /** Events not reached, because their flows begin with this system; an estimate beyond 2,000. */
+    /** Events not reached, because their flows begin with this system; an estimate where there are many. */
     pending: Seq,
     /** How many runs were open at most in each half hour of the last 24 hours, oldest first; counted up to 1,000. */
     trend: z.array(Seq),
