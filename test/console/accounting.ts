@@ -15,7 +15,7 @@ export const orderPlaced = defineEvent({
 /** A console over one flow, which invoices each order at an accounting system that answers as the test says. */
 export async function openInvoicing(
   answer: RequestListener,
-  options: { readonly check?: string } = {},
+  options: { readonly check?: string; readonly label?: string } = {},
 ): Promise<{ readonly rig: ConsoleRig; readonly close: () => Promise<void> }> {
   const accounting = createServer(answer)
   await new Promise<void>((resolve) => accounting.listen(0, '127.0.0.1', resolve))

@@ -11,13 +11,16 @@ describeWithBrowser('problems in the console', () => {
   let close: () => Promise<void>
   beforeEach(async () => {
     isMended = false
-    ;({ rig, close } = await openInvoicing((request, response) => {
-      request.resume()
-      request.on('end', () => {
-        response.writeHead(isMended ? 200 : 422, { 'content-type': 'application/json' })
-        response.end(JSON.stringify(isMended ? { id: 'INV-1' } : { detail: 'no tax code' }))
-      })
-    }))
+    ;({ rig, close } = await openInvoicing(
+      (request, response) => {
+        request.resume()
+        request.on('end', () => {
+          response.writeHead(isMended ? 200 : 422, { 'content-type': 'application/json' })
+          response.end(JSON.stringify(isMended ? { id: 'INV-1' } : { detail: 'no tax code' }))
+        })
+      },
+      { label: 'the ledger' },
+    ))
   })
   afterEach(async () => {
     expect(rig.complaints).toEqual([])
@@ -101,11 +104,25 @@ describeWithBrowser('problems in the console', () => {
     await gathered.getByRole('link', { name: 'By flow' }).click()
     await page.getByRole('row', { name: /^invoicing 1 1 14/ }).waitFor()
     await gathered.getByRole('link', { name: 'By system' }).click()
-    await page.getByRole('row', { name: /^Accounting 1 1 14/ }).waitFor()
-    await page.getByRole('link', { name: 'Accounting', exact: true }).click()
+    await page.getByRole('row', { name: /^The ledger 1 1 14/ }).waitFor()
+    await page.getByRole('link', { name: 'The ledger', exact: true }).click()
     await page.waitForURL('**/problems?system=accounting')
     await page.getByRole('row', { name: /Needs a person/ }).waitFor()
     expect(await page.getByLabel('System').inputValue()).toBe('accounting')
+  })
+
+  it('a problem calls its system as people do: on Now, in the list and on its own page', async () => {
+    const { page } = rig
+    await breakAccounting()
+    await rig.open('/')
+    await page.getByText('At the ledger.', { exact: false }).waitFor()
+    await rig.open('/problems')
+    await page.getByText('The ledger · call.invalid', { exact: true }).waitFor()
+    await page.keyboard.press('j')
+    await page.keyboard.press('Enter')
+    await page.locator('.cause').getByRole('link', { name: 'The ledger' }).click()
+    await page.getByRole('heading', { name: 'The ledger', level: 1 }).waitFor()
+    expect(page.url()).toMatch(/\/systems\/accounting$/)
   })
 
   it('a problem is ignored until a moment, by keys alone', async () => {

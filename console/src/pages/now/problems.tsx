@@ -43,7 +43,7 @@ function rank({ needs }: Problem): number {
 }
 
 function Item({ problem }: { readonly problem: Problem }) {
-  const { fingerprint, system, title, needs, since, until, owner, state } = problem
+  const { fingerprint, systemLabel, title, needs, since, until, owner, state } = problem
   const now = useNow(15_000)
   const person = needs === 'person'
   const many = Math.max(problem.objects, problem.open, problem.pending)
@@ -58,7 +58,7 @@ function Item({ problem }: { readonly problem: Problem }) {
       <span>
         <span className="t">{title}</span>
         <span className="d block">
-          At {system}.{' '}
+          At {systemLabel}.{' '}
           {person ? (
             <b className="tone">Needs a person</b>
           ) : (

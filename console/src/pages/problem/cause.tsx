@@ -1,19 +1,20 @@
 import { Link } from '@tanstack/react-router'
 import { Card } from '../../parts/card.tsx'
 import { Payload } from '../../parts/payload.tsx'
+import { nameOf } from '../../parts/system-words.ts'
 import { duration, Time } from '../../parts/time.tsx'
 import type { Problem } from './index.tsx'
 
 /** The cause: in general, and exactly as one of its runs met it. */
 export function Cause({ problem }: { readonly problem: Problem }) {
-  const { system, code, title, example } = problem
+  const { system, systemLabel, code, title, example } = problem
   return (
     <Card title="Cause" aside={<span className="faint small mono">{code}</span>}>
       <div className="stack">
         <p className="cause">
           <b>
             <Link className="link" to={`/systems/${encodeURIComponent(system)}`}>
-              {system}
+              {nameOf({ label: systemLabel })}
             </Link>
             :
           </b>{' '}

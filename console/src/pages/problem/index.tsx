@@ -50,7 +50,7 @@ function Shown({ problem }: { readonly problem: Problem }) {
   useActs([
     state === 'open' && { name: 'Acknowledge this problem', key: 'a', icon: Eye, touches, run: acknowledge },
     isTested && {
-      ...{ name: `Test the connection to ${problem.system}`, key: 't', icon: Plug },
+      ...{ name: `Test the connection to ${problem.systemLabel}`, key: 't', icon: Plug },
       touches,
       run: call,
     },

@@ -4,6 +4,7 @@ import { ActLink } from '../../parts/act-button.tsx'
 import { Bars } from '../../parts/bars.tsx'
 import { count, counted } from '../../parts/measure.tsx'
 import { mayRetry, ProblemState, problemTone } from '../../parts/problem-state.tsx'
+import { nameOf } from '../../parts/system-words.ts'
 import { lengthOf, Time } from '../../parts/time.tsx'
 
 type Problem = Answer<'listProblems'>['items'][number]
@@ -67,7 +68,8 @@ function Keys({
 }
 
 function Row({ problem, current }: { readonly problem: Problem; readonly current: boolean }) {
-  const { fingerprint, title, system, code, since, lastSeen, owner, trend, state, backFrom } = problem
+  const { fingerprint, title, system, systemLabel, code, since, lastSeen, owner, trend, state, backFrom } =
+    problem
   const to = `/problems/${encodeURIComponent(fingerprint)}`
   return (
     <tr aria-selected={current}>
@@ -80,7 +82,7 @@ function Row({ problem, current }: { readonly problem: Problem; readonly current
           {title}
         </Link>
         <span className="under mono">
-          {system} · {code}
+          {nameOf({ label: systemLabel })} · {code}
         </span>
       </td>
       <td className="num of-objects">
