@@ -1,5 +1,5 @@
 /** Recognisable values stand as every secret and in every marked field; nothing that leaves the process shows one. */
-import { randomBytes } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -31,6 +31,7 @@ import {
 } from '../../src/index.ts'
 import type { Hub } from '../../src/index.ts'
 import { createLog } from '../../src/telemetry/log.ts'
+import { OtlpReceiver } from './otlp-receiver.ts'
 import { databaseUrl } from './rig.ts'
 
 /** By what they are; each is found again by its middle, however it is written. */
@@ -44,6 +45,7 @@ const canaries = {
   cookie: 'Canary-Cookie-95028',
   signing: 'Canary-Signing-84197',
   header: 'Canary-Header-16939',
+  collector: 'Canary-Collector-27182',
   iban: 'DE89 3704 0044 0532 0131 99',
   card: '4929-1234-5678-9012',
   taxId: 'TX-77712345',
@@ -51,19 +53,25 @@ const canaries = {
   edited: 'AT61 1904 3002 3457 3201',
 } as const
 const looks = Object.values(canaries).map((canary) => {
-  const bare = canary.replaceAll(/[\s-]/g, '')
+  const bare = bareOf(canary)
   return bare.length < 14 ? bare : bare.slice(4, 15)
 })
+const base64Of = (text: string) => Buffer.from(text).toString('base64').replace(/=+$/, '')
+/** As headers write them. */
+const encoded = [...Object.values(canaries), `busbar:${canaries.basic}`, `id:${canaries.client}`].map(
+  base64Of,
+)
 
+const Order = z.object({
+  number: z.string(),
+  customer: z.object({ iban: z.string(), birthday: z.string().meta({ sensitive: true }) }),
+  lines: z.array(z.object({ sku: z.string(), card: z.string() })),
+  taxId: z.string(),
+  mode: z.string().refine((mode) => mode !== 'refused', { error: ({ input }) => `not ${String(input)}` }),
+})
 const order = defineEvent({
   type: 'shop.order.placed',
-  schema: z.object({
-    number: z.string(),
-    customer: z.object({ iban: z.string(), birthday: z.string().meta({ sensitive: true }) }),
-    lines: z.array(z.object({ sku: z.string(), card: z.string() })),
-    taxId: z.string(),
-    mode: z.string().refine((mode) => mode !== 'refused', { error: ({ input }) => `not ${String(input)}` }),
-  }),
+  schema: Order,
   key: ({ number }) => number,
   redact: ['customer.account', 'lines[].card', 'customer.iban'],
 })
@@ -84,6 +92,7 @@ let schema: string
 let control: ControlClient
 let log = ''
 let got: string[]
+let collector: OtlpReceiver
 
 /** Answers everything it was asked, credentials and all, as a test system or a careless one does. */
 function echo(request: IncomingMessage, body: string): { status: number; text: string } {
@@ -117,6 +126,8 @@ beforeEach(async () => {
     })
   })
   await new Promise<void>((resolve) => target.listen(0, '127.0.0.1', resolve))
+  collector = new OtlpReceiver()
+  const otlp = await collector.open()
   const baseUrl = `http://127.0.0.1:${(target.address() as AddressInfo).port}`
   const auths = {
     basic: basic({ user: 'busbar', password: canaries.basic }),
@@ -133,13 +144,14 @@ beforeEach(async () => {
       headers: { 'x-tenant-key': canaries.header },
       breaker: { consecutiveFailures: 1_000, failureRatio: 1, minimumCalls: 100_000 },
     })
-    const path = (card: string) => `/sales?card=${encodeURIComponent(card)}`
+    const path = ({ taxId, lines }: z.infer<typeof Order>) =>
+      `/sales/${encodeURIComponent(taxId)}?card=${encodeURIComponent(lines[0]?.card ?? '')}`
     return defineFlow(name)
       .on(order)
       .step('sale', system, {
         retry,
         run: ({ event, call }) =>
-          call.post<{ account: string }>(path(event.data.lines[0]?.card ?? ''), {
+          call.post<{ account: string }>(path(event.data), {
             ...event.data,
             account: event.data.customer.iban.replaceAll(' ', ''),
           }),
@@ -177,6 +189,7 @@ beforeEach(async () => {
         }),
       ],
       http: { port: 0, unauthenticated: true },
+      telemetry: { otlp: { url: otlp, headers: { authorization: `Bearer ${canaries.collector}` } } },
     }),
     { migrate: true, leaseMs: 2_000, log: createLog('debug', { to: lines }) },
   )
@@ -186,6 +199,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await hub.stop({ graceMs: 1_000 })
+  await collector.close()
   target.closeAllConnections()
   await new Promise((resolve) => target.close(resolve))
   await sql(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
@@ -201,13 +215,19 @@ async function sql<Row>(text: string, values: readonly unknown[] = []): Promise<
   }
 }
 
+/** Without what people, and URLs, put between the characters of a number. */
+function bareOf(text: string): string {
+  return text.replaceAll(/%20|[\s+-]/g, '')
+}
+
 /** Where a canary shows, with a few characters around it. */
 function shown(where: string, text: string): string[] {
-  const bare = text.replaceAll(/[\s-]/g, '')
-  return looks.flatMap((look) => {
-    const at = bare.indexOf(look)
-    return at < 0 ? [] : [`${where}: …${bare.slice(Math.max(0, at - 60), at + 40)}…`]
-  })
+  const bare = bareOf(text)
+  const found = (within: string, look: string): string[] => {
+    const at = within.indexOf(look)
+    return at < 0 ? [] : [`${where}: …${within.slice(Math.max(0, at - 60), at + 40)}…`]
+  }
+  return [...looks.flatMap((look) => found(bare, look)), ...encoded.flatMap((look) => found(text, look))]
 }
 
 /** Everything that can be asked of the control API, for every run, event, row and problem there is. */
@@ -291,6 +311,23 @@ async function everyRow(): Promise<[where: string, text: string][]> {
   )
 }
 
+/** What the collector was sent: each span with its attributes, events, links and resource, and the bodies as they came. */
+function everySpan(): [where: string, text: string][] {
+  const { spans, requests } = collector
+  const names = new Set(spans.map(({ name }) => name))
+  for (const name of ['POST /events', 'POST /in/shop', 'process basic', 'step sale', 'step check', 'POST'])
+    expect(names).toContain(name)
+  const calls = spans.filter(({ kind, attributes }) => kind === 3 && attributes['busbar.step'] === 'sale')
+  for (const outcome of ['succeeded', 'transient', 'invalid'])
+    expect(calls.map(({ attributes }) => attributes['busbar.outcome'])).toContain(outcome)
+  expect(calls.every(({ events }) => events.length > 0)).toBe(true)
+  expect(requests.every(({ headers }) => headers.authorization?.includes(canaries.collector))).toBe(true)
+  return [
+    ...spans.map((span): [string, string] => [`span ${span.name}`, JSON.stringify(span)]),
+    ...requests.map(({ path, body }): [string, string] => [`OTLP ${path}`, body]),
+  ]
+}
+
 function post(event: object): Promise<Response> {
   return fetch(`${hub.url}/events`, {
     method: 'POST',
@@ -299,7 +336,7 @@ function post(event: object): Promise<Response> {
   })
 }
 
-it('no canary shows in logs, answers, metrics, commands or rows, whatever happens to events that hold them', async () => {
+it('no canary shows in logs, answers, metrics, traces, commands or rows, whatever happens to events that hold them', async () => {
   const modes = ['works', 'fails', 'parks', 'text', 'throws', 'breaks']
   const answers: [string, string][] = []
   for (const [index, mode] of modes.entries())
@@ -312,8 +349,17 @@ it('no canary shows in logs, answers, metrics, commands or rows, whatever happen
     { id: 'r3', type: 'nobody.knows', data: data('SO-9', 'works') },
   ])
     answers.push(['refused', await (await post(event)).text()])
-  const hook = { method: 'POST', headers: { 'x-sign': '00' }, body: JSON.stringify(data('SO-9', 'works')) }
-  answers.push(['webhook', await (await fetch(`${hub.url}/in/shop`, hook)).text()])
+  const body = JSON.stringify(data('SO-9', 'works'))
+  const signature = createHmac('sha256', canaries.signing).update(body).digest('hex')
+  for (const [sign, status] of [
+    ['00', 401],
+    [signature, 202],
+  ] as const) {
+    const headers = { 'content-type': 'application/json', 'x-sign': sign }
+    const answer = await fetch(`${hub.url}/in/shop`, { method: 'POST', headers, body })
+    answers.push(['webhook', await answer.text()])
+    expect(answer.status).toBe(status)
+  }
   await sql(`SELECT publish('shop.order.placed', 'SO-8', $1::jsonb)`, [
     JSON.stringify(data('SO-8', 'refused')),
   ])
@@ -375,11 +421,12 @@ it('no canary shows in logs, answers, metrics, commands or rows, whatever happen
 
   expect(got.some((body) => body.includes(canaries.iban) && body.includes(canaries.card))).toBe(true)
   expect(log).toContain('"attempt"')
+  answers.push(...(await everyAnswer()), ...(await everyCommand()))
+  await hub.stop({ graceMs: 1_000 }) // and what it has traced is sent
   const everything = [
     ...answers,
-    ...(await everyAnswer()),
-    ...(await everyCommand()),
     ...(await everyRow()),
+    ...everySpan(),
     ...log.split('\n').map((line): [string, string] => ['log', line]),
   ]
   expect(everything.flatMap(([where, text]) => shown(where, text))).toEqual([])
