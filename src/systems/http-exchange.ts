@@ -29,7 +29,10 @@ export type Exchange = (request: RawRequest, options: ExchangeOptions) => Promis
 /** Exchanges over a transport instead of connections. */
 export function exchangeOver(transport: Transport): Exchange {
   return async (request, options) => {
-    const answer = await transport(request, options)
+    const answer = await transport(request, {
+      signal: options.signal,
+      onSent: () => options.onSent(),
+    })
     const cutOff = answer.body.length > options.maxBytes
     return { ...answer, body: cutOff ? answer.body.subarray(0, options.maxBytes) : answer.body, cutOff }
   }
