@@ -2,7 +2,7 @@
 export { defineEvent } from './define/event.ts'
 export type { AnyContract, BusEvent, EventContract, EventOf } from './define/event.ts'
 export type { EchoDeclaration, EchoFields, EchoOptions, Written } from './define/echo.ts'
-export type { Abortable } from './define/abortable.ts'
+export type { Abortable, UnderWay } from './define/abortable.ts'
 export { defineSystem } from './define/system.ts'
 export type {
   AttemptContext,
