@@ -1,11 +1,9 @@
-import { mkdtemp, chmod, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import pg from 'pg'
 import type { Shape, System } from './contestants/contestant.ts'
 import { Child } from './machine/child.ts'
 import { processors } from './machine/proc.ts'
 import { disturbedAbove } from './machine/quiet.ts'
+import { ownPlace } from './own-place.ts'
 import type { Run } from './report/results.ts'
 import { defaultLoad, Rig } from './rig.ts'
 import type { Snapshot } from './rig.ts'
@@ -25,16 +23,12 @@ export interface RunOptions {
 
 type Measured = Pick<Run, 'figures' | 'repeats' | 'late' | 'wrong' | 'refused' | 'foreignShare' | 'disturbed'>
 
-let runs = 0
-
 /** Measures a system once, in a schema and a folder of its own, and leaves nothing behind. */
 export async function measureOnce(system: System, one: Case, options: RunOptions): Promise<Measured> {
   const { services, amounts, shape, profileIn } = options
-  const schema = `bench_${process.pid}_${++runs}`
-  const folder = await mkdtemp(join(tmpdir(), 'busbar-bench-'))
-  await chmod(folder, 0o711) // started by root, PostgreSQL runs as another user, who must get in
   const client = new pg.Client({ connectionString: services.url })
   await client.connect()
+  const { schema, folder, remove } = await ownPlace(client)
   let rig: Rig | undefined
   try {
     await client.query('CHECKPOINT') // what earlier runs have left to write is not this one's
@@ -53,9 +47,8 @@ export async function measureOnce(system: System, one: Case, options: RunOptions
   } finally {
     await rig?.stop()
     await Child.killAll() // what a start that has failed has left
-    await client.query(`DROP SCHEMA IF EXISTS ${pg.escapeIdentifier(schema)} CASCADE`)
+    await remove()
     await client.end()
-    await rm(folder, { recursive: true, force: true })
   }
 }
 

@@ -67,7 +67,8 @@ export function optionsOf(args: readonly string[]): Options {
   }
 }
 
-function whole(name: string, given: string): number {
+/** The whole number that an option was given; throws in words when it is none. */
+export function whole(name: string, given: string): number {
   const value = Number(given)
   if (given === '' || !Number.isInteger(value) || value < 0)
     throw new Error(`${name} is a whole number, not "${given}"`)

@@ -4,15 +4,15 @@
  * the other, so a difference of a few percent in the CPU of an event shows, which runs one after the other hide: the same
  * build twice gives 1.00 to 1.01. PostgreSQL is shared, and not counted.
  */
-import { mkdtemp, chmod, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import pg from 'pg'
 import { startTestServices } from '../../scripts/test-services.ts'
 import { busbar } from './contestants/busbar.ts'
 import { Child } from './machine/child.ts'
+import { whole } from './options.ts'
+import { ownPlace } from './own-place.ts'
 import { rates } from './measures/saturation.ts'
 import { defaultLoad, Rig } from './rig.ts'
 import { sleep } from './traffic/clock.ts'
@@ -33,6 +33,9 @@ const builds = {
   there: `${pathToFileURL(resolve(other)).href}/`,
 }
 const lead = 2_000
+const rounds = whole('--rounds', values.rounds)
+const seconds = whole('--seconds', values.seconds)
+const warmSeconds = whole('--warm', values.warm)
 
 interface Side {
   readonly rig: Rig
@@ -45,7 +48,7 @@ const client = new pg.Client({ connectionString: url })
 await client.connect()
 try {
   const ratios: number[] = []
-  for (let round = 0; round < Number(values.rounds); round++) ratios.push(await compare(round))
+  for (let round = 0; round < rounds; round++) ratios.push(await compare(round))
   process.stdout.write(
     `CPU of an event, here to there: ${ratios.map((ratio) => ratio.toFixed(2)).join(', ')}\n`,
   )
@@ -59,13 +62,12 @@ try {
 async function compare(round: number): Promise<number> {
   const first = round % 2 === 0 ? (['here', 'there'] as const) : (['there', 'here'] as const)
   const sides = new Map<string, Side>()
-  for (const name of first)
-    sides.set(name, await start(builds[name], `bench_${process.pid}_${round}_${name}`))
+  for (const name of first) sides.set(name, await start(builds[name]))
   const rigs = [...sides.values()].map(({ rig }) => rig)
   const stops = await Promise.all(rigs.map((rig) => rig.saturate({ lead })))
-  await sleep(Number(values.warm) * 1_000)
+  await sleep(warmSeconds * 1_000)
   const before = await Promise.all(rigs.map((rig) => rig.snapshot()))
-  await sleep(Number(values.seconds) * 1_000)
+  await sleep(seconds * 1_000)
   const after = await Promise.all(rigs.map((rig) => rig.snapshot()))
   await Promise.all(stops.map((stop) => stop()))
   const microseconds: Record<string, number> = {}
@@ -83,9 +85,8 @@ async function compare(round: number): Promise<number> {
   return (microseconds['here'] ?? NaN) / (microseconds['there'] ?? NaN)
 }
 
-async function start(build: string, schema: string): Promise<Side> {
-  const folder = await mkdtemp(join(tmpdir(), 'busbar-bench-'))
-  await chmod(folder, 0o711)
+async function start(build: string): Promise<Side> {
+  const { schema, folder, remove } = await ownPlace(client)
   const rig = await Rig.start(busbar, {
     surroundings: { url, amqpUrl: '', schema, folder, profileIn: undefined },
     shape: { build },
@@ -96,8 +97,7 @@ async function start(build: string, schema: string): Promise<Side> {
     rig,
     async end() {
       await rig.stop()
-      await client.query(`DROP SCHEMA IF EXISTS ${pg.escapeIdentifier(schema)} CASCADE`)
-      await rm(folder, { recursive: true, force: true })
+      await remove()
     },
   }
 }

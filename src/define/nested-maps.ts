@@ -4,3 +4,8 @@ export function within<Key, Inner, Value>(maps: Map<Key, Map<Inner, Value>>, key
   if (!inner) maps.set(key, (inner = new Map<Inner, Value>()))
   return inner
 }
+
+/** All that is in the inner maps, in the order in which it came. */
+export function innerValues<Value>(maps: ReadonlyMap<unknown, ReadonlyMap<unknown, Value>>): Value[] {
+  return [...maps.values()].flatMap((inner) => [...inner.values()])
+}

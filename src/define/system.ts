@@ -83,7 +83,7 @@ export interface Exchange {
   readonly call?: { readonly method: string; readonly path: string }
 }
 
-/** What the engine tells a connector about the attempt that it is about to make calls for. */
+/** What the engine tells a connector about the attempt that it is about to make calls for. Its methods are called on it, never taken out of it. */
 export interface AttemptContext extends UnderWay {
   readonly kind: 'send' | 'find' | 'verify' | 'undo'
   /** Stable over retries, crashes and takeovers of the step; sent to the target. */

@@ -1,18 +1,19 @@
-import { hash } from 'node:crypto'
 import type { Abortable } from '../define/abortable.ts'
 import type { Conceal } from '../define/conceal.ts'
 import type { Ids } from '../define/link.ts'
 import type { BusEvent } from '../define/event.ts'
 import type { Written } from '../define/echo.ts'
 import type { StepInput } from '../define/step.ts'
-import type { AttemptContext, Exchange } from '../define/system.ts'
+import type { Exchange } from '../define/system.ts'
 import { CallError } from '../errors.ts'
 import type { Clock, Random } from './clock.ts'
 import { concealed } from './conceal-run.ts'
 import type { AnnouncedWrite, Writes } from './echo-writes.ts'
+import { idempotencyKey, traceparent } from './attempt-identity.ts'
 import type { Outcome } from './outcome.ts'
-import { failedOutcome } from './outcome.ts'
-import type { CallRun, Run } from './run.ts'
+import { failedOutcome, succeededWith } from './outcome.ts'
+import type { CallRun } from './run.ts'
+import { PhaseContext } from './phase-context.ts'
 import { resultsOf } from './run.ts'
 import { seenEvent } from './seen-event.ts'
 import type { Linked } from './step-links.ts'
@@ -59,27 +60,6 @@ export interface AttemptDeps {
   readonly tracer?: EngineTracer
 }
 
-/** What a step's idempotency key is made of. */
-export interface KeyParts {
-  readonly run: Pick<Run, 'keyGen' | 'compensating'> & {
-    readonly event: Pick<Run['event'], 'source' | 'id'>
-    readonly flow: { readonly name: string }
-  }
-  readonly step: { readonly definition: { readonly name: string } }
-  readonly keyNo: number
-}
-
-/**
- * Stable for the step of a run: retries, crashes, takeovers and restores send the same key. Never made of seq. Another
- * one for the undo, and after an edit of the step's input.
- */
-export function idempotencyKey(hub: string, { run, step, keyNo }: KeyParts): string {
-  const { source, id } = run.event
-  const parts = [hub, run.flow.name, source, id, run.keyGen, step.definition.name, keyNo]
-  if (run.compensating) parts.push('undo')
-  return hash('sha256', JSON.stringify(parts), 'hex').slice(0, 40)
-}
-
 /**
  * Makes one attempt of a step, within its timeout: looks first (`find`) where an earlier try may have taken
  * effect, sends (`run`), reads back (`verify`); or, in a run that is compensated, takes it back (`undo`). Its phases share
@@ -90,7 +70,7 @@ export class Attempt implements AttemptReport {
   /** Of its requests. */
   readonly key: string
   readonly traceparent: string
-  outcome: Outcome = underWay
+  outcome: Outcome = notSent
   value: unknown = undefined
   linked?: Linked
   ms = 0
@@ -377,86 +357,8 @@ export class Attempt implements AttemptReport {
   }
 }
 
-/** What the connector is told in one phase. A request of an earlier phase that nobody waited for still is of that phase. */
-class PhaseContext implements AttemptContext {
-  readonly kind: AttemptRecord['kind']
-  readonly event: BusEvent
-  readonly #attempt: Attempt
-
-  constructor(kind: AttemptRecord['kind'], event: BusEvent, attempt: Attempt) {
-    this.kind = kind
-    this.event = event
-    this.#attempt = attempt
-  }
-
-  get idempotencyKey(): string {
-    return this.#attempt.key
-  }
-
-  get traceparent(): string {
-    return this.#attempt.traceparent
-  }
-
-  get signal(): AbortSignal {
-    return this.#attempt.signal
-  }
-
-  get conceal(): Conceal {
-    return this.#attempt.conceal
-  }
-
-  beforeRequest(): Promise<void> | undefined {
-    return this.#attempt.beforeRequest()
-  }
-
-  checkLease(): void {
-    this.#attempt.checkLease()
-  }
-
-  sent(): void {
-    if (this.kind === 'send' || this.kind === 'undo') this.#attempt.sent()
-  }
-
-  record(exchange: Exchange): void {
-    this.#attempt.recordExchange(exchange)
-  }
-
-  begun(request: Abortable): void {
-    this.#attempt.begun(request)
-  }
-
-  ended(request: Abortable): void {
-    this.#attempt.ended(request)
-  }
-}
-
-const underWay: Outcome = { kind: 'succeeded', status: 0 }
-
-/** By status: there are few, and by far most attempts succeed. */
-const successes = new Map<number, Outcome>()
-
-function succeededWith(status: number): Outcome {
-  let outcome = successes.get(status)
-  if (!outcome) successes.set(status, (outcome = { kind: 'succeeded', status }))
-  return outcome
-}
-
 /** The deadline has passed before anything was sent. */
 const notSent = failedOutcome(
   new CallError({ class: 'unavailable', message: 'timed out; nothing had been sent' }),
   { sent: 0, timedOut: false, readOnly: false, conceal: (text) => text },
 )
-
-/** W3C Trace Context: the event's own trace goes on; without one, the trace id follows from the idempotency key, so that all tries share it. */
-function traceparent(run: Run, key: string, random: Random): string {
-  const { ext } = run.event
-  const incoming = ext.includes('traceparent')
-    ? /"traceparent":"00-([0-9a-f]{32})-[0-9a-f]{16}-([0-9a-f]{2})"/.exec(ext)
-    : null
-  const span = hex8(random) + hex8(random)
-  return `00-${incoming?.[1] ?? key.slice(0, 32)}-${span}-${incoming?.[2] ?? '01'}`
-}
-
-function hex8(random: Random): string {
-  return (0x1_0000_0000 + Math.floor(random() * 0x1_0000_0000)).toString(16).slice(1)
-}

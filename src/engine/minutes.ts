@@ -1,4 +1,4 @@
-import { within } from '../define/nested-maps.ts'
+import { innerValues, within } from '../define/nested-maps.ts'
 import type { RunMinute, SystemMinute } from '../journal/port.ts'
 import { latencyBounds } from '../journal/port.ts'
 
@@ -37,7 +37,7 @@ export class Minutes {
 
   /** What was gathered since the last time. */
   take(): { readonly systems: readonly SystemMinute[]; readonly runs: readonly RunMinute[] } {
-    const taken = { systems: innermost(this.#calls), runs: innermost(this.#runs) }
+    const taken = { systems: innerValues(this.#calls), runs: innerValues(this.#runs) }
     this.#calls = new Map()
     this.#runs = new Map()
     return taken
@@ -46,8 +46,4 @@ export class Minutes {
 
 function newCall(system: number, minute: number): Call {
   return { system, minute, calls: 0, failed: 0, totalMs: 0, hist: latencyBounds.map(() => 0).concat(0) }
-}
-
-function innermost<Value>(maps: ReadonlyMap<unknown, ReadonlyMap<unknown, Value>>): Value[] {
-  return [...maps.values()].flatMap((inner) => [...inner.values()])
 }

@@ -21,6 +21,16 @@ export type Outcome =
       readonly fault?: string
     }
 
+/** By status: there are few, and by far most attempts succeed. */
+const successes = new Map<number, Outcome>()
+
+/** What an attempt came to that ended well. */
+export function succeededWith(status: number): Outcome {
+  let outcome = successes.get(status)
+  if (!outcome) successes.set(status, (outcome = { kind: 'succeeded', status }))
+  return outcome
+}
+
 /** Classes after which the request surely had no effect. */
 const noEffect: ReadonlySet<ErrorClass> = new Set([
   'unavailable',

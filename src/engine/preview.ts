@@ -7,7 +7,7 @@ import { underWayUntil } from '../define/abortable.ts'
 import type { AttemptContext, Connector, System, Transport } from '../define/system.ts'
 import { CallError } from '../errors.ts'
 import type { StoredEvent } from '../journal/port.ts'
-import { idempotencyKey } from './attempt.ts'
+import { idempotencyKey } from './attempt-identity.ts'
 import { busEvent, editedData } from './bus-event.ts'
 import type { Clock } from './clock.ts'
 

@@ -1,4 +1,4 @@
-import { within } from '../define/nested-maps.ts'
+import { innerValues, within } from '../define/nested-maps.ts'
 import type { StatRow, StatsJournal, WatchJournal } from '../journal/port.ts'
 import type { Cancel, Clock } from './clock.ts'
 import { Minutes } from './minutes.ts'
@@ -76,9 +76,7 @@ export class StatsWriter {
   }
 
   async #write(): Promise<void> {
-    const rows = [...this.#rows.values()].flatMap((pairs) =>
-      [...pairs.values()].flatMap((ofPair) => [...ofPair.values()]),
-    )
+    const rows = innerValues(this.#rows).flatMap((ofPair) => [...ofPair.values()])
     this.#rows = new Map()
     const { journal, worker } = this.#deps
     const { systems, runs } = this.#minutes.take()

@@ -1,7 +1,7 @@
 import type { FlowCode } from '../control/flow-code.ts'
 import type { Config } from '../define/config.ts'
 import { callsOf } from '../define/flow-builder.ts'
-import { idempotencyKey } from '../engine/attempt.ts'
+import { idempotencyKey } from '../engine/attempt-identity.ts'
 import { systemClock } from '../engine/clock.ts'
 import { previewRuns } from '../engine/preview.ts'
 

@@ -234,14 +234,7 @@ function tooLarge({ method, path }: RawRequest, { status }: RawAnswer, maxBytes:
 }
 
 function answerOf({ method, path }: RawRequest, { status, headers, body }: RawAnswer): HttpAnswer {
-  const query = path.indexOf('?')
-  return {
-    method,
-    path: query < 0 ? path : path.slice(0, query),
-    status,
-    headers,
-    body: parsed(headers, body),
-  }
+  return { method, path: path.split('?')[0] ?? path, status, headers, body: parsed(headers, body) }
 }
 
 /** JSON where the answer says so, or looks so without saying anything; text otherwise; undefined when empty. */
@@ -249,7 +242,7 @@ function parsed(headers: RawAnswer['headers'], body: Buffer): unknown {
   if (body.length === 0) return undefined
   const text = body.toString('utf8')
   const type = headers['content-type']
-  if (type !== undefined && type !== 'application/json' && !/json/i.test(String(type))) return text
+  if (type !== undefined && !/json/i.test(String(type))) return text
   try {
     return JSON.parse(text)
   } catch {

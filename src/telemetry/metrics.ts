@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
-import { within } from '../define/nested-maps.ts'
 import type { TransportStanding } from '../define/transport.ts'
+import { PlainCounter } from './plain-counter.ts'
 import { PlainHistogram } from './plain-histogram.ts'
 import { journalMetrics, outboxMetrics } from './journal-metrics.ts'
 import { sourceMetrics } from './source-metrics.ts'
@@ -179,7 +179,6 @@ function appendingMetrics(registry: Registry): (waiting: typeof noneWaiting) => 
 }
 
 function engineMetrics(registry: Registry): Pick<Metrics, 'attempt' | 'run'> {
-  const registers = [registry]
   const attempts = new PlainHistogram({
     name: 'busbar_attempt_seconds',
     help: 'Duration of an attempt, by flow, system and outcome',
@@ -187,25 +186,14 @@ function engineMetrics(registry: Registry): Pick<Metrics, 'attempt' | 'run'> {
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
     registry,
   })
-  const ended = new Map<string, Map<string, number>>()
-  new Counter({
+  const runs = new PlainCounter({
     name: 'busbar_runs_total',
     help: 'Runs that succeeded, were skipped as echoes, were parked, or must be tried again later',
     labelNames: ['flow', 'outcome'],
-    registers,
-    collect() {
-      for (const [flow, outcomes] of ended)
-        for (const [outcome, count] of outcomes) {
-          this.inc({ flow, outcome }, count)
-          outcomes.set(outcome, 0)
-        }
-    },
+    registry,
   })
   return {
     attempt: ({ flow, system, outcome, ms }) => attempts.observe([flow, system, outcome], ms / 1_000),
-    run({ flow, outcome }) {
-      const outcomes = within(ended, flow)
-      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
-    },
+    run: ({ flow, outcome }) => runs.add([flow, outcome]),
   }
 }

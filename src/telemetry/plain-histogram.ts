@@ -1,5 +1,5 @@
 import type { Registry } from 'prom-client'
-import { within } from '../define/nested-maps.ts'
+import { innerValues, within } from '../define/nested-maps.ts'
 
 /** What is known of one label set: a count for each bound and one for what lies above, and the sum. */
 interface Series {
@@ -47,8 +47,8 @@ export class PlainHistogram {
 
   /** As the registry asks for it; buckets are cumulative. */
   async get(): Promise<object> {
-    const values = [...this.#series.values()]
-      .flatMap((inner) => [...inner.values()].flatMap((innermost) => [...innermost.values()]))
+    const values = innerValues(this.#series)
+      .flatMap((innermost) => [...innermost.values()])
       .flatMap((series) => this.#valuesOf(series))
     const { name, help, type, aggregator } = this
     return { name, help, type, aggregator, values }

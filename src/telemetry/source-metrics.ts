@@ -1,12 +1,10 @@
 import type { Registry } from 'prom-client'
-import { Counter, Gauge } from 'prom-client'
-import { within } from '../define/nested-maps.ts'
-
-type Outcome = 'stored' | 'duplicate' | 'ignored' | 'refused'
+import { Gauge } from 'prom-client'
+import { PlainCounter } from './plain-counter.ts'
 
 /** What became of messages of a source. */
 export interface DoorMetrics {
-  taken(outcome: Outcome, count?: number): void
+  taken(outcome: 'stored' | 'duplicate' | 'ignored' | 'refused', count?: number): void
 }
 
 /** The same of a source that has a connection of its own. */
@@ -23,19 +21,11 @@ export function sourceMetrics(registry: Registry): {
   readonly door: (name: string) => DoorMetrics
 } {
   const registers = [registry]
-  const taken = new Map<string, Map<Outcome, number>>()
-  new Counter({
+  const messages = new PlainCounter({
     name: 'busbar_source_messages_total',
     help: 'Messages of a source: stored, duplicate, ignored, or refused for good',
     labelNames: ['source', 'outcome'],
-    registers,
-    collect() {
-      for (const [source, counted] of taken)
-        for (const [outcome, count] of counted) {
-          this.inc({ source, outcome }, count)
-          counted.set(outcome, 0)
-        }
-    },
+    registry,
   })
   const lastAt = new Map<string, number>()
   const last = new Gauge({
@@ -54,12 +44,11 @@ export function sourceMetrics(registry: Registry): {
     registers,
   })
   const door = (source: string): DoorMetrics => {
-    const counted = within(taken, source)
     lastAt.set(source, Date.now())
     last.set({ source }, Date.now() / 1_000)
     return {
       taken(outcome, count = 1) {
-        counted.set(outcome, (counted.get(outcome) ?? 0) + count)
+        messages.add([source, outcome], count)
         if (outcome !== 'refused') lastAt.set(source, Date.now())
       },
     }
