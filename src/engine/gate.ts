@@ -56,6 +56,7 @@ export class SystemGate {
   #inUse = 0
   #mostInUse = 0
   #probeInUse = false
+  #wellAt = Number.NEGATIVE_INFINITY
   #askingProbe = false
   #askProbeAfter = 0
   /** The journal knows of the latest trip here. */
@@ -105,6 +106,12 @@ export class SystemGate {
     return this.#breaker.kind !== 'closed'
   }
 
+  /** Whether some lane group has work that only waits to be let through. */
+  get hasReady(): boolean {
+    for (const client of this.#clients) if (client.hasReady) return true
+    return false
+  }
+
   get inUse(): number {
     return this.#inUse
   }
@@ -120,8 +127,14 @@ export class SystemGate {
   finished(sign: CallSign | 'neutral', fault?: string): void {
     this.#inUse--
     this.#probeInUse = false
+    if (sign === 'ok') this.#wellAt = this.#deps.clock.monotonic()
     if (sign !== 'neutral') this.#sign(sign, fault)
     this.pump()
+  }
+
+  /** When a call ended well for the last time, on the clock that never goes back; negative infinity before. */
+  get wellAt(): number {
+    return this.#wellAt
   }
 
   /**
@@ -200,16 +213,11 @@ export class SystemGate {
 
   #mayStart(): boolean {
     const { stand } = this
-    if (stand === 'closed' || !this.#hasReady()) return false
+    if (stand === 'closed' || !this.hasReady) return false
     if (stand === 'probe') return this.#mayProbe()
     const allowance = this.#breaker.kind === 'closed' ? this.#breaker.allowance : 1
     if (this.#inUse >= Math.min(allowance, this.settings.concurrency)) return false
     return this.#share.hasPermit(this.#inUse) && this.#share.hasToken()
-  }
-
-  #hasReady(): boolean {
-    for (const client of this.#clients) if (client.hasReady) return true
-    return false
   }
 
   #mayProbe(): boolean {

@@ -132,6 +132,7 @@ export class Group {
         ids: new IdLookup({ journal, clock, signal: this.#abort.signal, onError }),
         onError,
         readsOn: new Set(flows.map(({ gate }) => gate)).size > 1,
+        isCrowded: () => this.#unfinished > maxUnfinished / 2,
         observer: deps.observer,
         tracer: deps.tracer,
         mayStart: () => this.#mayStart(),

@@ -25,6 +25,11 @@ import { linkRows } from './step-links.ts'
 const surfaceMs = 1_000
 /** Retries that end within this time of the first attempt stay in memory. */
 const shortRetryMs = 1_000
+/**
+ * A system that is closed for less, asks for a pause, or is probed and soon back, does not send what waits for it from memory to
+ * rows and from there back again.
+ */
+const closedMs = 2_000
 /** Most events of one key in memory; the rest wait in rows. */
 const maxQueue = 64
 
@@ -36,6 +41,8 @@ export interface LanesDeps extends Omit<AttemptsDeps, 'onEnded'> {
   readonly onError: (error: unknown) => void
   /** The group has flows that start with different systems: while one is closed it reads on for the others. */
   readonly readsOn: boolean
+  /** So much waits in memory that there is little room for more. */
+  readonly isCrowded: () => boolean
   /** Whether anything of the group may start: lease, pause, backlog. */
   readonly mayStart: () => boolean
   /** No attempt above this seq unless it has a row. */
@@ -61,6 +68,8 @@ export class Lanes {
   readonly #processes: Processes
   readonly #order: LaneOrder
   readonly #ready = new Map<SystemGate, ReadyQueue>()
+  /** By gate, as far as was seen. */
+  readonly #closedSince = new Map<SystemGate, number>()
   #unclaimed: CallRun[] = []
   #gone = false
 
@@ -378,12 +387,21 @@ export class Lanes {
   }
 
   /**
-   * What needs a closed system waits in a row that names it: where the group goes on with others, and where there is a
-   * row already, which says otherwise that it is running.
+   * What needs a closed system waits in a row that names it: where the group goes on with others, for whom there must be room, and
+   * where there is a row already, which says otherwise that it is running.
    */
   #deferClosed(): void {
+    const now = this.#deps.clock.monotonic()
+    const makesRoom = this.#deps.readsOn && this.#deps.isCrowded()
     for (const [gate, queue] of this.#ready) {
-      if (gate.stand !== 'closed') continue
+      if (gate.stand !== 'closed') {
+        this.#closedSince.delete(gate)
+        continue
+      }
+      // It may have been open since it was looked at last.
+      const since = Math.max(this.#closedSince.get(gate) ?? now, gate.wellAt)
+      this.#closedSince.set(gate, since)
+      if (!makesRoom && now - since < closedMs) continue
       for (const call of queue.take(({ run }) => this.#mustLeave(run))) this.#withdraw(call)
     }
   }

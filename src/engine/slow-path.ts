@@ -124,15 +124,7 @@ export class SlowPath {
 
   /** One round; true when it took something and more may be due. */
   async #take(): Promise<boolean> {
-    const { lease, journal, room, isFree, careful, onLost } = this.#deps
-    const systems = [
-      // 0 stands for no system: a run that waits for a time, an event or a person. One that nobody here calls is as good.
-      ...new Set([
-        0,
-        ...this.#deps.strangers.systems,
-        ...this.#deps.gates.filter((gate) => gate.stand !== 'closed').map((gate) => gate.id),
-      ]),
-    ]
+    const { lease, journal, room, careful, onLost } = this.#deps
     const limit = Math.min(careful() ? 1 : maxLanes, room())
     if (limit <= 0 || (this.#latest.length > 0 && this.#deps.readsSuspects())) return false
     if (this.#parksUntil && (await journal.wakeParked(lease)) === 'lost') {
@@ -140,13 +132,38 @@ export class SlowPath {
       return false
     }
     if (this.#mayHave) await this.#deps.releaseLinked?.()
-    const { group, part, parts } = lease
-    const due = await journal.due({ group, part, parts, systems, limit: limit + maxLanes })
-    const keys = due.filter(isFree).slice(0, limit)
-    if (keys.length > 0) return (await this.#claim(keys)) > 0
-    if (due.length > 0) this.#mayHave = true
-    else if (this.#mayHave) await this.#lookForAny()
+    const runsPerLane = careful() ? 1 : maxRuns
+    // 0 stands for no system: a run that waits for a time, an event or a person. One that nobody here calls is as good.
+    const open = [0, ...this.#deps.strangers.systems, ...this.#systems((gate) => gate.stand === 'open')]
+    const taken = await this.#takeDue(open, { lanes: limit, runsPerLane })
+    if (taken !== 'none due' && taken > 0) return true
+    // One run is enough to see whether a system is back: what else is claimed would be put back if it is not.
+    const probed = this.#systems((gate) => gate.stand === 'probe' && !gate.hasReady)
+    const probes = probed.length > 0 ? await this.#takeDue(probed, { lanes: 1, runsPerLane: 1 }) : 'none due'
+    if (probes !== 'none due' && probes > 0) return true
+    if (this.#mayHave && taken === 'none due' && probes === 'none due') await this.#lookForAny()
     return false
+  }
+
+  #systems(matches: (gate: SystemGate) => boolean): number[] {
+    return this.#deps.gates.filter(matches).map(({ id }) => id)
+  }
+
+  /** How many runs were taken: none, where all lanes that are due are in memory already. */
+  async #takeDue(
+    systems: readonly number[],
+    most: { readonly lanes: number; readonly runsPerLane: number },
+  ): Promise<number | 'none due'> {
+    const { lease, journal, isFree } = this.#deps
+    const { group, part, parts } = lease
+    const due = await journal.due({
+      ...{ group, part, parts, limit: most.lanes + maxLanes },
+      systems: [...new Set(systems)],
+    })
+    if (due.length === 0) return 'none due'
+    this.#mayHave = true
+    const keys = due.filter(isFree).slice(0, most.lanes)
+    return keys.length > 0 ? this.#claim(keys, most.runsPerLane) : 0
   }
 
   /** Between the question and the answer a row may be committed: then the answer does not count. */
@@ -156,9 +173,9 @@ export class SlowPath {
     if (expected === this.#expected) this.#mayHave = has
   }
 
-  async #claim(keys: readonly string[]): Promise<number> {
+  async #claim(keys: readonly string[], runsPerLane: number): Promise<number> {
     for (const key of keys) this.#deps.beginClaim(key)
-    const runs = await this.#claimSurely(keys)
+    const runs = await this.#claimSurely(keys, runsPerLane)
     const byKey = new Map<string, Run[]>(keys.map((key) => [key, []]))
     const marks = new Map<string, SequenceMark>()
     for (const claimed of runs) {
@@ -172,10 +189,9 @@ export class SlowPath {
   }
 
   /** An answer that got lost may have claimed: the same is asked again until it is known, for nobody else will free those runs. */
-  async #claimSurely(keys: readonly string[]): Promise<readonly ClaimedRun[]> {
-    const { lease, journal, careful, clock, onError, onLost } = this.#deps
+  async #claimSurely(keys: readonly string[], runsPerLane: number): Promise<readonly ClaimedRun[]> {
+    const { lease, journal, clock, onError, onLost } = this.#deps
     const { group, part, epoch } = lease
-    const runsPerLane = careful() ? 1 : maxRuns
     const claim = {
       ...{ group, part, epoch, keys },
       ...{ maxRuns: runsPerLane, maxBytes: maxBytesPerLane, latest: this.#latest },
