@@ -236,6 +236,14 @@ describe('answers', () => {
       sliceMinutes: 120,
       slices: [{ count: 4 }],
     })
+    // Of whole hours, added up with the minutes of the hour that has begun.
+    const twoHoursAgo = { ...stat, minute: minute - 120, count: 5, totalMs: 50 }
+    await rig.journal.writeStats('w1', [twoHoursAgo, { ...twoHoursAgo, minute: minute - 119 }])
+    const week = await rig.ask('stats', { minutes: 10_080 })
+    expect(week.slices.reduce((sum, slice) => sum + slice.count, 0)).toBe(14)
+    const until = new Date((minute - 119) * 60_000).toISOString()
+    const before = await rig.ask('stats', { minutes: 10_080, until })
+    expect(before.slices).toMatchObject([{ count: 5, meanMs: 10, maxMs: 20 }])
     expect((await rig.ask('stats', { until: '2020-01-01T00:00:00Z' })).slices).toEqual([])
   })
 

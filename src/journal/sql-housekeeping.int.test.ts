@@ -39,7 +39,7 @@ afterAll(async () => {
 })
 
 beforeEach(async () => {
-  await run(`TRUNCATE stats, system_minutes, run_minutes, refusals, problems, problem_times`)
+  await run(`TRUNCATE stats, stats_hours, system_minutes, run_minutes, refusals, problems, problem_times`)
   await due()
 })
 
@@ -75,6 +75,19 @@ it('forgets minutes of 35 days ago, and no younger ones', async () => {
   await minutes(0, 1)
   expect(await keepHouse()).toBe(15)
   for (const table of tables) expect(await count(table), table).toBe(8)
+})
+
+it('forgets hours of statistics once none of their minutes is kept', async () => {
+  const hour = (from: string) =>
+    run(
+      `INSERT INTO stats_hours SELECT date_bin('1 hour', clock_timestamp() - interval '${from}', 'epoch'), 1, 1, 'succeeded', 'w', 1, 1, 1`,
+    )
+  await hour('35 days 3 hours')
+  await hour('35 days 2 hours')
+  await hour('35 days')
+  await hour('0')
+  expect(await keepHouse()).toBe(2)
+  expect(await count('stats_hours')).toBe(2)
 })
 
 it('forgets at most so many rows of a table at a time, the oldest first', async () => {

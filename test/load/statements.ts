@@ -12,7 +12,8 @@ const parked = 'n.state = 4'
 export const before: readonly string[] = [
   `ALTER TABLE echo_verdicts SET UNLOGGED; ALTER TABLE events SET UNLOGGED; ALTER TABLE runs SET UNLOGGED;
    ALTER TABLE steps SET UNLOGGED; ALTER TABLE attempts SET UNLOGGED; ALTER TABLE links SET UNLOGGED;
-   ALTER TABLE audit SET UNLOGGED; ALTER TABLE expected SET UNLOGGED; ALTER TABLE stats SET UNLOGGED`,
+   ALTER TABLE audit SET UNLOGGED; ALTER TABLE expected SET UNLOGGED; ALTER TABLE stats SET UNLOGGED;
+   ALTER TABLE stats_hours SET UNLOGGED`,
   `ALTER TABLE events DROP CONSTRAINT events_source_id_key; DROP INDEX events_by_key;
    ALTER TABLE runs DROP CONSTRAINT runs_pkey`,
   `INSERT INTO systems (name, address) SELECT s, 'http://' || s || '.example'
@@ -103,7 +104,10 @@ export const large: readonly (readonly Told[])[] = [
       'statistics',
       `INSERT INTO stats (minute, flow, system, outcome, worker, count, total_ms, max_ms)
        SELECT date_trunc('minute', now()) - m * interval '1 min', f, s, o, 'worker-1', 40 + m % 50, 4000, 900
-       FROM generate_series(0, 10080) m, generate_series(1, :flows) f, generate_series(1, 5) s, unnest('{succeeded,transient}'::text[]) o`,
+       FROM generate_series(0, 10080) m, generate_series(1, :flows) f, generate_series(1, 5) s, unnest('{succeeded,transient}'::text[]) o;
+       INSERT INTO stats_hours (hour, flow, system, outcome, worker, count, total_ms, max_ms)
+       SELECT date_bin('1 hour', minute, 'epoch'), flow, system, outcome, worker, sum(count), sum(total_ms), max(max_ms)
+       FROM stats GROUP BY 1, 2, 3, 4, 5`,
     ],
   ],
 ]

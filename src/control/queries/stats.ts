@@ -7,16 +7,25 @@ import type { Stats, StatsQuery } from '../schema/overview.ts'
 const lengths = [1, 2, 5, 10, 15, 30, 60, 120]
 const mostSlices = 120
 
-// A range of the primary key (minute, ...). $1 end or null for now, $2 minutes, $3 slice.
+// Ranges of primary keys: (hour, ...) for whole hours of long slices, (minute, ...) for the rest. $1 end or null for now,
+// $2 minutes, $3 slice.
 const text = `
-WITH span AS (
-  SELECT date_bin($3::int * interval '1 min', b.until - $2::int * interval '1 min', 'epoch') AS since, b.until
+WITH bounds AS (
+  SELECT date_bin($3::int * interval '1 min', b.until - $2::int * interval '1 min', 'epoch') AS since,
+         date_bin('1 hour', b.until, 'epoch') AS whole, b.until
   FROM (SELECT coalesce($1::timestamptz, clock_timestamp()) AS until) b
+), span AS (
+  SELECT b.since, b.until, CASE WHEN $3::int >= 60 THEN greatest(b.since, b.whole) ELSE b.since END AS whole FROM bounds b
+), counted AS (
+  SELECT h.hour AS at, h.flow, h.system, h.outcome, h.count, h.total_ms, h.max_ms
+  FROM stats_hours h WHERE h.hour >= (SELECT since FROM span) AND h.hour < (SELECT whole FROM span)
+  UNION ALL
+  SELECT s.minute, s.flow, s.system, s.outcome, s.count, s.total_ms, s.max_ms
+  FROM stats s WHERE s.minute >= (SELECT whole FROM span) AND s.minute < (SELECT until FROM span)
 ), sliced AS (
-  SELECT date_bin($3::int * interval '1 min', s.minute, 'epoch') AS at, s.flow, s.system, s.outcome,
-         sum(s.count)::bigint AS count, sum(s.total_ms)::bigint AS total_ms, max(s.max_ms) AS max_ms
-  FROM stats s WHERE s.minute >= (SELECT since FROM span) AND s.minute < (SELECT until FROM span)
-  GROUP BY 1, 2, 3, 4
+  SELECT date_bin($3::int * interval '1 min', c.at, 'epoch') AS at, c.flow, c.system, c.outcome,
+         sum(c.count)::bigint AS count, sum(c.total_ms)::bigint AS total_ms, max(c.max_ms) AS max_ms
+  FROM counted c GROUP BY 1, 2, 3, 4
 )
 SELECT span.since, c.at, f.name AS flow, y.name AS system, c.outcome, c.count, c.total_ms, c.max_ms
 FROM span LEFT JOIN (sliced c JOIN flows f ON f.id = c.flow JOIN systems y ON y.id = c.system) ON true
