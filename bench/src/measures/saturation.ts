@@ -45,6 +45,7 @@ export function rates(before: Snapshot, after: Snapshot): Figures {
     harnessCpuPer1000: ((cpu('generator') + cpu('targets')) / events) * 1_000,
     generatorCpuPer1000: (cpu('generator') / events) * 1_000,
     targetsCpuPer1000: (cpu('targets') / events) * 1_000,
+    benchCpuPer1000: (cpu('bench') / events) * 1_000,
   }
 }
 
