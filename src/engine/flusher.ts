@@ -68,6 +68,7 @@ export class Flusher {
   readonly #problemSeen = new Map<string, number>()
   #urgent = false
   #inFlight = 0
+  #sent = 0
   #running: Promise<void> | undefined
   #cancelTimer: Cancel | undefined
   #ended = false
@@ -245,12 +246,14 @@ export class Flusher {
   async #commit(flush: Flush): Promise<'ok' | 'lost'> {
     const { clock } = this.#deps
     const gatheredAt = clock.monotonic()
-    let current = flush
+    let current: Flush = flush
     for (let pauseMs = 50; !this.#ended; pauseMs = Math.min(pauseMs * 2, 1_000)) {
       try {
+        current = { ...current, no: ++this.#sent }
         return await this.#deps.journal.flush(aged(current, clock.monotonic() - gatheredAt))
       } catch (error) {
         this.#deps.onError(error)
+        current = { ...current, again: true }
         if (error instanceof BusbarError && error.code === 'event.invalid') current = withoutTexts(current)
         await sleep(this.#deps.clock, pauseMs)
       }

@@ -227,9 +227,9 @@ export class Ownership {
   }
 
   /** The answer to an acquire, or a release, got lost: it is ours in the journal alone, and nobody else could take it. */
-  async #handBack({ group, part }: GroupState): Promise<void> {
+  async #handBack({ group, part, epoch }: GroupState): Promise<void> {
     const { journal, id } = this.#deps
-    const lease = await journal.acquire(id, group, part)
+    const lease = await journal.acquire(id, group, part, epoch)
     if (lease) await journal.release(id, lease)
   }
 
@@ -270,7 +270,7 @@ export class Ownership {
 
   async #acquire(state: GroupState): Promise<void> {
     const { journal, id, onOwnership } = this.#deps
-    const lease = await journal.acquire(id, state.group, state.part)
+    const lease = await journal.acquire(id, state.group, state.part, state.epoch)
     const group = lease && (await this.#prepare(lease))
     if (!group) return
     group.paused = state.paused

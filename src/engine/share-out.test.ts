@@ -9,7 +9,7 @@ function states(groups: Readonly<Record<string, readonly (string | null)[]>>): G
   return Object.entries(groups).flatMap(([group, owners]) =>
     owners.map((owner, part) => ({
       ...{ group, part, parts: owners.length, wanted: owners.length },
-      ...{ owner, paused: false },
+      ...{ owner, epoch: 1, paused: false },
     })),
   )
 }

@@ -33,6 +33,7 @@ export class Share {
   /** An answer got lost: the journal may have given more than is known here. */
   #unsure = false
   #askPermitsAfter = 0
+  #asked = 0
   #tokens = 0
   #tokensVoidAt = 0
   #askingTokens = false
@@ -99,7 +100,14 @@ export class Share {
     // What is given back is not used any more, whether or not the answer comes.
     const before = (this.#granted = Math.min(this.#granted, want))
     journal
-      .permits({ system, worker, want, limit: settings.concurrency, timeoutMs: settings.timeoutMs })
+      .permits({
+        system,
+        worker,
+        want,
+        limit: settings.concurrency,
+        timeoutMs: settings.timeoutMs,
+        no: ++this.#asked,
+      })
       .then(
         ({ granted, othersWaiting }) => {
           this.#askingPermits = false

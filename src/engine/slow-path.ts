@@ -56,6 +56,7 @@ export class SlowPath {
   #stopped = false
   #gone = false
   #inDoubt = false
+  #claims = 0
   #running: Promise<void> | undefined
   #cancelTimer: Cancel | undefined
 
@@ -198,7 +199,7 @@ export class SlowPath {
     }
     for (let again = false; !this.#gone; again = true) {
       try {
-        const runs = await journal.claim({ ...claim, again })
+        const runs = await journal.claim({ ...claim, no: ++this.#claims, again })
         if (runs !== 'lost') return runs
         onLost()
         return []

@@ -61,6 +61,7 @@ export interface GroupState {
   /** How many partitions the newest registration wants. */
   readonly wanted: number
   readonly owner: string | null
+  readonly epoch: number
   readonly paused: boolean
 }
 
@@ -95,9 +96,10 @@ export interface Cluster {
   groups(): Promise<readonly GroupState[]>
   /**
    * Takes a free (group, part), or with a new epoch one that is its own already; undefined when another has it, this worker
-   * is dead, or the group is to have another number of partitions.
+   * is dead, the group is to have another number of partitions, or its epoch is another one than `epoch` (default: whichever it
+   * is): then it is not as it was when it was looked at.
    */
-  acquire(worker: string, group: string, part: number): Promise<GroupLease | undefined>
+  acquire(worker: string, group: string, part: number, epoch?: number): Promise<GroupLease | undefined>
   /** Hands one back after a clean flush: no suspects. */
   release(worker: string, lease: { group: string; part: number; epoch: number }): Promise<void>
   /** Declares a worker dead whose lease has run out: ends its sessions, frees its groups with suspects. False when somebody else did, or it lives. */

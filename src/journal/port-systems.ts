@@ -36,6 +36,8 @@ export interface SystemsJournal {
     want: number
     limit: number
     timeoutMs: number
+    /** Higher than whenever this worker asked for this system before: one that lands late changes nothing. Default: not counted. */
+    no?: number
   }): Promise<{ granted: number; othersWaiting: number }>
   /** The breaker tripped here, or a probe failed. */
   openBreaker(open: { system: number; worker: string; reason: string; probeInMs: number }): Promise<void>

@@ -290,8 +290,16 @@ export interface LinkWait extends Pick<RunRow, 'key'> {
   readonly system: string
 }
 
+/** A call that its owner counts, since one that it was told had failed may land much later. */
+export interface Counted {
+  /** Higher than that of any such call of this lease before; default: not counted. */
+  readonly no?: number
+  /** The outcome of the one before is unknown. Once this one has landed, none with a lower number does. Default false. */
+  readonly again?: boolean
+}
+
 /** What an owner writes in one transaction, fenced by its epoch. */
-export interface Flush {
+export interface Flush extends Counted {
   readonly group: string
   readonly part: number
   readonly epoch: number
@@ -388,6 +396,8 @@ export interface OwnerJournal {
      * while a newer one may have been sent. Default none.
      */
     latest?: readonly { readonly flow: number; readonly settleMs: number }[]
+    /** As of what is `Counted`. */
+    no?: number
     /** The outcome of the same claim is unknown: answers what is already running in these lanes, too. Default false. */
     again?: boolean
   }): Promise<'lost' | readonly ClaimedRun[]>

@@ -56,17 +56,17 @@ export function sqlCluster(database: Database): Cluster {
     groups: () =>
       database.query<GroupState>({
         name: 'groups',
-        text: 'SELECT grp AS "group", part, parts, wanted, owner, paused FROM lane_groups ORDER BY grp, part',
+        text: 'SELECT grp AS "group", part, parts, wanted, owner, epoch, paused FROM lane_groups ORDER BY grp, part',
       }),
 
-    async acquire(worker, group, part) {
+    async acquire(worker, group, part, epoch) {
       const [row] = await database.query<GroupRow>({
         name: 'acquire',
         text: `SELECT g.grp, g.part, g.parts, g.epoch, g.claimed_to, g.suspect_to, g.unclean,
                       extract(epoch FROM g.suspect_since)::double precision * 1000 AS suspect_since,
                       extract(epoch FROM g.suspect_at)::double precision * 1000 AS suspect_at
-               FROM acquire_group($1, $2, $3) g`,
-        values: [worker, group, part],
+               FROM acquire_group($1, $2, $3, $4::bigint) g`,
+        values: [worker, group, part, epoch ?? null],
       })
       if (!row) return undefined
       const positions = await database.query<{ flow: number; position: number }>({

@@ -59,8 +59,8 @@ export function sqlOwner(database: Database): OwnerJournal {
 
     claim: (claim) =>
       fenced(async () => {
-        const { group, part, epoch, keys, maxRuns, maxBytes, again = false, latest = [] } = claim
-        const values = [group, part, epoch, keys, maxRuns, maxBytes, again]
+        const { group, part, epoch, keys, maxRuns, maxBytes, again = false, no = null, latest = [] } = claim
+        const values = [group, part, epoch, keys, maxRuns, maxBytes, again, no]
         const settles = [latest.map(({ flow }) => flow), latest.map(({ settleMs }) => settleMs)]
         const rows = await database.query<ClaimRow>(
           latest.length === 0
@@ -95,17 +95,18 @@ export const dueText = `SELECT l.key FROM unnest($4::smallint[]) AS s (id)
   ) l ORDER BY l.next_at LIMIT $5`
 
 const claimText =
-  'SELECT * FROM claim($1::text, $2::int, $3::bigint, $4::text[], $5::int, $6::bigint, $7::boolean)'
+  'SELECT * FROM claim($1::text, $2::int, $3::bigint, $4::text[], $5::int, $6::bigint, $7::boolean, $8::bigint)'
 
 /** One call after the other in one transaction: the claim is made of what the first one answers. */
 const claimLatestText = `SELECT c.*
-  FROM replace_older($1::text, $2::int, $3::bigint, $4::text[], $7::boolean, $8::smallint[], $9::double precision[]) AS o (keys)
-  CROSS JOIN LATERAL claim($1::text, $2::int, $3::bigint, o.keys, $5::int, $6::bigint, $7::boolean) c`
+  FROM replace_older($1::text, $2::int, $3::bigint, $4::text[], $7::boolean, $9::smallint[], $10::double precision[]) AS o (keys)
+  CROSS JOIN LATERAL claim($1::text, $2::int, $3::bigint, o.keys, $5::int, $6::bigint, $7::boolean, $8::bigint) c`
 
 const flushText = `SELECT flush($1::text, $2::int, $3::bigint, $4::text,
   $5::smallint[], $6::bigint[], $7::smallint[], $8::int[], $9::double precision[], $10::int[], $11::smallint[],
   $12::json, $13::json, $14::json, $15::json, $16::text[], $17::json, $18::json, $19::json,
-  $20::smallint[], $21::int[], $22::bigint[], $23::bigint, $24::boolean, $25::double precision)`
+  $20::smallint[], $21::int[], $22::bigint[], $23::bigint, $24::boolean, $25::double precision,
+  $26::bigint, $27::boolean)`
 
 /** Array literals of numbers are joined here: the driver would quote each element. */
 function flushValues(flush: Flush): unknown[] {
@@ -137,6 +138,8 @@ function flushValues(flush: Flush): unknown[] {
     flush.claimedTo,
     flush.suspectsResolved,
     flush.gatheredAt,
+    flush.no ?? null,
+    flush.again ?? false,
   ]
 }
 

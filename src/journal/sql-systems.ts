@@ -30,11 +30,11 @@ export function sqlSystems(database: Database): SystemsJournal & StatsJournal {
       return wait > 0 ? { granted: 0, retryInMs: wait } : { granted: tokens, retryInMs: 0 }
     },
 
-    async permits({ system, worker, want, limit, timeoutMs }) {
+    async permits({ system, worker, want, limit, timeoutMs, no = null }) {
       const [row] = await database.query<{ granted: number; others_waiting: number }>({
         name: 'permits',
-        text: 'SELECT granted, others_waiting FROM set_permits($1::smallint, $2, $3::int, $4::int, $5)',
-        values: [system, worker, want, limit, timeoutMs],
+        text: 'SELECT granted, others_waiting FROM set_permits($1::smallint, $2, $3::int, $4::int, $5, $6::bigint)',
+        values: [system, worker, want, limit, timeoutMs, no],
       })
       return { granted: row?.granted ?? 0, othersWaiting: row?.others_waiting ?? 0 }
     },

@@ -162,6 +162,18 @@ function leaseCases({ world, capabilities }: ContractContext): void {
     expect(await owned.journal.flush(flushOf(owned))).toBe('lost')
   })
 
+  it('an acquire that lands after the partition has changed gets nothing, and ends no lease', async () => {
+    const owned = await ownedGroup(world())
+    const epoch = async () =>
+      (await owned.journal.groups()).find(({ group }) => group === owned.group)?.epoch ?? -1
+    expect(await epoch()).toBe(owned.lease.epoch)
+    expect(await owned.journal.acquire(owned.worker, owned.group, 0, owned.lease.epoch - 1)).toBeUndefined()
+    expect(await owned.journal.flush(flushOf(owned))).toBe('ok')
+    await owned.journal.release(owned.worker, owned.lease)
+    expect(await owned.journal.acquire(owned.worker, owned.group, 0, owned.lease.epoch)).toBeUndefined()
+    expect(await owned.journal.acquire(owned.worker, owned.group, 0, await epoch())).toBeDefined()
+  })
+
   it('an acquire by a worker that has not joined, or is dead, gets nothing', async () => {
     const owned = await ownedGroup(world(), { leaseMs: 1 })
     await world().advance(10)
@@ -208,7 +220,10 @@ function leaseCases({ world, capabilities }: ContractContext): void {
     const owned = await ownedGroup(world())
     const mine = async () => (await owned.journal.groups()).filter((each) => each.group === owned.group)
     expect(await mine()).toEqual([
-      { group: owned.group, part: 0, parts: 1, wanted: 1, owner: owned.worker, paused: false },
+      {
+        ...{ group: owned.group, part: 0, parts: 1, wanted: 1, owner: owned.worker },
+        ...{ epoch: owned.lease.epoch, paused: false },
+      },
     ])
   })
 }

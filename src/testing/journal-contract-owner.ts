@@ -169,6 +169,43 @@ function repeatCases({ world }: ContractContext): void {
     expect(await owned.journal.claim({ ...claim, again: true })).toEqual(lost)
     expect(lost).toHaveLength(2)
   })
+
+  it('a flush that lands after its repetition changes nothing: what it takes back may have been claimed since', async () => {
+    const owned = await ownedGroup(world())
+    const [a] = await publishKeys(owned, ['a'])
+    const late = flushOf(owned, { runs: [row(owned, a!, { state: retrying, nextInMs: 0 })], no: 1 })
+    expect(await owned.journal.flush({ ...late, no: 2, again: true })).toBe('ok')
+    await owned.journal.claim({ ...claimOf(owned, ['a']), no: 1 })
+    expect(await owned.journal.flush(late)).toBe('lost')
+    expect(await runsOf(world(), owned)).toMatchObject([{ state: running }])
+    const end = flushOf(owned, { runs: [row(owned, a!, { state: succeeded })], no: 3 })
+    expect(await owned.journal.flush(end)).toBe('ok')
+    expect(await runsOf(world(), owned)).toMatchObject([{ state: succeeded }])
+  })
+
+  it('a claim that lands after its repetition takes nothing: nobody would know of it', async () => {
+    const owned = await ownedGroup(world())
+    const [a, b] = await publishKeys(owned, ['a', 'b'])
+    await owned.journal.flush(flushOf(owned, { runs: [row(owned, a!)], no: 1 }))
+    const late = { ...claimOf(owned, ['a', 'b']), no: 1 }
+    expect(await owned.journal.claim({ ...late, no: 2, again: true })).toHaveLength(1)
+    await owned.journal.flush(flushOf(owned, { runs: [row(owned, b!)], no: 2 }))
+    expect(await owned.journal.claim(late)).toBe('lost')
+    expect(await owned.journal.claim({ ...late, no: 3 })).toHaveLength(1)
+    await owned.journal.flush(
+      flushOf(owned, { runs: [a!, b!].map((each) => row(owned, each, { state: succeeded })), no: 3 }),
+    )
+  })
+
+  it('flushes and claims are counted anew by each owner', async () => {
+    const first = await ownedGroup(world())
+    await first.journal.flush(flushOf(first, { no: 9, again: true }))
+    await first.journal.claim({ ...claimOf(first, ['a']), no: 9, again: true })
+    const lease = await first.journal.acquire(first.worker, first.group, 0)
+    const second = { ...first, lease: lease! }
+    expect(await second.journal.flush(flushOf(second, { no: 1 }))).toBe('ok')
+    expect(await second.journal.claim({ ...claimOf(second, ['a']), no: 1 })).toEqual([])
+  })
 }
 
 function fenceCases({ world }: ContractContext): void {

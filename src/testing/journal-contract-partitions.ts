@@ -66,7 +66,7 @@ function numberCases({ world }: ContractContext): void {
     expect(await partsOf(own)).toEqual(
       [0, 1, 2, 3].map((part) => ({
         ...{ group: own.group, part, parts: 4, wanted: 4 },
-        ...{ owner: null, paused: false },
+        ...{ owner: null, epoch: 0, paused: false },
       })),
     )
     expect(own.flow.positions).toHaveLength(4)
@@ -278,7 +278,7 @@ function raceCases({ world, capabilities }: ContractContext): void {
         expect(await partsOf(own)).toEqual(
           Array.from({ length: count }, (_, part) => ({
             ...{ group: own.group, part, parts: count, wanted: count },
-            ...{ owner: null, paused },
+            ...{ owner: null, epoch: expect.any(Number) as number, paused },
           })),
         )
       }

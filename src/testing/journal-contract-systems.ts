@@ -101,6 +101,19 @@ function permitCases({ world, capabilities }: ContractContext): void {
     expect(await permits(other, 8)).toEqual({ granted: 7, othersWaiting: 0 })
   })
 
+  it('an ask for permits that lands after a later one changes nothing', async () => {
+    const { journal, system } = await newSystem(world())
+    const [one, other] = [await newWorker(journal), await newWorker(journal)]
+    const permits = (worker: string, want: number, no: number) =>
+      journal.permits({ ...ask, system, worker, want, no })
+    expect(await permits(one, 2, 2)).toMatchObject({ granted: 2 })
+    await permits(one, 10, 1)
+    expect(await permits(other, 10, 1)).toMatchObject({ granted: 8 })
+    expect(await permits(one, 0, 3)).toMatchObject({ granted: 0 })
+    await permits(one, 2, 2)
+    expect(await permits(other, 10, 2)).toMatchObject({ granted: 10 })
+  })
+
   it('A14: keeps a dead worker’s permits until its last attempts must have ended', async () => {
     const { journal, system } = await newSystem(world())
     const [dying, other] = [await newWorker(journal, 1), await newWorker(journal)]

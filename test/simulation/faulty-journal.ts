@@ -6,7 +6,9 @@ import type { VirtualClock } from './virtual-clock.ts'
 
 /** What can happen to one call of the journal, beside its going well. */
 export const journalFaults = ['delay', 'fail', 'fail-after', 'stall', 'die', 'die-after', 'outage'] as const
-export type JournalFault = (typeof journalFaults)[number]
+
+/** Those, and the worst, which worlds have that are made for it: told that it failed, it lands all the same, some time later. */
+export type JournalFault = (typeof journalFaults)[number] | 'late'
 
 /** How often each happens, as a share of the calls. */
 export type FaultRates = Readonly<Record<Exclude<JournalFault, 'outage'>, number>>
@@ -85,6 +87,7 @@ function call(
         (error: Error) => back({ error }),
       )
     }
+    if (fault === 'late') clock.timer(latency(dice), () => answer({ error: unavailable(method) }))
     clock.timer(travelMs(deps, fault), land)
     if (fault === 'die') process.kill()
   })
@@ -92,6 +95,7 @@ function call(
 
 function travelMs({ dice, stallMs }: FaultyJournalDeps, fault: JournalFault | undefined): number {
   if (fault === 'stall') return stallMs * (1 + dice.next())
+  if (fault === 'late') return dice.pick([10, 200, 2_000, stallMs]) * (1 + dice.next())
   return fault === 'delay' ? dice.between(5, 600) : latency(dice)
 }
 
@@ -124,7 +128,7 @@ const rare: ReadonlySet<string> = new Set([
 function chooseFault(dice: Dice, { rates }: Weather, method: string): JournalFault | undefined {
   if (!rates) return undefined
   let left = dice.next()
-  for (const fault of journalFaults) {
+  for (const fault of [...journalFaults, 'late'] as const) {
     if (fault === 'outage') continue
     const grave = fault === 'stall' || fault.startsWith('die')
     left -= rates[fault] * (grave ? timesMore(method) : rare.has(method) ? 5 : 1)

@@ -50,21 +50,24 @@ export function memoryCluster(store: MemoryStore, now: () => number): Cluster {
     groups: async () =>
       parts()
         .sort((one, other) => compare(one.group, other.group) || one.part - other.part)
-        .map(({ group, part, parts, wanted, owner, paused }) => ({
+        .map(({ group, part, parts, wanted, owner, epoch, paused }) => ({
           group,
           part,
           parts,
           wanted,
           owner,
+          epoch,
           paused,
         })),
 
-    async acquire(worker, group, number) {
+    async acquire(worker, group, number, epoch) {
       const part = store.part(group, number)
-      if (!part || !alive(worker)) return undefined
+      if (!part || !alive(worker) || (epoch ?? part.epoch) !== part.epoch) return undefined
       if (part.owner !== worker && (part.owner !== null || part.parts !== part.wanted)) return undefined
       part.owner = worker
       part.epoch++
+      part.flushFrom = 0
+      part.claimFrom = 0
       return leaseOf(store, part)
     },
 
@@ -224,7 +227,16 @@ function addFlow(
 
 function partsOf(store: MemoryStore, group: string, count: number): readonly MemoryPart[] {
   const { parts } = store.group(group)
-  const free = { owner: null, epoch: 0, claimedTo: 0, flushedAt: 0, unclean: 0, paused: false }
+  const free = {
+    owner: null,
+    epoch: 0,
+    flushFrom: 0,
+    claimFrom: 0,
+    claimedTo: 0,
+    flushedAt: 0,
+    unclean: 0,
+    paused: false,
+  }
   const unsuspected = { suspectTo: 0, suspectSince: null, suspectAt: null }
   if (parts.length === 0)
     for (let part = 0; part < count; part++)

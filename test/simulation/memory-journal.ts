@@ -96,7 +96,7 @@ export class MemoryJournal implements Journal {
     this.#open.heartbeat(worker, leaseMs, state)
   leave: Journal['leave'] = async (worker) => this.#open.leave(worker)
   groups: Journal['groups'] = async () => this.#open.groups()
-  acquire: Journal['acquire'] = async (worker, group, part) => this.#open.acquire(worker, group, part)
+  acquire: Journal['acquire'] = async (...args) => this.#open.acquire(...args)
   release: Journal['release'] = async (worker, lease) => this.#open.release(worker, lease)
   takeover: Journal['takeover'] = async (deadWorker) => this.#open.takeover(deadWorker)
   flowVersions: Journal['flowVersions'] = async () => this.#open.flowVersions()

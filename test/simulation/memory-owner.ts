@@ -1,6 +1,7 @@
 import { BusbarError } from '../../src/errors.ts'
 import type {
   ClaimedRun,
+  Counted,
   DoneRun,
   Flush,
   OwnerJournal,
@@ -21,11 +22,18 @@ export function memoryOwner(store: MemoryStore, now: () => number): OwnerJournal
     const part = store.part(lease.group, lease.part)
     return part?.epoch === lease.epoch ? part : undefined
   }
+  const inTurn = (part: MemoryPart, kind: 'flushFrom' | 'claimFrom', { no, again }: Counted): boolean => {
+    if (no === undefined) return true
+    if (no <= part[kind]) return false
+    if (again) part[kind] = no
+    return true
+  }
   return {
     async flush(flush) {
       const part = holds(flush)
       if (!part) return 'lost'
       refuseBad(flush)
+      if (!inTurn(part, 'flushFrom', flush)) return 'lost'
       applyFlush(store, flush, { part, now: now() })
       return 'ok'
     },
@@ -66,7 +74,8 @@ export function memoryOwner(store: MemoryStore, now: () => number): OwnerJournal
     },
 
     async claim(claim) {
-      if (!holds(claim)) return 'lost'
+      const part = holds(claim)
+      if (!part || !inTurn(part, 'claimFrom', claim)) return 'lost'
       const { lanes } = store.group(claim.group)
       const at = now()
       const { again = false, latest = [] } = claim

@@ -87,6 +87,9 @@ export interface MemoryPart {
   wanted: number
   owner: string | null
   epoch: number
+  /** No flush, and no claim, with this number or a lower one lands any more. */
+  flushFrom: number
+  claimFrom: number
   claimedTo: number
   flushedAt: number
   suspectTo: number
@@ -124,7 +127,7 @@ export interface MemorySystem {
   /** Theoretical arrival time of the next request. */
   tat: number
   version: number
-  readonly permits: Map<string, { n: number; waits: boolean }>
+  readonly permits: Map<string, { n: number; waits: boolean; no: number }>
 }
 
 export interface MemoryProblem extends ProblemRow {

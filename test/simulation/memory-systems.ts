@@ -36,7 +36,7 @@ export function memorySystems(store: MemoryStore, now: () => number): SystemsJou
       return { granted: tokens, retryInMs: 0 }
     },
 
-    async permits({ system: id, worker, want, limit, timeoutMs }) {
+    async permits({ system: id, worker, want, limit, timeoutMs, no }) {
       const { permits } = store.system(id) as MemorySystem
       for (const holder of [...permits.keys()]) {
         const owner = store.workers.get(holder)
@@ -47,7 +47,9 @@ export function memorySystems(store: MemoryStore, now: () => number): SystemsJou
       if (store.workers.get(worker)?.dead !== false) return { granted: 0, othersWaiting }
       const taken = others.reduce((sum, { n }) => sum + n, 0)
       const granted = Math.max(0, Math.min(want, limit - taken))
-      permits.set(worker, { n: granted, waits: granted < want })
+      const before = permits.get(worker)?.no ?? 0
+      if (no === undefined || before < no)
+        permits.set(worker, { n: granted, waits: granted < want, no: no ?? before })
       return { granted, othersWaiting }
     },
 

@@ -166,6 +166,7 @@ export function planOf(seed: number): Plan {
       stall: some(0.002),
       die: some(0.001),
       'die-after': some(0.001),
+      late: 0,
     },
     sink: sinkRates(dice),
     kills: dice.pick([0, 1, 3]),

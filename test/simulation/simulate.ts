@@ -15,8 +15,15 @@ export interface Simulated {
 /** Runs the world of this seed to its end and judges it. The same seed gives the same history. */
 export async function simulate(
   seed: number,
-  options: { readonly sabotage?: Sabotage; readonly trace?: Trace } = {},
+  options: {
+    readonly sabotage?: Sabotage
+    readonly trace?: Trace
+    /** The share of calls of the journal that land after their caller was told that they had failed; default none. */
+    readonly late?: number
+  } = {},
 ): Promise<Simulated> {
-  const history = await new World(planOf(seed), options).run()
+  const plan = planOf(seed)
+  const journal = { ...plan.journal, late: options.late ?? 0 }
+  const history = await new World({ ...plan, journal }, options).run()
   return { seed, history, violations: violations(history) }
 }
