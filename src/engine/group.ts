@@ -11,6 +11,7 @@ import type { Committed, Progress } from './flusher.ts'
 import { Flusher } from './flusher.ts'
 import { IdLookup } from './id-lookup.ts'
 import type { EngineObserver } from './attempts.ts'
+import type { Claimed } from './lane.ts'
 import { Lanes } from './lanes.ts'
 import { linkReleases, mayAwaitLinks } from './link-releases.ts'
 import type { LogTail } from './log-reader.ts'
@@ -132,7 +133,7 @@ export class Group {
         ids: new IdLookup({ journal, clock, signal: this.#abort.signal, onError }),
         onError,
         readsOn: new Set(flows.map(({ gate }) => gate)).size > 1,
-        isCrowded: () => this.#unfinished > maxUnfinished / 2,
+        isCrowded: () => this.#unfinished > maxUnfinished / 2 || this.#bytes > deps.maxBytes / 2,
         observer: deps.observer,
         tracer: deps.tracer,
         mayStart: () => this.#mayStart(),
@@ -194,6 +195,8 @@ export class Group {
       clock,
       leaseMs: deps.leaseMs,
       room: () => (this.#mayStart() ? maxUnfinished - this.#unfinished : 0),
+      enough: () => this.#enough(),
+      maxBytes: Math.floor(deps.maxBytes / 4),
       careful: () => this.#lanes.careful,
       readsSuspects: () => this.#reading.readHead < this.#suspectTo,
       isFree: (key) => this.#lanes.isFree(key),
@@ -339,6 +342,14 @@ export class Group {
     const stands = this.#deps.flows.map((flow) => flow.gate?.stand ?? 'open')
     if (stands.includes('open')) return maxUnfinished - this.#unfinished
     return stands.includes('probe') && this.#unfinished === 0 ? 1 : 0
+  }
+
+  /** Systems for which so much was taken that others would wait for room. */
+  #enough(): ReadonlySet<number> {
+    const mostBytes = this.#deps.maxBytes / 4
+    const isEnough = ({ runs, bytes }: Claimed) => runs > maxUnfinished / 2 || bytes > mostBytes
+    const claimed = [...this.#lanes.claimed()].filter(([, waiting]) => isEnough(waiting))
+    return new Set(claimed.map(([system]) => system))
   }
 
   /** What was claimed and has not begun was judged when it was read; memory does not know as what. */

@@ -38,3 +38,26 @@ export function newLane(key: string, slow: boolean): Lane {
 export function isIdle(lane: Lane): boolean {
   return lane.queue.length === 0 && lane.rowsUnderWay === 0 && !lane.claiming
 }
+
+/** Runs that were taken from rows and have not begun. */
+export interface Claimed {
+  readonly runs: number
+  /** Of their payloads. */
+  readonly bytes: number
+}
+
+/** What was claimed of these lanes, by the system that the head waits for; 0: for none, or it is being attempted. */
+export function claimedIn(lanes: Iterable<Lane>): ReadonlyMap<number, Claimed> {
+  const claimed = new Map<number, { runs: number; bytes: number }>()
+  for (const { queue } of lanes) {
+    const [head] = queue
+    if (!head?.hasRow) continue
+    const waiting = head.steps.find(({ place }) => place === 'ready')
+    const system = waiting?.step.gate?.id ?? 0
+    const sum = claimed.get(system) ?? { runs: 0, bytes: 0 }
+    claimed.set(system, sum)
+    sum.runs += queue.length
+    for (const { event } of queue) sum.bytes += event.data.length
+  }
+  return claimed
+}

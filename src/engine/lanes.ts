@@ -4,11 +4,12 @@ import type { AttemptReport } from './attempt.ts'
 import type { AttemptsDeps } from './attempts.ts'
 import { Attempts } from './attempts.ts'
 import { concealed } from './conceal-run.ts'
+import { ClosedGates } from './closed-gates.ts'
 import type { Committed, Flusher } from './flusher.ts'
 import type { SystemGate } from './gate.ts'
 import type { IdLookup } from './id-lookup.ts'
-import type { Lane } from './lane.ts'
-import { isIdle, newLane } from './lane.ts'
+import type { Claimed, Lane } from './lane.ts'
+import { claimedIn, isIdle, newLane } from './lane.ts'
 import { LaneOrder, isBefore } from './lane-order.ts'
 import { holdOf } from './doubt.ts'
 import type { Verdict } from './retry.ts'
@@ -25,11 +26,6 @@ import { linkRows } from './step-links.ts'
 const surfaceMs = 1_000
 /** Retries that end within this time of the first attempt stay in memory. */
 const shortRetryMs = 1_000
-/**
- * A system that is closed for less, asks for a pause, or is probed and soon back, does not send what waits for it from memory to
- * rows and from there back again.
- */
-const closedMs = 2_000
 /** Most events of one key in memory; the rest wait in rows. */
 const maxQueue = 64
 
@@ -68,13 +64,13 @@ export class Lanes {
   readonly #processes: Processes
   readonly #order: LaneOrder
   readonly #ready = new Map<SystemGate, ReadyQueue>()
-  /** By gate, as far as was seen. */
-  readonly #closedSince = new Map<SystemGate, number>()
+  readonly #closed: ClosedGates
   #unclaimed: CallRun[] = []
   #gone = false
 
   constructor(deps: LanesDeps, gates: Iterable<SystemGate>) {
     this.#deps = deps
+    this.#closed = new ClosedGates(deps.clock)
     this.#attempts = new Attempts({
       ...deps,
       onEnded: (stepRun, report, verdict) => this.#ended(stepRun, report, verdict),
@@ -82,7 +78,7 @@ export class Lanes {
     this.#processes = new Processes({
       ...deps,
       offer: (call) => this.#queue(call),
-      mustLeave: (run) => this.#mustLeave(run),
+      mustLeave: (run, gate) => this.#mustLeave(run) && this.#isNoPlaceFor(gate),
       isHead: (run) => this.#lanes.get(run.key)?.queue[0] === run && !this.#gone,
       stay: (run, change, of) => this.#withLane(run, (lane) => this.#stay(lane, run, change, of)),
       leave: (run, change, of) => this.#withLane(run, (lane) => this.#defer(lane, change, of)),
@@ -103,6 +99,11 @@ export class Lanes {
       this.#ready.set(gate, queue)
       gate.join(queue)
     }
+  }
+
+  /** Runs that were claimed and wait here, by the system that the head of their lane waits for. */
+  claimed(): ReadonlyMap<number, Claimed> {
+    return claimedIn(this.#lanes.values())
   }
 
   /** The highest seq that was attempted without a row. */
@@ -386,24 +387,18 @@ export class Lanes {
     else this.#defer(lane, { state: runState.waiting })
   }
 
-  /**
-   * What needs a closed system waits in a row that names it: where the group goes on with others, for whom there must be room, and
-   * where there is a row already, which says otherwise that it is running.
-   */
+  /** What waits here for a closed system goes to rows, which name it; a row that is there already says that it is running. */
   #deferClosed(): void {
-    const now = this.#deps.clock.monotonic()
-    const makesRoom = this.#deps.readsOn && this.#deps.isCrowded()
     for (const [gate, queue] of this.#ready) {
-      if (gate.stand !== 'closed') {
-        this.#closedSince.delete(gate)
-        continue
-      }
-      // It may have been open since it was looked at last.
-      const since = Math.max(this.#closedSince.get(gate) ?? now, gate.wellAt)
-      this.#closedSince.set(gate, since)
-      if (!makesRoom && now - since < closedMs) continue
+      this.#closed.look(gate)
+      if (gate.stand !== 'closed' || !this.#isNoPlaceFor(gate)) continue
       for (const call of queue.take(({ run }) => this.#mustLeave(run))) this.#withdraw(call)
     }
+  }
+
+  /** What waits for it should not do so in memory: it takes long, or others need the room. */
+  #isNoPlaceFor(gate: SystemGate): boolean {
+    return this.#closed.isLongClosed(gate) || (this.#deps.readsOn && this.#deps.isCrowded())
   }
 
   /** A run that has not begun may wait in memory where the group reads on for nobody. */

@@ -148,6 +148,8 @@ export class Ownership {
     this.#follow(before, mine)
     const states = (await this.#repartition(before, mine)) ? await journal.groups() : before
     const servers = await journal.servers()
+    // What was said earlier may have landed later.
+    if (JSON.stringify(servers.get(id)) !== this.#served) this.#served = undefined
     const { take, give, receives } = shareOut({ me: id, states, servers, mine })
     const stranded = this.#stranded(states, mine)
     for (const state of states) {

@@ -7,6 +7,7 @@ import { concealed } from './conceal-run.ts'
 import { Dependencies, linkByHand, mustLook } from './dependencies.ts'
 import type { Hold } from './doubt.ts'
 import type { Flusher } from './flusher.ts'
+import type { SystemGate } from './gate.ts'
 import type { IdLookup } from './id-lookup.ts'
 import { Pauses } from './pauses.ts'
 import { plan } from './plan.ts'
@@ -31,8 +32,8 @@ export interface ProcessesDeps {
   readonly onError: (error: unknown) => void
   /** Puts a call into its gate's queue. */
   readonly offer: (stepRun: CallRun) => void
-  /** Whether the run must not wait in memory for a system that is closed. */
-  readonly mustLeave: (run: Run) => boolean
+  /** Whether the run must not wait in memory for this system, which is closed. */
+  readonly mustLeave: (run: Run, gate: SystemGate) => boolean
   /** Whether the run stands at the head of its lane, in memory. */
   readonly isHead: (run: Run) => boolean
   /** Writes the run's row; the run stays. */
@@ -196,7 +197,8 @@ export class Processes {
       this.#pauses.take(stepRun)
       return undefined
     }
-    if (stepRun.step.gate.stand === 'closed' && this.#deps.mustLeave(run)) return stepRun
+    const { gate } = stepRun.step
+    if (gate.stand === 'closed' && this.#deps.mustLeave(run, gate)) return stepRun
     this.#callOrLook(stepRun)
     return undefined
   }

@@ -23,6 +23,10 @@ export interface SlowPathDeps {
   readonly leaseMs: number
   /** How many lanes may be taken now. */
   readonly room: () => number
+  /** Systems for which enough of what was taken waits here: more would only fill memory. */
+  readonly enough: () => ReadonlySet<number>
+  /** Bytes of payload that all that is taken at once may have. */
+  readonly maxBytes: number
   readonly careful: () => boolean
   /** What an earlier owner may have sent is not all read yet: a key's newest snapshot may be missing from its rows. */
   readonly readsSuspects: () => boolean
@@ -41,7 +45,7 @@ const pollMs = 200
 const idlePollMs = 1_000
 const maxLanes = 64
 const maxRuns = 32
-const maxBytesPerLane = 1_048_576
+const bytesPerLane = { least: 65_536, most: 1_048_576 }
 
 /** Takes lanes that are due from the journal and hands their runs to memory, while their systems are open. */
 export class SlowPath {
@@ -133,38 +137,35 @@ export class SlowPath {
       return false
     }
     if (this.#mayHave) await this.#deps.releaseLinked?.()
-    const runsPerLane = careful() ? 1 : maxRuns
     // 0 stands for no system: a run that waits for a time, an event or a person. One that nobody here calls is as good.
-    const open = [0, ...this.#deps.strangers.systems, ...this.#systems((gate) => gate.stand === 'open')]
-    const taken = await this.#takeDue(open, { lanes: limit, runsPerLane })
-    if (taken !== 'none due' && taken > 0) return true
+    const enough = this.#deps.enough()
+    const gates = this.#deps.gates.filter(({ id }) => !enough.has(id))
+    const open = gates.filter((gate) => gate.stand === 'open')
+    const systems = [0, ...this.#deps.strangers.systems, ...idsOf(open)]
+    const most = { lanes: limit, runsPerLane: careful() ? 1 : maxRuns }
+    const fromOpen = await this.#takeDue(systems, most)
     // One run is enough to see whether a system is back: what else is claimed would be put back if it is not.
-    const probed = this.#systems((gate) => gate.stand === 'probe' && !gate.hasReady)
-    const probes = probed.length > 0 ? await this.#takeDue(probed, { lanes: 1, runsPerLane: 1 }) : 'none due'
-    if (probes !== 'none due' && probes > 0) return true
-    if (this.#mayHave && taken === 'none due' && probes === 'none due') await this.#lookForAny()
-    return false
+    const probed = gates.filter((gate) => gate.stand === 'probe' && !gate.hasReady)
+    const fromProbed = await this.#takeDue(idsOf(probed), { lanes: 1, runsPerLane: 1 })
+    if (this.#mayHave && fromOpen.due + fromProbed.due === 0) await this.#lookForAny()
+    return fromOpen.taken + fromProbed.taken > 0
   }
 
-  #systems(matches: (gate: SystemGate) => boolean): number[] {
-    return this.#deps.gates.filter(matches).map(({ id }) => id)
-  }
-
-  /** How many runs were taken: none, where all lanes that are due are in memory already. */
+  /** How many lanes were due, and how many runs were taken: of lanes that are in memory already, none. */
   async #takeDue(
     systems: readonly number[],
     most: { readonly lanes: number; readonly runsPerLane: number },
-  ): Promise<number | 'none due'> {
+  ): Promise<{ readonly due: number; readonly taken: number }> {
+    if (systems.length === 0) return { due: 0, taken: 0 }
     const { lease, journal, isFree } = this.#deps
     const { group, part, parts } = lease
     const due = await journal.due({
       ...{ group, part, parts, limit: most.lanes + maxLanes },
       systems: [...new Set(systems)],
     })
-    if (due.length === 0) return 'none due'
-    this.#mayHave = true
+    if (due.length > 0) this.#mayHave = true
     const keys = due.filter(isFree).slice(0, most.lanes)
-    return keys.length > 0 ? this.#claim(keys, most.runsPerLane) : 0
+    return { due: due.length, taken: keys.length > 0 ? await this.#claim(keys, most.runsPerLane) : 0 }
   }
 
   /** Between the question and the answer a row may be committed: then the answer does not count. */
@@ -193,10 +194,9 @@ export class SlowPath {
   async #claimSurely(keys: readonly string[], runsPerLane: number): Promise<readonly ClaimedRun[]> {
     const { lease, journal, clock, onError, onLost } = this.#deps
     const { group, part, epoch } = lease
-    const claim = {
-      ...{ group, part, epoch, keys },
-      ...{ maxRuns: runsPerLane, maxBytes: maxBytesPerLane, latest: this.#latest },
-    }
+    const { least, most } = bytesPerLane
+    const maxBytes = Math.max(least, Math.min(most, Math.floor(this.#deps.maxBytes / keys.length)))
+    const claim = { group, part, epoch, keys, maxRuns: runsPerLane, maxBytes, latest: this.#latest }
     for (let again = false; !this.#gone; again = true) {
       try {
         const runs = await journal.claim({ ...claim, no: ++this.#claims, again })
@@ -236,4 +236,8 @@ export class SlowPath {
     const timeouts = steps.map(({ definition }) => (definition.kind === 'call' ? definition.timeoutMs : 0))
     return this.#deps.leaseMs + Math.max(...timeouts)
   }
+}
+
+function idsOf(gates: readonly SystemGate[]): number[] {
+  return gates.map(({ id }) => id)
 }

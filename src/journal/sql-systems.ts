@@ -76,7 +76,11 @@ export function sqlSystems(database: Database): SystemsJournal & StatsJournal {
     async writeStats(worker, rows) {
       await database.query({
         name: 'write-stats',
-        text: 'SELECT write_stats($1, $2::json)',
+        text: `INSERT INTO stats AS t (minute, flow, system, outcome, worker, count, total_ms, max_ms)
+               SELECT to_timestamp(s.minute * 60), s.flow, s.system, s.outcome, $1, s.count, s."totalMs", s."maxMs"
+               FROM json_to_recordset($2::json) AS s (minute bigint, flow smallint, system smallint, outcome text, count bigint, "totalMs" bigint, "maxMs" integer)
+               ON CONFLICT (minute, flow, system, outcome, worker) DO UPDATE SET
+                 count = t.count + excluded.count, total_ms = t.total_ms + excluded.total_ms, max_ms = greatest(t.max_ms, excluded.max_ms)`,
         values: [worker, JSON.stringify(rows)],
       })
       await database.query({ name: 'settle-problems', text: 'SELECT settle_problems()' })

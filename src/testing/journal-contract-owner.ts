@@ -170,6 +170,19 @@ function repeatCases({ world }: ContractContext): void {
     expect(lost).toHaveLength(2)
   })
 
+  it('a claim that is repeated gives all that it took, whatever has come before that in its lane, and however little it asks for', async () => {
+    const owned = await ownedGroup(world())
+    const [a, b, c] = await publishKeys(owned, ['a', 'a', 'a'])
+    await owned.journal.flush(flushOf(owned, { runs: [row(owned, b!), row(owned, c!)] }))
+    const claim = claimOf(owned, ['a'], { maxRuns: 1, maxBytes: 1 })
+    expect(await owned.journal.claim(claim)).toMatchObject([{ event: { seq: b!.seq } }])
+    await owned.journal.flush(flushOf(owned, { runs: [row(owned, a!)] }))
+    expect(await owned.journal.claim({ ...claim, again: true })).toMatchObject([
+      { event: { seq: a!.seq } },
+      { event: { seq: b!.seq } },
+    ])
+  })
+
   it('a flush that lands after its repetition changes nothing: what it takes back may have been claimed since', async () => {
     const owned = await ownedGroup(world())
     const [a] = await publishKeys(owned, ['a'])

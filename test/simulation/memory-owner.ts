@@ -238,7 +238,8 @@ function claimLane(
 ): ClaimedRun[] {
   const picked: ClaimedRun[] = []
   let bytes = 0
-  for (const run of lane.open.slice(0, claim.maxRuns)) {
+  let over = false
+  for (const [place, run] of lane.open.entries()) {
     const event = store.places.get(run.seq) as StoredEvent
     bytes += Buffer.byteLength(event.data)
     const blocked =
@@ -246,8 +247,11 @@ function claimLane(
       (run.state === running && !claim.again) ||
       (run.state === retrying && (run.nextAt ?? 0) > claim.at) ||
       (run.awaits !== null && (run.nextAt ?? Infinity) > claim.at)
-    if (blocked || (picked.length > 0 && bytes > claim.maxBytes)) break
-    picked.push(claimed(store, run, { event, at: claim.at }))
+    over ||= place >= claim.maxRuns || blocked || (picked.length > 0 && bytes > claim.maxBytes)
+    // What the same claim took, and was not told, is told whatever has come before it.
+    if (!over || (claim.again && run.state === running))
+      picked.push(claimed(store, run, { event, at: claim.at }))
+    if (over && !claim.again) break
   }
   for (const { flow, gen, event } of picked) {
     const run = store.run(flow, event.seq, gen) as MemoryRun

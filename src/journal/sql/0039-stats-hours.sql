@@ -1,5 +1,5 @@
--- The statistics of a week are added up from hours: from minutes they are 300,000 rows where there are 30 a minute. Both are
--- written together; hours are those of UTC, whatever zone a session has.
+-- The statistics of a week are added up from hours: from minutes they are 300,000 rows where there are 30 a minute. Hours
+-- follow minutes, whoever writes those, and are those of UTC, whatever zone a session has.
 CREATE TABLE stats_hours (
   hour     timestamptz,
   flow     smallint,
@@ -15,24 +15,16 @@ INSERT INTO stats_hours (hour, flow, system, outcome, worker, count, total_ms, m
 SELECT date_bin('1 hour', s.minute, 'epoch'), s.flow, s.system, s.outcome, s.worker, sum(s.count), sum(s.total_ms), max(s.max_ms)
 FROM stats s GROUP BY 1, 2, 3, 4, 5;
 
--- Adds what a worker has counted; each worker has rows of its own.
-CREATE FUNCTION write_stats(p_worker text, p_stats json) RETURNS void LANGUAGE sql AS $$
-  WITH counted AS MATERIALIZED (
-    SELECT to_timestamp(s.minute * 60) AS minute, s.flow, s.system, s.outcome, s.count, s."totalMs" AS total_ms, s."maxMs" AS max_ms
-    FROM json_to_recordset(p_stats)
-      AS s (minute bigint, flow smallint, system smallint, outcome text, count bigint, "totalMs" bigint, "maxMs" integer)
-  ), by_minute AS (
-    INSERT INTO stats AS t (minute, flow, system, outcome, worker, count, total_ms, max_ms)
-    SELECT c.minute, c.flow, c.system, c.outcome, p_worker, c.count, c.total_ms, c.max_ms FROM counted c
-    ON CONFLICT (minute, flow, system, outcome, worker) DO UPDATE SET
-      count = t.count + excluded.count, total_ms = t.total_ms + excluded.total_ms, max_ms = greatest(t.max_ms, excluded.max_ms)
-  )
+CREATE FUNCTION add_to_hours() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
   INSERT INTO stats_hours AS t (hour, flow, system, outcome, worker, count, total_ms, max_ms)
-  SELECT date_bin('1 hour', c.minute, 'epoch'), c.flow, c.system, c.outcome, p_worker, sum(c.count), sum(c.total_ms), max(c.max_ms)
-  FROM counted c GROUP BY 1, 2, 3, 4
+  VALUES (date_bin('1 hour', NEW.minute, 'epoch'), NEW.flow, NEW.system, NEW.outcome, NEW.worker,
+          NEW.count - coalesce(OLD.count, 0), NEW.total_ms - coalesce(OLD.total_ms, 0), NEW.max_ms)
   ON CONFLICT (hour, flow, system, outcome, worker) DO UPDATE SET
     count = t.count + excluded.count, total_ms = t.total_ms + excluded.total_ms, max_ms = greatest(t.max_ms, excluded.max_ms);
-$$;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER stats_by_hour AFTER INSERT OR UPDATE ON stats FOR EACH ROW EXECUTE FUNCTION add_to_hours();
 
 -- As in 0032; hours of statistics go with their minutes.
 CREATE OR REPLACE FUNCTION keep_house(p_most integer) RETURNS integer LANGUAGE plpgsql AS $$

@@ -1,29 +1,32 @@
 -- A call that its owner was told had failed may be under way still, held up by a network or a proxy, and land long after it was
 -- repeated: a flush would take a run back that has been claimed meanwhile, and then is delivered twice; a claim would take runs
 -- that nobody knows of. An owner counts its flushes and its claims; one whose predecessor's outcome is unknown says so, and
--- once it has landed, none with a lower number does.
+-- once it has landed, none with a lower number does. Processes of before, which count nothing, call all of these as they did.
 ALTER TABLE lane_groups ADD COLUMN flush_from bigint NOT NULL DEFAULT 0, ADD COLUMN claim_from bigint NOT NULL DEFAULT 0;
 
 -- As fence, for a call that is counted (p_no null: it is not).
 CREATE FUNCTION fence_turn(
   p_grp text, p_part integer, p_epoch bigint, p_call text, p_no bigint, p_again boolean, p_moves boolean
 ) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  v_from bigint;
 BEGIN
+  -- Waits for a repetition that is under way, and then sees what it has written.
+  IF p_moves OR p_again THEN
+    SELECT CASE p_call WHEN 'flush' THEN g.flush_from ELSE g.claim_from END INTO v_from
+    FROM lane_groups g WHERE g.grp = p_grp AND g.part = p_part AND g.epoch = p_epoch FOR NO KEY UPDATE;
+  ELSE
+    SELECT CASE p_call WHEN 'flush' THEN g.flush_from ELSE g.claim_from END INTO v_from
+    FROM lane_groups g WHERE g.grp = p_grp AND g.part = p_part AND g.epoch = p_epoch FOR SHARE;
+  END IF;
+  IF v_from IS NULL OR p_no <= v_from THEN
+    RAISE EXCEPTION 'the lease of lane group % is lost', p_grp USING ERRCODE = 'BB001';
+  END IF;
   IF p_again AND p_no IS NOT NULL THEN
     UPDATE lane_groups g
     SET flush_from = CASE p_call WHEN 'flush' THEN p_no ELSE g.flush_from END,
         claim_from = CASE p_call WHEN 'claim' THEN p_no ELSE g.claim_from END
-    WHERE g.grp = p_grp AND g.part = p_part AND g.epoch = p_epoch
-      AND p_no > CASE p_call WHEN 'flush' THEN g.flush_from ELSE g.claim_from END;
-  ELSIF p_moves THEN
-    PERFORM 1 FROM lane_groups g WHERE g.grp = p_grp AND g.part = p_part AND g.epoch = p_epoch
-      AND coalesce(p_no > CASE p_call WHEN 'flush' THEN g.flush_from ELSE g.claim_from END, true) FOR NO KEY UPDATE;
-  ELSE
-    PERFORM 1 FROM lane_groups g WHERE g.grp = p_grp AND g.part = p_part AND g.epoch = p_epoch
-      AND coalesce(p_no > CASE p_call WHEN 'flush' THEN g.flush_from ELSE g.claim_from END, true) FOR SHARE;
-  END IF;
-  IF NOT FOUND THEN
-    RAISE EXCEPTION 'the lease of lane group % is lost', p_grp USING ERRCODE = 'BB001';
+    WHERE g.grp = p_grp AND g.part = p_part;
   END IF;
 END $$;
 
@@ -34,7 +37,7 @@ CREATE FUNCTION flush(
   d_flow smallint[], d_seq bigint[], d_system smallint[], d_tries integer[], d_first double precision[], d_ms integer[], d_status smallint[],
   p_runs json, p_steps json, p_attempts json, p_problems json, p_signals text[], p_links json, p_waits json, p_sequences json,
   p_flow smallint[], p_version integer[], p_position bigint[], p_claimed bigint, p_resolved boolean, p_at double precision,
-  p_no bigint, p_again boolean
+  p_no bigint DEFAULT NULL, p_again boolean DEFAULT false
 ) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   v_keys text[];
@@ -66,9 +69,10 @@ BEGIN
 END $$;
 
 DROP FUNCTION claim;
--- As in 0012, counted.
+-- As in 0012, counted; and whatever has come before them meanwhile, p_again answers all that is running in these lanes: of what
+-- the same claim took, and is not told, nobody would know.
 CREATE FUNCTION claim(
-  p_grp text, p_part integer, p_epoch bigint, p_keys text[], p_max_runs integer, p_max_bytes bigint, p_again boolean, p_no bigint
+  p_grp text, p_part integer, p_epoch bigint, p_keys text[], p_max_runs integer, p_max_bytes bigint, p_again boolean, p_no bigint DEFAULT NULL
 ) RETURNS TABLE (
   flow smallint, gen smallint, key text, lord bigint, ord smallint, maybe_at double precision, tries integer, attempts integer,
   throttles smallint, conflicts smallint, crashes smallint, first_at double precision, compensating boolean, key_gen smallint, steps json,
@@ -90,18 +94,21 @@ BEGIN
     SELECT w.flow, w.seq, w.gen
     FROM unnest(v_due) AS k (key)
     CROSS JOIN LATERAL (
-      SELECT o.flow, o.seq, o.gen, row_number() OVER lane AS place, sum(octet_length(e.data)) OVER lane AS bytes,
+      SELECT o.flow, o.seq, o.gen, o.state, row_number() OVER lane AS place, sum(octet_length(e.data)) OVER lane AS bytes,
              bool_or(o.state = 4 AND o.awaits IS NULL OR o.state = 3 AND NOT p_again OR (o.state = 2 OR o.awaits IS NOT NULL)
                      AND coalesce(o.next_at, 'infinity') > clock_timestamp()) OVER lane AS blocked
       FROM (
-        SELECT r.* FROM runs r                             -- runs_open_by_lane
-        WHERE r.grp = p_grp AND r.key = k.key AND r.state < 10 AND r.holds
-        ORDER BY r.lord, r.seq, r.ord LIMIT p_max_runs
+        (SELECT r.* FROM runs r                            -- runs_open_by_lane
+         WHERE r.grp = p_grp AND r.key = k.key AND r.state < 10 AND r.holds
+         ORDER BY r.lord, r.seq, r.ord LIMIT p_max_runs)
+        UNION
+        SELECT r.* FROM runs r                             -- runs_running_by_lane
+        WHERE p_again AND r.grp = p_grp AND r.key = k.key AND r.state = 3
       ) o
       JOIN events e ON e.seq = o.seq
       WINDOW lane AS (ORDER BY o.lord, o.seq, o.ord)
     ) w
-    WHERE NOT w.blocked AND (w.place = 1 OR w.bytes <= p_max_bytes)
+    WHERE NOT w.blocked AND (w.place = 1 OR w.bytes <= p_max_bytes) OR p_again AND w.state = 3
   ), taken AS (
     UPDATE runs r SET state = 3, claimed_at = clock_timestamp(), reason = NULL, awaits = CASE r.awaits WHEN 'gap' THEN 'gap' END FROM picked p
     WHERE r.flow = p.flow AND r.seq = p.seq AND r.gen = p.gen
@@ -116,10 +123,38 @@ BEGIN
   PERFORM settle_lanes(p_grp, v_due);
 END $$;
 
+-- As in 0021, and a repeated claim, which writes the row that fences, locks it so before any lane.
+CREATE OR REPLACE FUNCTION replace_older(
+  p_grp text, p_part integer, p_epoch bigint, p_keys text[], p_again boolean, p_flows smallint[], p_settle_ms double precision[]
+) RETURNS text[] LANGUAGE plpgsql AS $$
+DECLARE
+  v_due text[];
+  v_changed text[] := '{}';
+  v_lane record;
+BEGIN
+  PERFORM fence(p_grp, p_part, p_epoch, p_again);
+  SELECT array_agg(d.key) INTO v_due FROM (
+    SELECT l.key FROM lanes l WHERE l.grp = p_grp AND l.key = ANY (p_keys) AND (l.next_at <= clock_timestamp() OR p_again)
+    ORDER BY l.key FOR UPDATE
+  ) d;
+  FOR v_lane IN
+    SELECT r.key, r.flow, max(f.settle) AS settle
+    FROM unnest(p_flows, p_settle_ms) AS f (flow, settle)
+    JOIN runs r ON r.grp = p_grp AND r.key = ANY (v_due) AND r.state < 10 AND r.flow = f.flow AND r.gen = 0   -- runs_open_by_lane
+    GROUP BY r.key, r.flow HAVING count(*) > 1             -- mostly none: a flush has replaced the older ones
+  LOOP
+    PERFORM supersede_older(p_grp, v_lane.key, v_lane.flow, v_lane.settle);
+    PERFORM hold_older(p_grp, v_lane.key, v_lane.flow, v_lane.settle);
+    v_changed := v_changed || v_lane.key;
+  END LOOP;
+  IF v_changed <> '{}' THEN PERFORM settle_lanes(p_grp, v_changed); END IF;
+  RETURN p_keys;
+END $$;
+
 DROP FUNCTION acquire_group;
 -- As in 0022, only as long as nothing has happened to the partition since it was looked at (p_epoch null: whatever it is): an
 -- acquire that lands late would end the lease of whoever has it by now. A new owner counts anew.
-CREATE FUNCTION acquire_group(p_worker text, p_grp text, p_part integer, p_epoch bigint) RETURNS SETOF lane_groups LANGUAGE plpgsql AS $$
+CREATE FUNCTION acquire_group(p_worker text, p_grp text, p_part integer, p_epoch bigint DEFAULT NULL) RETURNS SETOF lane_groups LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM 1 FROM workers w WHERE w.id = p_worker AND NOT w.dead FOR SHARE;
   IF NOT FOUND THEN RETURN; END IF;
@@ -136,7 +171,7 @@ ALTER TABLE permits ADD COLUMN no bigint NOT NULL DEFAULT 0;
 DROP FUNCTION set_permits;
 -- As in 0005, counted (p_no null: not).
 CREATE FUNCTION set_permits(
-  p_system smallint, p_worker text, p_want integer, p_limit integer, p_timeout_ms double precision, p_no bigint,
+  p_system smallint, p_worker text, p_want integer, p_limit integer, p_timeout_ms double precision, p_no bigint DEFAULT NULL,
   OUT granted integer, OUT others_waiting integer
 ) LANGUAGE plpgsql AS $$
 DECLARE
