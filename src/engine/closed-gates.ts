@@ -16,7 +16,7 @@ export class ClosedGates {
     this.#clock = clock
   }
 
-  /** To be called a few times a second. */
+  /** To be called when it opens or closes, and a few times a second. */
   look(gate: SystemGate): void {
     const { stand } = gate
     if (stand === 'open') this.#since.delete(gate)

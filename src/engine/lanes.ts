@@ -18,7 +18,7 @@ import type { RowChange } from './rows.ts'
 import { attemptRow, problemRow, runRow } from './rows.ts'
 import { hasBegun, Processes } from './process.ts'
 import type { CallRun, Run, StepRun } from './run.ts'
-import { isCall } from './run.ts'
+import { isCall, wasTried } from './run.ts'
 import { furthest } from './sequence.ts'
 import { linkRows } from './step-links.ts'
 
@@ -94,7 +94,10 @@ export class Lanes {
       const queue = new ReadyQueue({
         start: (stepRun) => this.#start(stepRun),
         mayStart: deps.mayStart,
-        gateChanged: deps.onGate,
+        gateChanged: () => {
+          this.#closed.look(gate)
+          deps.onGate()
+        },
       })
       this.#ready.set(gate, queue)
       gate.join(queue)
@@ -482,10 +485,6 @@ interface Failure {
   readonly message: string
   readonly ms: number
   readonly status: number
-}
-
-function wasTried(run: Run): boolean {
-  return run.steps.some(({ attempts }) => attempts > 0)
 }
 
 function endPauses(lane: Lane): void {

@@ -241,3 +241,8 @@ export function resultsOf({ run }: StepRun): never {
   const done = run.steps.filter(({ phase }) => phase === 'done')
   return Object.fromEntries(done.map(({ step, result }) => [step.definition.name, result])) as never
 }
+
+/** Whether any of its steps has been attempted. */
+export function wasTried({ steps }: Run): boolean {
+  return steps.some(({ attempts }) => attempts > 0)
+}
