@@ -66,7 +66,9 @@ function sendNext(connection: Connection, dueAt: number): void {
 
 function answered(connection: Connection, head: string): void {
   const { order } = connection
-  if (!order) throw new Error('an answer that nobody waits for')
+  // A server that ends an idle connection may say so before.
+  if (!order && head.startsWith('HTTP/1.1 408')) return
+  if (!order) throw new Error(`an answer that nobody waits for: ${head.split('\r')[0]}`)
   if (!head.startsWith('HTTP/1.1 2')) {
     refused++
     setTimeout(() => send(connection, order), againAfterMs)
@@ -77,7 +79,10 @@ function answered(connection: Connection, head: string): void {
   orders.accepted(order)
   times?.push([order.id, connection.dueAt, now()])
   if (accepted + inFlight < upTo) sendNext(connection, 0)
-  else free.push(connection)
+  else {
+    connection.order = undefined
+    free.push(connection)
+  }
   onFree?.()
 }
 
@@ -136,17 +141,24 @@ async function obey(command: Command): Promise<void> {
 
 const tell = (sent: Sent) => void process.send?.(sent)
 
-for (let index = 0; index < settings.connections; index++) {
+/** A server may end a connection that was idle for long: another takes its place. */
+async function open(): Promise<void> {
   const socket = connect(settings.port, '127.0.0.1').setNoDelay(true)
   await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject))
   const connection: Connection = { socket, order: undefined, dueAt: 0 }
   const read = messageReader((head) => answered(connection, head))
   socket.on('data', read)
   socket.on('close', () => {
-    throw new Error('what is measured has closed a connection')
+    if (connection.order) throw new Error('what is measured has closed a connection with an event under way')
+    const place = free.indexOf(connection)
+    if (place >= 0) free.splice(place, 1)
+    void open()
   })
   free.push(connection)
+  onFree?.()
 }
+
+for (let index = 0; index < settings.connections; index++) await open()
 process.on('message', (command: Command | { readonly ask: 'stop' }) => {
   if ('ask' in command) process.exit(0)
   void obey(command)
