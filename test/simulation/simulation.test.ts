@@ -54,7 +54,7 @@ describe('where calls of the journal land long after their caller was told that 
     expect(await failures(1, 200, 0.06)).toEqual([])
   })
 
-  // Of 600 worlds of each kind eight broke a promise before calls were counted.
+  // Those that broke a promise before these calls were counted.
   it.each([
     [42, 0.02, 'a lane is let go'],
     [134, 0.02, 'an acquire that lands late leaves no run running for ever'],
