@@ -137,10 +137,10 @@ export class SlowPath {
       return false
     }
     if (this.#mayHave) await this.#deps.releaseLinked?.()
-    // 0 stands for no system: a run that waits for a time, an event or a person. One that nobody here calls is as good.
     const enough = this.#deps.enough()
     const gates = this.#deps.gates.filter(({ id }) => !enough.has(id))
     const open = gates.filter((gate) => gate.stand === 'open')
+    // 0 stands for no system: a run that waits for a time, an event or a person. One that nobody here calls is as good.
     const systems = [0, ...this.#deps.strangers.systems, ...idsOf(open)]
     const most = { lanes: limit, runsPerLane: careful() ? 1 : maxRuns }
     const fromOpen = await this.#takeDue(systems, most)
