@@ -66,6 +66,9 @@ export interface AttemptDeps {
  * a deadline, an idempotency key and the record; once it is over it is its own report.
  */
 export class Attempt implements AttemptReport {
+  readonly stepRun: CallRun
+  /** Among those under way. */
+  place = 0
   readonly records: AttemptRecord[] = []
   /** Of its requests. */
   readonly key: string
@@ -74,7 +77,6 @@ export class Attempt implements AttemptReport {
   value: unknown = undefined
   linked?: Linked
   ms = 0
-  readonly #stepRun: CallRun
   readonly #deps: AttemptDeps
   readonly #trace: AttemptTrace | undefined
   readonly #abort = new AbortController()
@@ -93,7 +95,7 @@ export class Attempt implements AttemptReport {
 
   constructor(stepRun: CallRun, deps: AttemptDeps) {
     const { step, run } = stepRun
-    this.#stepRun = stepRun
+    this.stepRun = stepRun
     this.#deps = deps
     this.key = idempotencyKey(deps.hub, stepRun)
     this.#trace = deps.tracer?.begin(stepRun, this.key)
@@ -108,10 +110,10 @@ export class Attempt implements AttemptReport {
   /** Never rejects: whatever happens is an outcome. */
   async make(): Promise<AttemptReport> {
     const { mark, clock } = this.#deps
-    const { run, step, attemptAt } = this.#stepRun
+    const { run, step, attemptAt } = this.stepRun
     try {
       if (mark) await mark(true)
-      const known = seenEvent(this.#stepRun)
+      const known = seenEvent(this.stepRun)
       const seen = known instanceof Promise ? await known : known
       if (run.compensating) await this.#back(seen)
       else {
@@ -136,7 +138,7 @@ export class Attempt implements AttemptReport {
   }
 
   get conceal(): Conceal {
-    return (this.#conceal ??= concealed(this.#stepRun))
+    return (this.#conceal ??= concealed(this.stepRun))
   }
 
   get signal(): AbortSignal {
@@ -146,7 +148,7 @@ export class Attempt implements AttemptReport {
   /** Whether a request may be sent, at once where it is known at once. */
   beforeRequest(): Promise<void> | undefined {
     const { mark, clock, checkLease } = this.#deps
-    const { gate } = this.#stepRun.step
+    const { gate } = this.stepRun.step
     const paid = !gate.settings.rate || this.#tokenVoidAt > clock.monotonic()
     this.#tokenVoidAt = 0
     if (mark || !paid) return this.#awaitRequest(paid)
@@ -158,7 +160,7 @@ export class Attempt implements AttemptReport {
   async #awaitRequest(paid: boolean): Promise<void> {
     const { mark, checkLease } = this.#deps
     if (mark) await mark(false)
-    if (!paid) await this.#stepRun.step.gate.token()
+    if (!paid) await this.stepRun.step.gate.token()
     this.#abort.signal.throwIfAborted()
     checkLease()
   }
@@ -193,7 +195,7 @@ export class Attempt implements AttemptReport {
   }
 
   #forward(seen: BusEvent): Promise<void> {
-    const { step, maybeAt } = this.#stepRun
+    const { step, maybeAt } = this.stepRun
     const { writes, verify, find } = step.definition
     if (writes || verify || (maybeAt !== null && find)) return this.#carefully(seen)
     return this.#phase('send', () => step.definition.run(this.#input('send', seen)))
@@ -201,10 +203,10 @@ export class Attempt implements AttemptReport {
 
   /** With looking first, telling of the write, reading back: whichever the step has. */
   async #carefully(seen: BusEvent): Promise<void> {
-    const step = this.#stepRun.step.definition
-    if (this.#stepRun.maybeAt !== null && step.find) {
+    const step = this.stepRun.step.definition
+    if (this.stepRun.maybeAt !== null && step.find) {
       await this.#find(seen)
-      if (this.value !== undefined && step.writes) await this.#deps.writes.found(this.#stepRun, this.value)
+      if (this.value !== undefined && step.writes) await this.#deps.writes.found(this.stepRun, this.value)
       if (this.outcome.kind === 'failed' || this.value !== undefined) return
     }
     const { writes } = step
@@ -220,8 +222,8 @@ export class Attempt implements AttemptReport {
     if (this.outcome.kind === 'failed') return
     const { mark } = this.#deps
     if (mark) await mark(true)
-    const facts = { event: seen, results: resultsOf(this.#stepRun) }
-    const linked = linksOf(this.#stepRun.step.definition, this.value, facts)
+    const facts = { event: seen, results: resultsOf(this.stepRun) }
+    const linked = linksOf(this.stepRun.step.definition, this.value, facts)
     if (linked) this.linked = linked
   }
 
@@ -230,7 +232,7 @@ export class Attempt implements AttemptReport {
    * of unknown outcome `find` says whether there is still something to take back.
    */
   async #back(seen: BusEvent): Promise<void> {
-    const { step, result, maybeAt } = this.#stepRun
+    const { step, result, maybeAt } = this.stepRun
     const { undo, undoWrites, find } = step.definition
     let effect = result
     if (find && (result === undefined || maybeAt !== null)) {
@@ -256,7 +258,7 @@ export class Attempt implements AttemptReport {
     let announced: AnnouncedWrite | undefined
     await this.#phase(kind, async () => {
       const written = writes()
-      if (written) announced = await this.#deps.writes.announce(this.#stepRun, written)
+      if (written) announced = await this.#deps.writes.announce(this.stepRun, written)
       if (this.#over) void announced?.settle(notSent, undefined)
       this.#abort.signal.throwIfAborted()
       return work()
@@ -265,11 +267,11 @@ export class Attempt implements AttemptReport {
   }
 
   #find(seen: BusEvent): Promise<void> {
-    return this.#phase('find', () => this.#stepRun.step.definition.find?.(this.#input('find', seen)))
+    return this.#phase('find', () => this.stepRun.step.definition.find?.(this.#input('find', seen)))
   }
 
   async #verify(seen: BusEvent): Promise<void> {
-    const step = this.#stepRun.step.definition
+    const step = this.stepRun.step.definition
     const { outcome: sent, value } = this
     await this.#phase('verify', async () => {
       const input = { ...this.#input('verify', seen), result: value as never }
@@ -340,14 +342,14 @@ export class Attempt implements AttemptReport {
   }
 
   #facts(event: BusEvent): { readonly event: never; readonly results: never } {
-    return { event: event as never, results: resultsOf(this.#stepRun) }
+    return { event: event as never, results: resultsOf(this.stepRun) }
   }
 
   #input(kind: AttemptRecord['kind'], event: BusEvent): StepInput<never, never, never> {
-    const { step, attempts } = this.#stepRun
+    const { step, attempts } = this.stepRun
     return {
       event: event as never,
-      results: resultsOf(this.#stepRun),
+      results: resultsOf(this.stepRun),
       call: step.connector.open(new PhaseContext(kind, event, this)) as never,
       ids: this.#deps.ids,
       idempotencyKey: this.key,

@@ -42,8 +42,11 @@ export class Attempts {
   readonly #deps: AttemptsDeps
   /** Of every attempt that needs no mark. */
   readonly #plain: AttemptDeps
-  /** Longest first. */
-  readonly #active = new Map<CallRun, Attempt>()
+  /**
+   * In no order, each at its `place`. Not a Map: a table that it has outgrown leads to the next one, so that once one of them is old
+   * all that was ever in them seems alive to the collection of the young.
+   */
+  readonly #active: Attempt[] = []
   #attemptedTo = 0
   /** An earlier owner may have died of something here: user's code is run with a committed mark. */
   careful = false
@@ -54,18 +57,18 @@ export class Attempts {
     this.#plain = { hub, clock, random, checkLease, ids, writes, ...(tracer && { tracer }) }
     // One listener for all: of each attempt it would cost as much as the rest of its own work.
     signal.addEventListener('abort', () => {
-      for (const attempt of this.#active.values()) attempt.giveUp()
+      for (const attempt of this.#active) attempt.giveUp()
     })
   }
 
   /** How many are under way. */
   get underWay(): number {
-    return this.#active.size
+    return this.#active.length
   }
 
   /** Steps being attempted, longest first. */
-  get active(): Iterable<CallRun> {
-    return this.#active.keys()
+  get active(): CallRun[] {
+    return this.#active.map(({ stepRun }) => stepRun).sort((one, other) => one.attemptAt - other.attemptAt)
   }
 
   /** The highest seq that was attempted without a row. */
@@ -86,24 +89,31 @@ export class Attempts {
     const isMarked = this.careful && (stepRun.maybeAt !== null || run.hasRow)
     const deps = isMarked ? { ...this.#plain, mark: (inside: boolean) => mark(stepRun, inside) } : this.#plain
     const attempt = new Attempt(stepRun, deps)
-    this.#active.set(stepRun, attempt)
-    void attempt.make().then((report) => this.#ended(stepRun, report))
+    attempt.place = this.#active.push(attempt) - 1
+    void attempt.make().then(() => this.#ended(attempt))
   }
 
-  #ended(stepRun: CallRun, report: AttemptReport): void {
+  #ended(attempt: Attempt): void {
     const { observer, onEnded } = this.#deps
-    const { outcome } = report
+    const { stepRun, outcome } = attempt
     stepRun.place = 'idle'
-    this.#active.delete(stepRun)
+    this.#forget(attempt)
     stepRun.attempts++
-    observer.attempted(stepRun, report)
+    observer.attempted(stepRun, attempt)
     const verdict = outcome.kind === 'succeeded' ? succeed : this.#judge(stepRun, outcome)
     tellGate(stepRun.step.gate, outcome)
     count(stepRun, outcome, verdict)
     // Only now, with what followed the look: until then the rows go on saying that it is in doubt, as it is to a new owner.
-    if (saidAbsent(report)) stepRun.maybeAt = null
+    if (saidAbsent(attempt)) stepRun.maybeAt = null
     if (outcome.kind === 'failed' && leavesDoubt(outcome, verdict)) this.#doubt(stepRun, outcome.class)
-    onEnded(stepRun, report, verdict)
+    onEnded(stepRun, attempt, verdict)
+  }
+
+  #forget({ place }: Attempt): void {
+    const last = this.#active.pop()
+    if (!last || last.place === place) return
+    this.#active[place] = last
+    last.place = place
   }
 
   #judge(stepRun: CallRun, outcome: Outcome & { kind: 'failed' }): Verdict {

@@ -15,32 +15,26 @@ export interface Positions {
   readonly unsettled: number
 }
 
-interface Queue {
-  runs: (Run | undefined)[]
-  from: number
-}
-
 /** Tracking for these flow ids. */
 export function createPositions(flows: readonly number[]): Positions {
-  const queues = new Map<number, Queue>(flows.map((flow) => [flow, { runs: [], from: 0 }]))
+  const queues = new Map<number, SeqQueue>(flows.map((flow) => [flow, new SeqQueue()]))
   let unsettled = 0
   return {
     track(run) {
-      queues.get(run.flow.id)?.runs.push(run)
+      queues.get(run.flow.id)?.add(run.event.seq)
       unsettled++
     },
     settle(run) {
       if (run.settled) return
       run.settled = true
       unsettled--
-      const queue = queues.get(run.flow.id)
-      if (queue) dropSettled(queue)
+      queues.get(run.flow.id)?.settle(run.event.seq)
     },
     current(readTo) {
       const positions = new Map<number, number>()
       for (const [flow, queue] of queues) {
-        const head = queue.runs[queue.from]
-        positions.set(flow, head ? head.event.seq - 1 : readTo)
+        const { lowest } = queue
+        positions.set(flow, lowest === undefined ? readTo : lowest - 1)
       }
       return positions
     },
@@ -50,15 +44,40 @@ export function createPositions(flows: readonly number[]): Positions {
   }
 }
 
-/** Drops the settled runs at the front; compacts now and then, so that it costs nothing per run. */
-function dropSettled(queue: Queue): void {
-  for (;;) {
-    const head = queue.runs[queue.from]
-    if (!head?.settled) break
-    queue.runs[queue.from++] = undefined
+/**
+ * Seqs in ascending order, of which the settled ones in front are dropped. Numbers alone: one key that lags keeps the place of
+ * all that came after it, and must not keep their events, too.
+ */
+class SeqQueue {
+  /** From `#from` on; a settled one is negative. */
+  #seqs: number[] = []
+  #from = 0
+
+  get lowest(): number | undefined {
+    return this.#seqs[this.#from]
   }
-  if (queue.from > 1_024 && queue.from * 2 > queue.runs.length) {
-    queue.runs = queue.runs.slice(queue.from)
-    queue.from = 0
+
+  add(seq: number): void {
+    this.#seqs.push(seq)
+  }
+
+  /** The order of negative ones is that of their absolutes. Compacts now and then, so that it costs nothing per run. */
+  settle(seq: number): void {
+    this.#seqs[this.#placeOf(seq)] = -seq
+    while ((this.#seqs[this.#from] ?? 0) < 0) this.#from++
+    if (this.#from <= 1_024 || this.#from * 2 <= this.#seqs.length) return
+    this.#seqs = this.#seqs.slice(this.#from)
+    this.#from = 0
+  }
+
+  #placeOf(seq: number): number {
+    let low = this.#from
+    let high = this.#seqs.length - 1
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (Math.abs(this.#seqs[middle] ?? 0) < seq) low = middle + 1
+      else high = middle
+    }
+    return low
   }
 }
