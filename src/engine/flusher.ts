@@ -163,6 +163,11 @@ export class Flusher {
     if (!this.#ended) this.#running ??= this.#loop()
   }
 
+  /** Others write in a moment: what is gathered need not wait for its own time. */
+  along(): void {
+    if (this.#done.size > 0) this.now()
+  }
+
   /** Resolves when all that was given so far is committed or the lease is lost. */
   async settled(): Promise<void> {
     while (!this.#ended && (this.#running || this.backlog > 0)) {

@@ -11,6 +11,7 @@ import type { Committed, Progress } from './flusher.ts'
 import { Flusher } from './flusher.ts'
 import { IdLookup } from './id-lookup.ts'
 import type { EngineObserver } from './attempts.ts'
+import type { JointFlush } from './joint-flush.ts'
 import type { Claimed } from './lane.ts'
 import { Lanes } from './lanes.ts'
 import { linkReleases, mayAwaitLinks } from './link-releases.ts'
@@ -46,6 +47,8 @@ export interface GroupDeps {
     readonly windowMs: (system: string) => number
   }
   readonly journal: Journal
+  /** Of the worker. */
+  readonly flushes: JointFlush
   readonly tail: LogTail
   /** Absent where workers read the log themselves. */
   readonly transport?: Pick<TransportConnection, 'carry'>
@@ -115,7 +118,7 @@ export class Group {
     this.#flusher = new Flusher({
       lease,
       worker: deps.worker,
-      journal,
+      journal: deps.flushes,
       clock,
       progress: () => this.#progress(),
       onCommitted: (committed, progress) => this.#committed(committed, progress),
@@ -219,6 +222,7 @@ export class Group {
   }
 
   start(): void {
+    this.#deps.flushes.join(this.#flusher)
     this.#flusher.now()
     this.#reading.start()
     this.#slowPath.start()
@@ -322,6 +326,7 @@ export class Group {
     this.#judge.stop()
     this.#cancelTick?.()
     this.#lanes.leaveGates()
+    this.#deps.flushes.leave(this.#flusher)
     this.#flusher.end()
   }
 

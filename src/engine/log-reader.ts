@@ -10,6 +10,10 @@ export interface Stretch {
 }
 
 const patientMs = 500
+/** Between two looks while others append: the more has come, the longer, so that a look brings several events. */
+const shortestMs = 2
+const longestMs = 10
+const perEventMs = 0.25
 
 /** Somebody who follows the log: which events are of interest, and how far it has come. */
 export interface TailReader {
@@ -45,7 +49,7 @@ export class LogTail {
   /** Rises with each start, so that of two loops one ends. */
   #round = 0
   #stopped = true
-  #pauseMs = 2
+  #pauseMs = shortestMs
   readonly #patient: () => boolean
   readonly #onAnswer: ((head: number) => void) | undefined
   #asking: Promise<void> | undefined
@@ -120,12 +124,15 @@ export class LogTail {
     this.#stopped = true
   }
 
-  /** One head query per process, 2 ms apart while others append, 50 ms when idle, half a second where others say it. */
+  /** One head query per process, 2 to 10 ms apart while others append, 50 ms when idle, half a second where others say it. */
   async #poll(round: number): Promise<void> {
     while (!this.#stopped && round === this.#round) {
       try {
+        const before = this.#head
         const moved = await this.#look()
-        this.#pauseMs = this.#patient() ? patientMs : moved ? 2 : Math.min(this.#pauseMs * 2, 50)
+        if (this.#patient()) this.#pauseMs = patientMs
+        else if (moved) this.#pauseMs = Math.min(shortestMs + (this.#head - before) * perEventMs, longestMs)
+        else this.#pauseMs = Math.min(this.#pauseMs * 2, 50)
         this.#remark()
       } catch (error) {
         this.#onError(error)

@@ -5,6 +5,7 @@ import { echoContracts, echoWindowMs, flowsThatSkip } from './echo-judge.ts'
 import type { GroupDeps } from './group.ts'
 import { Group } from './group.ts'
 import { HandOvers } from './hand-overs.ts'
+import { JointFlush } from './joint-flush.ts'
 import type { LeaseClock } from './lease.ts'
 import type { LogTail } from './log-reader.ts'
 import type { FlowRuntime } from './run.ts'
@@ -43,6 +44,7 @@ export class Ownership {
   /** By lane group: how many partitions this deployment wants. */
   readonly #partitions: ReadonlyMap<string, number>
   readonly #handOvers: HandOvers
+  readonly #flushes: JointFlush
   /** Partitions that are given up for good. */
   readonly #leaving = new Map<string, Promise<void>>()
   /** Since when partitions have been seen free. */
@@ -63,6 +65,7 @@ export class Ownership {
   constructor(deps: OwnershipDeps) {
     this.#deps = deps
     this.#partitions = new Map(deps.flows.map(({ lane, partitions }) => [lane, partitions]))
+    this.#flushes = new JointFlush(deps.journal)
     this.#handOvers = new HandOvers({
       clock: deps.clock,
       release: (name) => this.#release(name, giveUpMs),
@@ -328,6 +331,7 @@ export class Ownership {
         windowMs: (system) => echoWindowMs(system, this.#flows),
       },
       journal,
+      flushes: this.#flushes,
       ...(transport && { transport }),
       tail: this.#deps.tail,
       clock,

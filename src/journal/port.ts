@@ -358,6 +358,8 @@ export interface ClaimedRun {
 export interface OwnerJournal {
   /** Commits everything or nothing; repeating it changes nothing. */
   flush(flush: Flush): Promise<'ok' | 'lost'>
+  /** The same for several groups in one transaction: all of it or, where the epoch of one of them has passed, nothing. */
+  flushAll(flushes: readonly Flush[]): Promise<'ok' | 'lost'>
   /** Which of these keys have a lane row, so that their events must queue behind it. */
   slowKeys(group: string, keys: readonly string[]): Promise<readonly string[]>
   /** Whether the group has any lane row at all. */

@@ -11,6 +11,21 @@ export function sqlOwner(database: Database): OwnerJournal {
         return 'ok' as const
       }),
 
+    flushAll: (flushes) =>
+      fenced(async () => {
+        const text = `SELECT ${flushes.map((_, index) => flushCall(index)).join(', ')}`
+        // In one order, so that two that wait for each other's groups cannot be.
+        const sorted = flushes.toSorted((one, other) =>
+          one.group === other.group ? one.part - other.part : one.group < other.group ? -1 : 1,
+        )
+        await database.query({
+          name: `flush-${flushes.length}`,
+          text,
+          values: sorted.flatMap(flushValues),
+        })
+        return 'ok' as const
+      }),
+
     async slowKeys(group, keys) {
       const rows = await database.query<{ key: string }>({
         name: 'slow-keys',
@@ -102,11 +117,21 @@ const claimLatestText = `SELECT c.*
   FROM replace_older($1::text, $2::int, $3::bigint, $4::text[], $7::boolean, $9::smallint[], $10::double precision[]) AS o (keys)
   CROSS JOIN LATERAL claim($1::text, $2::int, $3::bigint, o.keys, $5::int, $6::bigint, $7::boolean, $8::bigint) c`
 
-const flushText = `SELECT flush($1::text, $2::int, $3::bigint, $4::text,
-  $5::smallint[], $6::bigint[], $7::smallint[], $8::int[], $9::double precision[], $10::int[], $11::smallint[],
-  $12::json, $13::json, $14::json, $15::json, $16::text[], $17::json, $18::json, $19::json,
-  $20::smallint[], $21::int[], $22::bigint[], $23::bigint, $24::boolean, $25::double precision,
-  $26::bigint, $27::boolean)`
+/** Its arguments, in the order of `flushValues`. */
+const flushTypes = [
+  ...['text', 'int', 'bigint', 'text'],
+  ...['smallint[]', 'bigint[]', 'smallint[]', 'int[]', 'double precision[]', 'int[]', 'smallint[]'],
+  ...['json', 'json', 'json', 'json', 'text[]', 'json', 'json', 'json'],
+  ...['smallint[]', 'int[]', 'bigint[]', 'bigint', 'boolean', 'double precision', 'bigint', 'boolean'],
+]
+
+/** The call for one group, the `index`th of a statement. */
+function flushCall(index: number): string {
+  const first = index * flushTypes.length + 1
+  return `flush(${flushTypes.map((type, place) => `$${first + place}::${type}`).join(', ')})`
+}
+
+const flushText = `SELECT ${flushCall(0)}`
 
 /** Array literals of numbers are joined here: the driver would quote each element. */
 function flushValues(flush: Flush): unknown[] {

@@ -21,6 +21,7 @@ export function ownerContract(context: ContractContext): void {
   repeatCases(context)
   fenceCases(context)
   positionCases(context)
+  togetherCases(context)
 }
 
 const { retrying, running, parked, succeeded, skipped } = runState
@@ -330,5 +331,43 @@ function positionCases({ world }: ContractContext): void {
     expect(await owned.journal.flush(flush)).toBe('ok')
     expect(await position(owned)).toBe(before)
     expect(await runsOf(world(), owned)).toMatchObject([{ seq: a!.seq }])
+  })
+}
+
+function togetherCases({ world }: ContractContext): void {
+  it('writes what several groups have to say at once, each in its place', async () => {
+    const [one, other] = [await ownedGroup(world()), await ownedGroup(world())]
+    const [a, b] = await publishKeys(one, ['a', 'b'])
+    const [c] = await publishKeys(other, ['c'])
+    const flushes = [
+      flushOf(other, { done: [done(other, c!)] }),
+      flushOf(one, {
+        done: [done(one, a!), done(one, b!)],
+        positions: positionAt(one, b!.seq),
+        claimedTo: b!.seq,
+      }),
+    ]
+    expect(await one.journal.flushAll(flushes)).toBe('ok')
+    expect(await one.journal.flushAll(flushes)).toBe('ok') // once more changes nothing
+    expect((await runsOf(world(), one)).map(({ seq }) => seq)).toEqual([a!.seq, b!.seq])
+    expect((await runsOf(world(), other)).map(({ seq }) => seq)).toEqual([c!.seq])
+  })
+
+  it.each([
+    ['whose epoch has passed', { epoch: 99 }],
+    ['whose call was counted and shut out', { no: 1 }],
+  ])('writes nothing of several where there is one %s', async (_, change) => {
+    const [one, other] = [await ownedGroup(world()), await ownedGroup(world())]
+    const [a] = await publishKeys(one, ['a'])
+    const [b] = await publishKeys(other, ['b'])
+    expect(await other.journal.flush(flushOf(other, { no: 2, again: true }))).toBe('ok')
+    const flushes = [
+      flushOf(one, { done: [done(one, a!)] }),
+      { ...flushOf(other, { done: [done(other, b!)] }), ...change },
+    ]
+    expect(await one.journal.flushAll(flushes)).toBe('lost')
+    expect(await runsOf(world(), one)).toEqual([])
+    expect(await runsOf(world(), other)).toEqual([])
+    expect(await one.journal.flush(flushOf(one, { done: [done(one, a!)] }))).toBe('ok')
   })
 }

@@ -114,6 +114,7 @@ const seldom: ReadonlySet<string> = new Set([
     'throttle',
     'claim',
     'existing',
+    'flushAll',
     'releaseLinked',
     'reserveRate',
   ],

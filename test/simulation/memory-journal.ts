@@ -77,6 +77,7 @@ export class MemoryJournal implements Journal {
   get: Journal['get'] = async (seqs) => this.#open.get(seqs)
 
   flush: Journal['flush'] = async (flush) => this.#open.flush(flush)
+  flushAll: Journal['flushAll'] = async (flushes) => this.#open.flushAll(flushes)
   slowKeys: Journal['slowKeys'] = async (group, keys) => this.#open.slowKeys(group, keys)
   hasSlowLanes: Journal['hasSlowLanes'] = async (group) => this.#open.hasSlowLanes(group)
   existing: Journal['existing'] = async (flows, after, upTo) => this.#open.existing(flows, after, upTo)

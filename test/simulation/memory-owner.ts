@@ -38,6 +38,15 @@ export function memoryOwner(store: MemoryStore, now: () => number): OwnerJournal
       return 'ok'
     },
 
+    async flushAll(flushes) {
+      const landing = flushes.map((flush) => ({ flush, part: holds(flush) }))
+      for (const flush of flushes) refuseBad(flush)
+      if (landing.some(({ flush: { no = Infinity }, part }) => !part || no <= part.flushFrom)) return 'lost'
+      for (const { flush, part } of landing)
+        if (part && inTurn(part, 'flushFrom', flush)) applyFlush(store, flush, { part, now: now() })
+      return 'ok'
+    },
+
     slowKeys: async (group, keys) =>
       [...new Set(keys)].filter((key) => store.groups.get(group)?.lanes.has(key)),
 

@@ -7,9 +7,18 @@ export type Sabotage = (journal: Journal, store: MemoryStore, dice: Dice) => Jou
 
 /** The journal with some of its calls changed. */
 function changed(journal: Journal, changes: Partial<Journal>): Journal {
+  const all = { ...changes, ...(changes.flush && { flushAll: oneByOne(changes.flush) }) }
   return new Proxy(journal, {
-    get: (inner, name) => Reflect.get(name in changes ? changes : inner, name) as unknown,
+    get: (inner, name) => Reflect.get(name in all ? all : inner, name) as unknown,
   })
+}
+
+/** What is wrong with one flush is wrong with those of several groups. */
+function oneByOne(flush: Journal['flush']): Journal['flushAll'] {
+  return async (flushes) => {
+    for (const one of flushes) if ((await flush(one)) === 'lost') return 'lost'
+    return 'ok'
+  }
 }
 
 /** Bugs, each with the promise that it breaks. */

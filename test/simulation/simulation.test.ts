@@ -68,7 +68,7 @@ describe('where calls of the journal land long after their caller was told that 
 
 /** The calls of the journal that a worker and its ingress make. */
 const calls = [
-  ...['append', 'head', 'read', 'flush', 'slowKeys', 'hasSlowLanes', 'existing', 'due', 'claim'],
+  ...['append', 'head', 'read', 'flush', 'flushAll', 'slowKeys', 'hasSlowLanes', 'existing', 'due', 'claim'],
   ...['stepsWithoutRun', 'wakeParked'],
   ...['registerFlows', 'registerSystems', 'join', 'heartbeat', 'leave', 'groups', 'acquire', 'release'],
   ...[

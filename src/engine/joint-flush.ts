@@ -1,0 +1,80 @@
+import type { Flush, OwnerJournal } from '../journal/port.ts'
+
+/** Somebody who gathers what is to be written. */
+export interface JointMember {
+  /** Others write in a moment: what is gathered may go along, if it is flushed now. */
+  along(): void
+}
+
+interface Waiting {
+  readonly flush: Flush
+  readonly resolve: (answer: 'ok' | 'lost') => void
+  readonly reject: (error: unknown) => void
+}
+
+/** A statement for each number of groups is prepared. */
+const mostAtOnce = 16
+
+/**
+ * Writes what the groups of one worker have gathered in one transaction: each waits for the disk, and whoever commits meanwhile
+ * waits, too, also those who publish. Only what is plain goes together, runs that succeeded and how far a group has come: all else
+ * locks rows that other groups and workers lock, and must not wait for them in one's company.
+ */
+export class JointFlush {
+  readonly #journal: Pick<OwnerJournal, 'flush' | 'flushAll'>
+  readonly #members = new Set<JointMember>()
+  #waiting: Waiting[] = []
+
+  constructor(journal: Pick<OwnerJournal, 'flush' | 'flushAll'>) {
+    this.#journal = journal
+  }
+
+  join(member: JointMember): void {
+    this.#members.add(member)
+  }
+
+  leave(member: JointMember): void {
+    this.#members.delete(member)
+  }
+
+  /** As `OwnerJournal.flush`: fails, or not, as if it had gone by itself. */
+  flush(flush: Flush): Promise<'ok' | 'lost'> {
+    if (this.#members.size < 2 || !isPlain(flush)) return this.#journal.flush(flush)
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ flush, resolve, reject })
+      if (this.#waiting.length === 1) void this.#gather()
+    })
+  }
+
+  async #gather(): Promise<void> {
+    for (const member of this.#members) member.along()
+    await Promise.resolve() // in which they do: behind what is given in this turn
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (let from = 0; from < waiting.length; from += mostAtOnce)
+      void this.#write(waiting.slice(from, from + mostAtOnce))
+  }
+
+  async #write(together: readonly Waiting[]): Promise<void> {
+    if (together.length === 1) return this.#alone(together)
+    try {
+      const answer = await this.#journal.flushAll(together.map(({ flush }) => flush))
+      // Then nothing was written, and each learns by itself whether it is the one.
+      if (answer === 'lost') return this.#alone(together)
+      for (const { resolve } of together) resolve(answer)
+    } catch (error) {
+      for (const { reject } of together) reject(error)
+    }
+  }
+
+  #alone(each: readonly Waiting[]): void {
+    for (const { flush, resolve, reject } of each) this.#journal.flush(flush).then(resolve, reject)
+  }
+}
+
+/** A repetition goes by itself: it takes more than a share of the row that fences. */
+function isPlain(flush: Flush): boolean {
+  const { runs, steps, attempts, problems, signals, links, linkWaits, sequences } = flush
+  const more = [runs, steps, attempts, problems, signals, links, linkWaits, sequences]
+  return !flush.again && more.every((rows) => rows.length === 0)
+}
