@@ -1,6 +1,6 @@
 import { saturation } from '../measures/saturation.ts'
 import { isBusbar } from './is-busbar.ts'
-import type { Case, Figures, Workload } from './workload.ts'
+import type { Amounts, Case, Figures, Workload } from './workload.ts'
 
 /** W5: more workers, flows, bytes, keys; what an event costs of each. */
 export const scale: Workload = {
@@ -28,8 +28,13 @@ function ofCase(one: Omit<Case, 'measure'>): Case {
   return {
     ...one,
     async measure(rig, amounts): Promise<Figures> {
-      const found = await saturation(rig, amounts)
+      const found = await saturation(rig, warmer(amounts, one))
       return { ...found, cpuPer1000Runs: (found['cpuPer1000'] ?? NaN) / rig.perEvent }
     },
   }
+}
+
+/** Each worker has to get warm, with a share of the events. */
+function warmer(amounts: Amounts, { shape: { workers = 1 } = {} }: Omit<Case, 'measure'>): Amounts {
+  return { ...amounts, warmSeconds: amounts.warmSeconds * Math.max(1, workers) }
 }
