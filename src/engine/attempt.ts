@@ -67,8 +67,8 @@ export interface AttemptDeps {
  */
 export class Attempt implements AttemptReport {
   readonly stepRun: CallRun
-  /** Among those under way. */
-  place = 0
+  /** Where it stands among those under way. */
+  index = 0
   readonly records: AttemptRecord[] = []
   /** Of its requests. */
   readonly key: string

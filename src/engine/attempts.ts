@@ -43,7 +43,7 @@ export class Attempts {
   /** Of every attempt that needs no mark. */
   readonly #plain: AttemptDeps
   /**
-   * In no order, each at its `place`. Not a Map: a table that it has outgrown leads to the next one, so that once one of them is old
+   * In no order, each at its `index`. Not a Map: a table that it has outgrown leads to the next one, so that once one of them is old
    * all that was ever in them seems alive to the collection of the young.
    */
   readonly #active: Attempt[] = []
@@ -89,7 +89,7 @@ export class Attempts {
     const isMarked = this.careful && (stepRun.maybeAt !== null || run.hasRow)
     const deps = isMarked ? { ...this.#plain, mark: (inside: boolean) => mark(stepRun, inside) } : this.#plain
     const attempt = new Attempt(stepRun, deps)
-    attempt.place = this.#active.push(attempt) - 1
+    attempt.index = this.#active.push(attempt) - 1
     void attempt.make().then(() => this.#ended(attempt))
   }
 
@@ -109,11 +109,11 @@ export class Attempts {
     onEnded(stepRun, attempt, verdict)
   }
 
-  #forget({ place }: Attempt): void {
+  #forget({ index }: Attempt): void {
     const last = this.#active.pop()
-    if (!last || last.place === place) return
-    this.#active[place] = last
-    last.place = place
+    if (!last || last.index === index) return
+    this.#active[index] = last
+    last.index = index
   }
 
   #judge(stepRun: CallRun, outcome: Outcome & { kind: 'failed' }): Verdict {

@@ -2,7 +2,7 @@ import type { Clock } from './clock.ts'
 
 /** A partition that its owner may give up, as far as handing over needs it. */
 export interface HandedOver {
-  readonly lease: { readonly group: string; readonly part: number; readonly parts: number }
+  readonly lease: { readonly group: string; readonly part: number }
   /** Runs in memory that have not ended. */
   readonly unfinished: number
   /** How long the oldest attempt has been under way; 0 when there is none. */
@@ -28,9 +28,8 @@ const quiesceMs = 1_000
 const againMs = 10_000
 
 /**
- * Gives up partitions that others are to have, without stopping any for long: idle ones first, then those whose like went before, so
- * that the same partition of several groups, which has the same keys, is in one process and reads an event once; none with an
- * attempt that hangs, and one in which an attempt does not end within a second goes on as if nothing had been. That is tried again later.
+ * Gives up partitions that others are to have, without stopping any for long: idle ones first, none with an attempt that hangs, and one
+ * in which an attempt does not end within a second goes on as if nothing had been. That is tried again later.
  */
 export class HandOvers {
   readonly #deps: HandOversDeps
@@ -61,17 +60,10 @@ export class HandOvers {
   ): void {
     const now = this.#deps.clock.monotonic()
     for (const receiver of receivers.slice(this.#running.size, maxAtOnce)) {
-      const staying = [...candidates].filter(([name]) => !this.#running.has(name))
-      const alike = alikeIn(staying.map(([, one]) => one))
-      const [first] = staying
-        .filter(([, { lease }]) => may(receiver, lease.group))
+      const [first] = [...candidates]
+        .filter(([name, { lease }]) => !this.#running.has(name) && may(receiver, lease.group))
         .filter(([name, one]) => (this.#notBefore.get(name) ?? 0) <= now && one.oldestAttemptMs < freshMs)
-        .sort(
-          ([, one], [, other]) =>
-            Number(one.unfinished > 0) - Number(other.unfinished > 0) ||
-            alike(one) - alike(other) ||
-            one.unfinished - other.unfinished,
-        )
+        .sort(([, one], [, other]) => one.unfinished - other.unfinished)
       if (first) this.#running.set(first[0], this.#handOver(...first))
     }
   }
@@ -84,10 +76,4 @@ export class HandOvers {
     this.#running.delete(name)
     onEnded()
   }
-}
-
-/** How many of these partitions have the same keys as one. */
-function alikeIn(all: readonly HandedOver[]): (one: HandedOver) => number {
-  return ({ lease: { part, parts } }) =>
-    all.filter(({ lease }) => lease.part === part && lease.parts === parts).length
 }

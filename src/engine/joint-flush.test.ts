@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest'
+import { BusbarError } from '../errors.ts'
 import type { Flush } from '../journal/port.ts'
 import { JointFlush } from './joint-flush.ts'
 
 const nothing = { runs: [], steps: [], attempts: [], problems: [], signals: [], links: [], linkWaits: [] }
 const flushOf = (group: string, more: Partial<Flush> = {}) =>
-  ({ ...nothing, sequences: [], group, part: 0, done: [], ...more }) as unknown as Flush
+  ({ ...nothing, sequences: [], group, part: 0, done: [], claimedTo: 0, ...more }) as unknown as Flush
 
 /** A journal that notes what it was asked, and two groups beside each other. */
 function world(answers: { all?: () => Promise<'ok' | 'lost'>; lost?: string } = {}) {
@@ -56,6 +57,7 @@ describe('a joint flush', () => {
     ['links', { links: [{}] }],
     ['waits for links', { linkWaits: [{}] }],
     ['sequences', { sequences: [{}] }],
+    ['how far a group has come', { claimedTo: 7 }],
     ['what is repeated', { again: true }],
   ])('lets %s go by itself', async (_, more) => {
     const { joint, calls, asked } = world()
@@ -72,6 +74,13 @@ describe('a joint flush', () => {
     const all = [joint.flush(flushOf('a')), joint.flush(flushOf('b')), joint.flush(flushOf('c'))]
     expect(await Promise.all(all)).toEqual(['ok', 'lost', 'ok'])
     expect(calls).toEqual(['a+b+c', 'a', 'b', 'c'])
+  })
+
+  it('asks for each alone where the journal refuses what one of them says', async () => {
+    const refused = new BusbarError('event.invalid', 'out of range')
+    const { joint, calls } = world({ all: () => Promise.reject(refused) })
+    expect(await Promise.all([joint.flush(flushOf('a')), joint.flush(flushOf('b'))])).toEqual(['ok', 'ok'])
+    expect(calls).toEqual(['a+b', 'a', 'b'])
   })
 
   it('fails for each where the outcome is unknown', async () => {

@@ -1,3 +1,4 @@
+import { BusbarError } from '../errors.ts'
 import type { Flush, OwnerJournal } from '../journal/port.ts'
 
 /** Somebody who gathers what is to be written. */
@@ -12,13 +13,13 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
-/** A statement for each number of groups is prepared. */
+/** Each number of groups is a statement of its own, prepared on each connection. */
 const mostAtOnce = 16
 
 /**
- * Writes what the groups of one worker have gathered in one transaction: each waits for the disk, and whoever commits meanwhile
- * waits, too, also those who publish. Only what is plain goes together, runs that succeeded and how far a group has come: all else
- * locks rows that other groups and workers lock, and must not wait for them in one's company.
+ * Writes what the groups of one worker have gathered in one transaction. Each commit waits for the disk, and all that want to
+ * commit meanwhile wait for it, those who publish among them. Only runs that have succeeded go together: they take a share of
+ * the row that fences their group, and no lock that others hold for long. All else, and how far a group has come, goes by itself.
  */
 export class JointFlush {
   readonly #journal: Pick<OwnerJournal, 'flush' | 'flushAll'>
@@ -37,7 +38,7 @@ export class JointFlush {
     this.#members.delete(member)
   }
 
-  /** As `OwnerJournal.flush`: fails, or not, as if it had gone by itself. */
+  /** As `OwnerJournal.flush`. It may fail with its company; whoever gave it repeats it, and that goes by itself. */
   flush(flush: Flush): Promise<'ok' | 'lost'> {
     if (this.#members.size < 2 || !isPlain(flush)) return this.#journal.flush(flush)
     return new Promise((resolve, reject) => {
@@ -63,6 +64,8 @@ export class JointFlush {
       if (answer === 'lost') return this.#alone(together)
       for (const { resolve } of together) resolve(answer)
     } catch (error) {
+      // Of what one of them says, and surely not written.
+      if (error instanceof BusbarError && error.code === 'event.invalid') return this.#alone(together)
       for (const { reject } of together) reject(error)
     }
   }
@@ -72,9 +75,9 @@ export class JointFlush {
   }
 }
 
-/** A repetition goes by itself: it takes more than a share of the row that fences. */
+/** What is repeated learns its own outcome under its own number: one that always fails must not do so for others. */
 function isPlain(flush: Flush): boolean {
   const { runs, steps, attempts, problems, signals, links, linkWaits, sequences } = flush
   const more = [runs, steps, attempts, problems, signals, links, linkWaits, sequences]
-  return !flush.again && more.every((rows) => rows.length === 0)
+  return !flush.again && flush.claimedTo === 0 && more.every((rows) => rows.length === 0)
 }

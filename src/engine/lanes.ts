@@ -224,8 +224,8 @@ export class Lanes {
 
   /** How long the oldest attempt has been under way; 0 when there is none. */
   get oldestAttemptMs(): number {
-    for (const { attemptAt } of this.#attempts.active) return this.#deps.clock.monotonic() - attemptAt
-    return 0
+    const [oldest] = this.#attempts.active
+    return oldest ? this.#deps.clock.monotonic() - oldest.attemptAt : 0
   }
 
   /** Whether no attempt is under way. */

@@ -138,3 +138,27 @@ it('runs one loop, also when it is stopped and started again before the first ha
   expect(clock.now()).toBeGreaterThan(0)
   expect(asked).toBeLessThanOrEqual(6)
 })
+
+it('looks the less often the more comes at a time, and soon again where little does', async () => {
+  const { clock, events, log, tail } = world()
+  let looks = 0
+  const { head } = log
+  log.head = () => (looks++, head())
+  tail.start()
+  /** One millisecond after the other, in each of which so many events come. */
+  const during = async (ms: number, perMs: number) => {
+    looks = 0
+    for (let passed = 0; passed < ms; passed++) {
+      for (let come = 0; come < perMs; come++) events.push(stored(events.length + 1))
+      clock.moveTo(clock.now() + 1)
+      for (let turn = 0; turn < 10; turn++) await Promise.resolve()
+    }
+    return looks
+  }
+  await during(100, 1)
+  expect(await during(100, 1)).toBeGreaterThan(30)
+  await during(20, 20)
+  expect(await during(100, 20)).toBe(10)
+  await during(20, 1)
+  expect(await during(100, 1)).toBeGreaterThan(30)
+})

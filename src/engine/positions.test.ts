@@ -26,6 +26,13 @@ describe('positions', () => {
     )
   })
 
+  it('moves for nobody who was not read', () => {
+    const positions = createPositions([1])
+    positions.track(runOf(1, 5))
+    for (const seq of [4, 6]) positions.settle(runOf(1, seq))
+    expect(positions.current(9).get(1)).toBe(4)
+  })
+
   it('goes on while runs come and go, and one that lags keeps its place', () => {
     const positions = createPositions([1, 2])
     const late = runOf(1, 1)

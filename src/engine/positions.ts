@@ -5,7 +5,7 @@ import type { Run } from './run.ts'
  * in seq order and settle in any order.
  */
 export interface Positions {
-  /** A run was read; in ascending seq. */
+  /** A run was read; those of a flow in ascending seq, each once. */
   track(run: Run): void
   /** Its row is committed. */
   settle(run: Run): void
@@ -63,7 +63,9 @@ class SeqQueue {
 
   /** The order of negative ones is that of their absolutes. Compacts now and then, so that it costs nothing per run. */
   settle(seq: number): void {
-    this.#seqs[this.#placeOf(seq)] = -seq
+    const place = this.#placeOf(seq)
+    if (this.#seqs[place] !== seq) return
+    this.#seqs[place] = -seq
     while ((this.#seqs[this.#from] ?? 0) < 0) this.#from++
     if (this.#from <= 1_024 || this.#from * 2 <= this.#seqs.length) return
     this.#seqs = this.#seqs.slice(this.#from)

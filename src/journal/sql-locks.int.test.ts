@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { brokenInSql, sqlInvariants } from '../../test/chaos/invariants.sql.ts'
-import { done, event, flushOf, ownedGroup, publishKeys, row } from '../testing/journal-under-test.ts'
+import { done, event, flushOf, ownedGroup, publishKeys, row, unique } from '../testing/journal-under-test.ts'
 import type { JournalUnderTest } from '../testing/journal-under-test.ts'
 import { sqlJournalUnderTest } from '../testing/sql-journal-under-test.ts'
 import type { Database } from './database.ts'
@@ -198,6 +198,34 @@ it('A8: a registration waits for a flush that moves the position, and counts fro
   const { head } = await journal.append([event({ type: 'new' })])
   await slow.query('COMMIT')
   expect((await registered)[0]?.types).toContainEqual({ type: 'new', after: head })
+})
+
+it('a registration that changes the partitions takes them in their order, as flushes of several do', async () => {
+  const group = unique('g')
+  const flow = {
+    ...{ name: unique('f'), group, ord: 0, types: ['test'], steps: [], start: 'now' as const },
+    ...{ ordering: 'arrival', onParked: 'hold' },
+  }
+  await journal.registerFlows([{ ...flow, partitions: 4 }])
+  // The first is the last as they lie on disk.
+  await looking.query({
+    text: 'UPDATE lane_groups SET epoch = epoch WHERE grp = $1 AND part = 0',
+    values: [group],
+  })
+  const slow = await connect('slow')
+  const lock = 'SELECT FROM lane_groups WHERE grp = $1 AND part = $2 FOR SHARE'
+  await slow.query('BEGIN')
+  await slow.query(lock, [group, 1])
+  const registered = world.sessions[1]!.registerFlows([{ ...flow, partitions: 8 }])
+  await untilBlockedBy(slow)
+  const refused = (part: number) =>
+    looking.query({ text: `${lock} NOWAIT`, values: [group, part] }).then(
+      () => false,
+      () => true,
+    )
+  expect([await refused(0), await refused(2), await refused(3)]).toEqual([true, false, false])
+  await slow.query('COMMIT')
+  await registered
 })
 
 it.each([

@@ -14,7 +14,7 @@ export function sqlOwner(database: Database): OwnerJournal {
     flushAll: (flushes) =>
       fenced(async () => {
         const text = `SELECT ${flushes.map((_, index) => flushCall(index)).join(', ')}`
-        // In one order, so that two that wait for each other's groups cannot be.
+        // In the order of all that lock several groups, so that none waits for one that waits for it.
         const sorted = flushes.toSorted((one, other) =>
           one.group === other.group ? one.part - other.part : one.group < other.group ? -1 : 1,
         )
