@@ -202,28 +202,29 @@ it('A8: a registration waits for a flush that moves the position, and counts fro
 
 it('a registration that changes the partitions takes them in their order, as flushes of several do', async () => {
   const group = unique('g')
-  const flow = {
-    ...{ name: unique('f'), group, ord: 0, types: ['test'], steps: [], start: 'now' as const },
-    ...{ ordering: 'arrival', onParked: 'hold' },
-  }
-  await journal.registerFlows([{ ...flow, partitions: 4 }])
-  // The first is the last as they lie on disk.
+  const [slow, registering] = [await connect('slow'), await connect('registering')]
+  const register = (partitions: number) =>
+    registering.query(
+      `SELECT register_flow('${group}', '${group}', 0, '{test}', '{}', 'now', 0, ${partitions})`,
+    )
+  await register(4)
+  // The first is the last as they lie on disk, and this session reads them so.
   await looking.query({
     text: 'UPDATE lane_groups SET epoch = epoch WHERE grp = $1 AND part = 0',
     values: [group],
   })
-  const slow = await connect('slow')
+  await registering.query('SET enable_seqscan = on; SET enable_indexscan = off; SET enable_bitmapscan = off')
   const lock = 'SELECT FROM lane_groups WHERE grp = $1 AND part = $2 FOR SHARE'
   await slow.query('BEGIN')
   await slow.query(lock, [group, 1])
-  const registered = world.sessions[1]!.registerFlows([{ ...flow, partitions: 8 }])
+  const registered = register(8)
   await untilBlockedBy(slow)
-  const refused = (part: number) =>
+  const isLocked = (part: number) =>
     looking.query({ text: `${lock} NOWAIT`, values: [group, part] }).then(
       () => false,
       () => true,
     )
-  expect([await refused(0), await refused(2), await refused(3)]).toEqual([true, false, false])
+  expect([await isLocked(0), await isLocked(2), await isLocked(3)]).toEqual([true, false, false])
   await slow.query('COMMIT')
   await registered
 })
