@@ -453,8 +453,7 @@ export class Group {
     this.#tellSettled()
     if (this.#deps.transport) this.#reading.ring()
     if (this.#mayStart()) this.#lanes.reoffer()
-    // With something to write one is due anyway, in company.
-    if (this.#flusher.backlog === 0) this.#flusher.now()
+    this.#flusher.now()
   }
 
   #gateChanged(): void {
