@@ -108,7 +108,7 @@ export class Attempt implements AttemptReport {
   }
 
   /** Never rejects: whatever happens is an outcome. */
-  async make(): Promise<AttemptReport> {
+  async make(): Promise<void> {
     const { mark, clock } = this.#deps
     const { run, step, attemptAt } = this.stepRun
     try {
@@ -129,7 +129,6 @@ export class Attempt implements AttemptReport {
     }
     this.ms = clock.monotonic() - attemptAt
     this.#trace?.end(this)
-    return this
   }
 
   /** Its owner gives up. */

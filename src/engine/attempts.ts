@@ -66,9 +66,9 @@ export class Attempts {
     return this.#active.length
   }
 
-  /** Steps being attempted, longest first. */
-  get active(): CallRun[] {
-    return this.#active.map(({ stepRun }) => stepRun).sort((one, other) => one.attemptAt - other.attemptAt)
+  /** Steps being attempted. */
+  get active(): readonly CallRun[] {
+    return this.#active.map(({ stepRun }) => stepRun)
   }
 
   /** The highest seq that was attempted without a row. */

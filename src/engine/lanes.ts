@@ -214,7 +214,7 @@ export class Lanes {
   surface(): void {
     const now = this.#deps.clock.monotonic()
     for (const { run, attemptAt } of this.#attempts.active) {
-      if (now - attemptAt < surfaceMs) break
+      if (now - attemptAt < surfaceMs) continue
       const lane = run.hasRow ? undefined : this.#lanes.get(run.key)
       if (!lane) continue
       this.#stay(lane, run, { state: runState.running })
@@ -224,8 +224,8 @@ export class Lanes {
 
   /** How long the oldest attempt has been under way; 0 when there is none. */
   get oldestAttemptMs(): number {
-    const [oldest] = this.#attempts.active
-    return oldest ? this.#deps.clock.monotonic() - oldest.attemptAt : 0
+    const now = this.#deps.clock.monotonic()
+    return Math.max(0, ...this.#attempts.active.map(({ attemptAt }) => now - attemptAt))
   }
 
   /** Whether no attempt is under way. */

@@ -4,27 +4,22 @@ import type { ClaimedRun, DoneRun, Flush, KnownStep, OwnerJournal } from './port
 
 /** What the owner of a lane group does, in SQL; each is one call of a function in 0003-owner.sql. */
 export function sqlOwner(database: Database): OwnerJournal {
+  const write = (flushes: readonly Flush[]) =>
+    fenced(async () => {
+      // In the order of all that lock several groups, so that none waits for one that waits for it.
+      const sorted = flushes.toSorted((one, other) =>
+        one.group === other.group ? one.part - other.part : one.group < other.group ? -1 : 1,
+      )
+      await database.query({
+        name: `flush-${flushes.length}`,
+        text: flushText(flushes.length),
+        values: sorted.flatMap(flushValues),
+      })
+      return 'ok' as const
+    })
   return {
-    flush: (flush) =>
-      fenced(async () => {
-        await database.query({ name: 'flush', text: flushText, values: flushValues(flush) })
-        return 'ok' as const
-      }),
-
-    flushAll: (flushes) =>
-      fenced(async () => {
-        const text = `SELECT ${flushes.map((_, index) => flushCall(index)).join(', ')}`
-        // In the order of all that lock several groups, so that none waits for one that waits for it.
-        const sorted = flushes.toSorted((one, other) =>
-          one.group === other.group ? one.part - other.part : one.group < other.group ? -1 : 1,
-        )
-        await database.query({
-          name: `flush-${flushes.length}`,
-          text,
-          values: sorted.flatMap(flushValues),
-        })
-        return 'ok' as const
-      }),
+    flush: (flush) => write([flush]),
+    flushAll: write,
 
     async slowKeys(group, keys) {
       const rows = await database.query<{ key: string }>({
@@ -125,13 +120,18 @@ const flushTypes = [
   ...['smallint[]', 'int[]', 'bigint[]', 'bigint', 'boolean', 'double precision', 'bigint', 'boolean'],
 ]
 
-/** The call for one group, the `index`th of a statement. */
+const flushTexts: string[] = []
+
+/** The calls for so many groups, one after the other. */
+function flushText(groups: number): string {
+  return (flushTexts[groups] ??=
+    `SELECT ${Array.from({ length: groups }, (_, index) => flushCall(index)).join(', ')}`)
+}
+
 function flushCall(index: number): string {
   const first = index * flushTypes.length + 1
   return `flush(${flushTypes.map((type, place) => `$${first + place}::${type}`).join(', ')})`
 }
-
-const flushText = `SELECT ${flushCall(0)}`
 
 /** Array literals of numbers are joined here: the driver would quote each element. */
 function flushValues(flush: Flush): unknown[] {

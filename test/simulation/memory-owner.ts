@@ -28,24 +28,24 @@ export function memoryOwner(store: MemoryStore, now: () => number): OwnerJournal
     if (again) part[kind] = no
     return true
   }
-  return {
-    async flush(flush) {
+  const write: OwnerJournal['flushAll'] = async (flushes) => {
+    const landing = flushes.flatMap((flush) => {
       const part = holds(flush)
-      if (!part) return 'lost'
-      refuseBad(flush)
-      if (!inTurn(part, 'flushFrom', flush)) return 'lost'
+      return part ? [{ flush, part }] : []
+    })
+    if (landing.length < flushes.length) return 'lost'
+    for (const { flush } of landing) refuseBad(flush)
+    // All or nothing: each is looked at before one is written.
+    if (landing.some(({ flush: { no = Infinity }, part }) => no <= part.flushFrom)) return 'lost'
+    for (const { flush, part } of landing) {
+      inTurn(part, 'flushFrom', flush)
       applyFlush(store, flush, { part, now: now() })
-      return 'ok'
-    },
-
-    async flushAll(flushes) {
-      const landing = flushes.map((flush) => ({ flush, part: holds(flush) }))
-      for (const flush of flushes) refuseBad(flush)
-      if (landing.some(({ flush: { no = Infinity }, part }) => !part || no <= part.flushFrom)) return 'lost'
-      for (const { flush, part } of landing)
-        if (part && inTurn(part, 'flushFrom', flush)) applyFlush(store, flush, { part, now: now() })
-      return 'ok'
-    },
+    }
+    return 'ok'
+  }
+  return {
+    flush: (flush) => write([flush]),
+    flushAll: write,
 
     slowKeys: async (group, keys) =>
       [...new Set(keys)].filter((key) => store.groups.get(group)?.lanes.has(key)),

@@ -36,5 +36,5 @@ function ofCase(one: Omit<Case, 'measure'>): Case {
 
 /** Each worker has to get warm, with a share of the events. */
 function warmer(amounts: Amounts, { shape: { workers = 1 } = {} }: Omit<Case, 'measure'>): Amounts {
-  return { ...amounts, warmSeconds: amounts.warmSeconds * Math.max(1, workers) }
+  return { ...amounts, warmSeconds: amounts.warmSeconds * workers }
 }
