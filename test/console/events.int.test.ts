@@ -84,6 +84,21 @@ describeWithBrowser('the page Events', () => {
     expect(JSON.parse(event?.data ?? '')).toMatchObject({ number: 'TEST-1', total: 12.5, currency: 'EUR' })
   })
 
+  it('keeps in mind that a test event is wanted until it is known which there are', async () => {
+    const { page } = rig
+    const { promise: released, resolve: release } = Promise.withResolvers<void>()
+    await page.route('**/api/v1/catalog', async (route) => {
+      await released
+      await route.continue()
+    })
+    await rig.open('/events')
+    await page.keyboard.press('n')
+    await page.waitForURL('**/events?try=*')
+    expect(await page.getByRole('dialog').count()).toBe(0)
+    release()
+    await page.getByRole('dialog').getByLabel('number', { exact: true }).waitFor()
+  })
+
   it('shows what was refused, and why', async () => {
     const { page } = rig
     await fetch(`${rig.hub.url}/events`, {

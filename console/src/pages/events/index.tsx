@@ -20,10 +20,12 @@ export function Page() {
   const refused = useAsk('events', 'listRefused', { limit: 1 })
   const isRefused = tab === 'refused'
   const types = catalog.data?.items ?? []
+  // Until the catalog is there, it may be asked for: the form opens as soon as its types are known.
+  const hasNothing = catalog.data?.items.length === 0
   const begin = () => setTrying(types[0]?.type ?? '', true)
   const mayPublish = useMayNot({}) === undefined
   useActs([
-    types.length > 0 && { name: 'Publish a test event…', key: 'n', icon: FlaskConical, run: begin },
+    !hasNothing && { name: 'Publish a test event…', key: 'n', icon: FlaskConical, run: begin },
     !isRefused && {
       needs: 'read',
       name: held ? 'Go on with the list' : 'Hold the list',
@@ -38,7 +40,7 @@ export function Page() {
       <PageHead
         title="Events"
         acts={
-          <button type="button" className="btn" disabled={types.length === 0} onClick={begin}>
+          <button type="button" className="btn" disabled={hasNothing} onClick={begin}>
             <FlaskConical className="i" aria-hidden="true" />
             Publish test event… <Key>N</Key>
           </button>
