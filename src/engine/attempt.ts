@@ -58,6 +58,7 @@ export interface AttemptDeps {
   readonly writes: Writes
   /** Absent where nothing is traced. */
   readonly tracer?: EngineTracer
+  readonly onOver: (attempt: Attempt) => void
 }
 
 /**
@@ -84,7 +85,7 @@ export class Attempt implements AttemptReport {
   /** Requests under way, to be ended when it is over before they are. */
   #requests: Abortable[] = []
   /** Ends the waiting for the phase under way. */
-  #fail: ((error: CallError) => void) | undefined
+  #fail: ((error: unknown) => void) | undefined
   /** Why it is over before its phases are: nothing more may begin. */
   #over: CallError | undefined
   #conceal: Conceal | undefined
@@ -107,7 +108,7 @@ export class Attempt implements AttemptReport {
     })
   }
 
-  /** Never rejects: whatever happens is an outcome. */
+  /** Never rejects: whatever happens is an outcome, and `onOver` is told. */
   async make(): Promise<void> {
     const { mark, clock } = this.#deps
     const { run, step, attemptAt } = this.stepRun
@@ -129,6 +130,7 @@ export class Attempt implements AttemptReport {
     }
     this.ms = clock.monotonic() - attemptAt
     this.#trace?.end(this)
+    this.#deps.onOver(this)
   }
 
   /** Its owner gives up. */
@@ -288,34 +290,43 @@ export class Attempt implements AttemptReport {
   }
 
   /** One phase: what the user's code came to is the attempt's outcome and value until the next. */
-  async #phase(kind: AttemptRecord['kind'], work: () => unknown): Promise<void> {
-    const { clock, mark } = this.#deps
+  #phase(kind: AttemptRecord['kind'], work: () => unknown): Promise<void> {
+    const { mark } = this.#deps
+    // The request of an earlier phase has ended the mark, and this phase is the user's code again.
+    return mark ? mark(true).then(() => this.#inTime(kind, work)) : this.#inTime(kind, work)
+  }
+
+  /** Waits for the user's code, unless the attempt is over before. By hand: of each call, the promises are a part that counts. */
+  #inTime(kind: AttemptRecord['kind'], work: () => unknown): Promise<void> {
+    const { clock } = this.#deps
     const at = clock.now()
     const startedAt = clock.monotonic()
-    // The request of an earlier phase has ended the mark, and this phase is the user's code again.
-    if (mark) await mark(true)
     this.#exchange = undefined
-    try {
-      const result = this.#trace ? this.#trace.inside(work) : work()
-      this.value = result instanceof Promise ? await this.#inTime(result) : result
-      this.outcome = succeededWith(this.#lastStatus())
-    } catch (error) {
-      this.#fails(error, kind === 'find' || kind === 'verify')
-    }
-    this.#record(kind, at, clock.monotonic() - startedAt)
-  }
-
-  #lastStatus(): number {
-    return this.#exchange?.status ?? 0
-  }
-
-  /** What comes of it, unless the attempt is over before. */
-  #inTime<T>(work: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      this.#fail = reject
-      work.then(resolve, reject)
-      if (this.#over) reject(this.#over)
+    return new Promise((resolve) => {
+      const end = (take: () => void) => {
+        if (this.#fail !== fail) return
+        this.#fail = undefined
+        take()
+        this.#record(kind, at, clock.monotonic() - startedAt)
+        resolve()
+      }
+      const done = (value: unknown) => end(() => this.#succeeds(value))
+      const fail = (error: unknown) => end(() => this.#fails(error, kind === 'find' || kind === 'verify'))
+      this.#fail = fail
+      try {
+        const result = this.#trace ? this.#trace.inside(work) : work()
+        if (result instanceof Promise) result.then(done, fail)
+        else done(result)
+      } catch (error) {
+        fail(error)
+      }
+      if (this.#over) fail(this.#over)
     })
+  }
+
+  #succeeds(value: unknown): void {
+    this.value = value
+    this.outcome = succeededWith(this.#exchange?.status ?? 0)
   }
 
   #fails(error: unknown, readOnly: boolean): void {

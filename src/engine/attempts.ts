@@ -54,7 +54,8 @@ export class Attempts {
   constructor(deps: AttemptsDeps) {
     this.#deps = deps
     const { hub, clock, random, checkLease, signal, ids, writes, tracer } = deps
-    this.#plain = { hub, clock, random, checkLease, ids, writes, ...(tracer && { tracer }) }
+    const onOver = (attempt: Attempt) => this.#ended(attempt)
+    this.#plain = { hub, clock, random, checkLease, ids, writes, onOver, ...(tracer && { tracer }) }
     // One listener for all: of each attempt it would cost as much as the rest of its own work.
     signal.addEventListener('abort', () => {
       for (const attempt of this.#active) attempt.giveUp()
@@ -90,7 +91,7 @@ export class Attempts {
     const deps = isMarked ? { ...this.#plain, mark: (inside: boolean) => mark(stepRun, inside) } : this.#plain
     const attempt = new Attempt(stepRun, deps)
     attempt.index = this.#active.push(attempt) - 1
-    void attempt.make().then(() => this.#ended(attempt))
+    void attempt.make()
   }
 
   #ended(attempt: Attempt): void {

@@ -9,6 +9,7 @@ import type { Classify, HttpAnswer } from './http-classify.ts'
 import { judge } from './http-classify.ts'
 import type { Exchange, ExchangeOptions, RawAnswer, RawRequest } from './http-exchange.ts'
 import { isSafe } from './http-exchange.ts'
+import type { HttpRecordOf } from './http-record.ts'
 import { HttpRecord } from './http-record.ts'
 
 /** Query parameters; null and undefined are left out. */
@@ -70,24 +71,24 @@ class Calls implements HttpCall {
     this.#attempt = attempt
   }
 
-  async get<T>(path: string, options?: CallOptions): Promise<T> {
-    return (await this.#ask({ method: 'GET', path, body: undefined, options })).body as T
+  get<T>(path: string, options?: CallOptions): Promise<T> {
+    return this.#ask({ method: 'GET', path, body: undefined, options }, bodyOf<T>)
   }
 
-  async post<T>(path: string, body?: unknown, options?: CallOptions): Promise<T> {
-    return (await this.#ask({ method: 'POST', path, body, options })).body as T
+  post<T>(path: string, body?: unknown, options?: CallOptions): Promise<T> {
+    return this.#ask({ method: 'POST', path, body, options }, bodyOf<T>)
   }
 
-  async put<T>(path: string, body?: unknown, options?: CallOptions): Promise<T> {
-    return (await this.#ask({ method: 'PUT', path, body, options })).body as T
+  put<T>(path: string, body?: unknown, options?: CallOptions): Promise<T> {
+    return this.#ask({ method: 'PUT', path, body, options }, bodyOf<T>)
   }
 
-  async patch<T>(path: string, body?: unknown, options?: CallOptions): Promise<T> {
-    return (await this.#ask({ method: 'PATCH', path, body, options })).body as T
+  patch<T>(path: string, body?: unknown, options?: CallOptions): Promise<T> {
+    return this.#ask({ method: 'PATCH', path, body, options }, bodyOf<T>)
   }
 
-  async delete<T>(path: string, options?: CallOptions): Promise<T> {
-    return (await this.#ask({ method: 'DELETE', path, body: undefined, options })).body as T
+  delete<T>(path: string, options?: CallOptions): Promise<T> {
+    return this.#ask({ method: 'DELETE', path, body: undefined, options }, bodyOf<T>)
   }
 
   find<T>(path: string, query: Query): Promise<T | undefined> {
@@ -96,38 +97,45 @@ class Calls implements HttpCall {
 
   request(wanted: Parameters<HttpCall['request']>[0]): Promise<HttpAnswer> {
     const { method, path, body } = wanted
-    return this.#ask({ method, path, body, options: wanted })
+    return this.#ask({ method, path, body, options: wanted }, (answer) => answer)
   }
 
-  /** With credentials; when they are refused (401), once more with renewed ones. */
-  async #ask(wanted: Wanted): Promise<HttpAnswer> {
-    const { auth, classify } = this.#target
-    const request = rawRequest(this.#target, wanted, this.#attempt)
-    const known = auth.headers()
-    const credentials = known instanceof Promise ? await known : known
-    let answer = await this.#once(request, credentials)
-    if (answer.status === 401 && auth.renew) answer = await this.#once(request, await auth.renew(credentials))
-    judge(answer, classify, Date.now())
-    return answer
-  }
-
-  async #once(bare: RawRequest, credentials: AuthHeaders): Promise<HttpAnswer> {
+  /** With credentials; when they are refused (401), once more with renewed ones. One promise for all of it: of each call, it is a part that counts. */
+  async #ask<T>(wanted: Wanted, take: (answer: HttpAnswer) => T): Promise<T> {
+    const { auth, classify, exchange, maxResponseBytes } = this.#target
     const attempt = this.#attempt
-    const { exchange, maxResponseBytes, rules } = this.#target
-    const request = withHeaders(bare, credentials)
-    const waited = attempt.beforeRequest()
-    if (waited) await waited
-    const startedAt = performance.now()
-    let answer: RawAnswer | undefined
-    try {
-      answer = await exchange(request, new Sending(request, attempt, maxResponseBytes))
-    } finally {
-      const ms = performance.now() - startedAt
-      attempt.record(new HttpRecord({ request, answer, ms, credentials, rules, attempt }))
+    const bare = rawRequest(this.#target, wanted, attempt)
+    const known = auth.headers()
+    let credentials = known instanceof Promise ? await known : known
+    for (let renewed = false; ; renewed = true) {
+      const request = withHeaders(bare, credentials)
+      const waited = attempt.beforeRequest()
+      if (waited) await waited
+      const startedAt = performance.now()
+      let raw: RawAnswer | undefined
+      try {
+        raw = await exchange(request, new Sending(request, attempt, maxResponseBytes))
+      } finally {
+        this.#record(request, { answer: raw, ms: performance.now() - startedAt, credentials })
+      }
+      if (raw.cutOff) throw tooLarge(request, raw, maxResponseBytes)
+      const answer = answerOf(request, raw)
+      if (answer.status !== 401 || !auth.renew || renewed) {
+        judge(answer, classify, Date.now())
+        return take(answer)
+      }
+      credentials = await auth.renew(credentials)
     }
-    if (answer.cutOff) throw tooLarge(request, answer, maxResponseBytes)
-    return answerOf(request, answer)
   }
+
+  #record(request: RawRequest, how: Pick<HttpRecordOf, 'answer' | 'ms' | 'credentials'>): void {
+    const attempt = this.#attempt
+    attempt.record(new HttpRecord({ request, rules: this.#target.rules, attempt, ...how }))
+  }
+}
+
+function bodyOf<T>(answer: HttpAnswer): T {
+  return answer.body as T
 }
 
 /** What a step asks for. */
@@ -197,7 +205,7 @@ function headerText(text: string): string {
 
 function rawRequest(target: HttpTarget, wanted: Wanted, attempt: AttemptContext): RawRequest {
   const { method, options } = wanted
-  const { type, body } = bodyOf(wanted.body)
+  const { type, body } = contentOf(wanted.body)
   const headers = attemptHeaders(target, attempt)
   if (type !== undefined) headers['content-type'] = type
   for (const name in options?.headers) {
@@ -208,7 +216,7 @@ function rawRequest(target: HttpTarget, wanted: Wanted, attempt: AttemptContext)
   return { method, path: pathBelow(target.base, wanted.path, options?.query), headers, body }
 }
 
-function bodyOf(body: unknown): { type: string | undefined; body: string | Buffer | undefined } {
+function contentOf(body: unknown): { type: string | undefined; body: string | Buffer | undefined } {
   if (body === undefined) return { type: undefined, body: undefined }
   if (typeof body === 'string') return { type: 'text/plain; charset=utf-8', body }
   if (Buffer.isBuffer(body)) return { type: 'application/octet-stream', body }
@@ -227,14 +235,19 @@ function tooLarge({ method, path }: RawRequest, { status }: RawAnswer, maxBytes:
   const happened = status >= 200 && status < 300 && !isSafe(method)
   return new CallError({
     class: happened ? 'unknown' : 'invalid',
-    message: `${method} ${path.split('?')[0]} answered more than ${maxBytes} bytes; raise maxResponseBytes or ask for less`,
+    message: `${method} ${withoutQuery(path)} answered more than ${maxBytes} bytes; raise maxResponseBytes or ask for less`,
     vendorCode: 'response-too-large',
     status,
   })
 }
 
 function answerOf({ method, path }: RawRequest, { status, headers, body }: RawAnswer): HttpAnswer {
-  return { method, path: path.split('?')[0] ?? path, status, headers, body: parsed(headers, body) }
+  return { method, path: withoutQuery(path), status, headers, body: parsed(headers, body) }
+}
+
+function withoutQuery(path: string): string {
+  const at = path.indexOf('?')
+  return at < 0 ? path : path.slice(0, at)
 }
 
 /** JSON where the answer says so, or looks so without saying anything; text otherwise; undefined when empty. */
