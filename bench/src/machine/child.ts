@@ -2,7 +2,7 @@ import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 
 /** As docs/operations.md advises: the young generation takes what it is given, busbar does not need it. */
-const smallHeap = ['--max-semi-space-size=16']
+const smallHeap = [`--max-semi-space-size=${process.env['SEMI'] ?? 16}`]
 
 export interface ChildOptions {
   /** Given to it as JSON. */
@@ -13,12 +13,13 @@ export interface ChildOptions {
   readonly profileIn?: string | undefined
 }
 
-/** One process of the bench: asked one thing at a time. */
+/** One process of the bench. It answers in turn: what is asked while it answers something else waits. */
 export class Child {
   static readonly #all = new Set<Child>()
   readonly #process: ChildProcess
   readonly #ended: Promise<never>
   readonly #exit: Promise<unknown>
+  #answered: Promise<unknown> = Promise.resolve()
 
   constructor(file: URL, { settings = {}, smallHeap: small = false, profileIn }: ChildOptions = {}) {
     this.#process = fork(file, [JSON.stringify(settings)], {
@@ -55,9 +56,14 @@ export class Child {
     return said
   }
 
+  /** Two questions at once would both take the first answer, and all later ones that of the question before. */
   ask<T>(message: object): Promise<T> {
-    const answer = this.next<T>()
-    this.#process.send(message)
+    const answer = this.#answered.then(() => {
+      const said = this.next<T>()
+      this.#process.send(message)
+      return said
+    })
+    this.#answered = answer.catch(() => undefined)
     return answer
   }
 
