@@ -296,7 +296,7 @@ export class Attempt implements AttemptReport {
     return mark ? mark(true).then(() => this.#inTime(kind, work)) : this.#inTime(kind, work)
   }
 
-  /** Waits for the user's code, unless the attempt is over before. By hand: of each call, the promises are a part that counts. */
+  /** Waits for the user's code, unless the attempt is over before; by callbacks, since each promise of an attempt shows in its cost. */
   #inTime(kind: AttemptRecord['kind'], work: () => unknown): Promise<void> {
     const { clock } = this.#deps
     const at = clock.now()

@@ -100,7 +100,7 @@ class Calls implements HttpCall {
     return this.#ask({ method, path, body, options: wanted }, (answer) => answer)
   }
 
-  /** With credentials; when they are refused (401), once more with renewed ones. One promise for all of it: of each call, it is a part that counts. */
+  /** With credentials; when they are refused (401), once more with renewed ones. One promise, not one for each part: it shows. */
   async #ask<T>(wanted: Wanted, take: (answer: HttpAnswer) => T): Promise<T> {
     const { auth, classify, exchange, maxResponseBytes } = this.#target
     const attempt = this.#attempt
