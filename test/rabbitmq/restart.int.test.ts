@@ -19,8 +19,10 @@ describeWithOwnBroker('a broker that is killed under load', () => {
       closers.push(() => broker.stop())
       const shop = await openNeighbour(broker.url)
       closers.push(() => shop.close())
-      const inbound = await shop.queue('in')
-      const outbound = await shop.queue('out')
+      // As docs/rabbitmq.md has it: a classic one of RabbitMQ 3.10 that is killed under load may not be there again.
+      const quorum = { arguments: { 'x-queue-type': 'quorum' } }
+      const inbound = await shop.queue('in', quorum)
+      const outbound = await shop.queue('out', quorum)
       const warehouse = amqpSystem({
         name: 'warehouse',
         url: broker.url,
