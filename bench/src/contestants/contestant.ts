@@ -21,6 +21,8 @@ export interface Shape {
   readonly workers?: number
   /** Of each flow; default 1. */
   readonly partitions?: 1 | 2 | 4
+  /** Calls at a time to each target, of all processes together; default 32. */
+  readonly concurrency?: number
   /** So many events that are through, in the journal beforehand. */
   readonly finished?: number
   /** A further flow to a system that is paused. */

@@ -15,7 +15,7 @@ const { createHub, defineConfig, defineEvent, defineFlow, embedded, httpSystem, 
 const { keepHeapSmall } = (await import(`${published}cli/heap.js`)) as typeof Heap
 keepHeapSmall()
 
-const { url, schema, folder, transport, amqpUrl, partitions = 1, roles } = settings
+const { url, schema, folder, transport, amqpUrl, partitions = 1, concurrency = 32, roles } = settings
 const { rabbitmq } = (await import(`${published}rabbitmq/index.js`)) as typeof Rabbitmq
 
 const Order = z.object({ number: z.string(), revision: z.number(), customer: z.string(), note: z.string() })
@@ -26,7 +26,7 @@ const targets = settings.ports.map((port, index) =>
   httpSystem({
     name: `target-${index + 1}`,
     baseUrl: `http://127.0.0.1:${port}`,
-    limits: { concurrency: 32 },
+    limits: { concurrency },
   }),
 )
 type Target = (typeof targets)[number]

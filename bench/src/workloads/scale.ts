@@ -2,6 +2,9 @@ import { saturation } from '../measures/saturation.ts'
 import { isBusbar } from './is-busbar.ts'
 import type { Amounts, Case, Figures, Workload } from './workload.ts'
 
+/** A limit of a system is shared by all workers: with 32, eight for each of four, it would be the limit that is measured. */
+const forFourWorkers = 128
+
 /** W5: more workers, flows, bytes, keys; what an event costs of each. */
 export const scale: Workload = {
   name: 'scale',
@@ -15,7 +18,9 @@ export const scale: Workload = {
   ],
   compared: 'cpuPer1000Runs',
   cases: () => [
-    ...[1, 2, 4].map((workers) => ofCase({ name: `${workers} workers`, shape: { workers, partitions: 4 } })),
+    ...[1, 2, 4].map((workers) =>
+      ofCase({ name: `${workers} workers`, shape: { workers, partitions: 4, concurrency: forFourWorkers } }),
+    ),
     ...[1, 10, 100].map((flows) => ofCase({ name: `${flows} flows`, shape: { flows }, perEvent: flows })),
     ...[1, 10, 100].map((kb) => ofCase({ name: `${kb} KB`, load: { payloadBytes: kb * 1_024 } })),
     ...[100, 10_000, 1_000_000].map((keys) => ofCase({ name: `${keys} keys`, load: { keys } })),
