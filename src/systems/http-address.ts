@@ -112,6 +112,12 @@ export function pathBelow(
   return url.pathname + url.search
 }
 
+/** Of a request: for messages and records, since a query's values may be anybody's. */
+export function withoutQuery(path: string): string {
+  const at = path.indexOf('?')
+  return at < 0 ? path : path.slice(0, at)
+}
+
 function blocked(path: string): CallError {
   return new CallError({
     class: 'invalid',

@@ -2,7 +2,7 @@ import type { Abortable } from '../define/abortable.ts'
 import type { FieldRules } from '../define/redaction.ts'
 import type { AttemptContext } from '../define/system.ts'
 import { CallError } from '../errors.ts'
-import { pathBelow } from './http-address.ts'
+import { pathBelow, withoutQuery } from './http-address.ts'
 import type { AuthHeaders, AuthSession } from './http-auth.ts'
 import { noHeaders } from './http-auth.ts'
 import type { Classify, HttpAnswer } from './http-classify.ts'
@@ -243,11 +243,6 @@ function tooLarge({ method, path }: RawRequest, { status }: RawAnswer, maxBytes:
 
 function answerOf({ method, path }: RawRequest, { status, headers, body }: RawAnswer): HttpAnswer {
   return { method, path: withoutQuery(path), status, headers, body: parsed(headers, body) }
-}
-
-function withoutQuery(path: string): string {
-  const at = path.indexOf('?')
-  return at < 0 ? path : path.slice(0, at)
 }
 
 /** JSON where the answer says so, or looks so without saying anything; text otherwise; undefined when empty. */

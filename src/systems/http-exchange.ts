@@ -3,6 +3,7 @@ import type { Dispatcher, Pool } from 'undici'
 import type { Abortable, UnderWay } from '../define/abortable.ts'
 import type { Transport, TransportAnswer, TransportRequest } from '../define/system.ts'
 import { BusbarError, CallError } from '../errors.ts'
+import { withoutQuery } from './http-address.ts'
 
 /** One request as it goes out. */
 export type RawRequest = TransportRequest
@@ -195,5 +196,5 @@ export function isSafe(method: string): boolean {
 }
 
 function nameOf({ method, path }: RawRequest): string {
-  return `${method} ${path.split('?')[0]}`
+  return `${method} ${withoutQuery(path)}`
 }

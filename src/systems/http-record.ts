@@ -3,6 +3,7 @@ import { mapMarked } from '../define/marked-fields.ts'
 import type { FieldRules } from '../define/redaction.ts'
 import { redacted } from '../define/secrets.ts'
 import type { Exchange } from '../define/system.ts'
+import { withoutQuery } from './http-address.ts'
 import type { RawAnswer, RawRequest } from './http-exchange.ts'
 
 const maxExcerpt = 4_000
@@ -38,7 +39,7 @@ export class HttpRecord implements Exchange {
   /** Without the query, whose values may be anybody's. */
   get call(): { readonly method: string; readonly path: string } {
     const { method, path } = this.#of.request
-    return { method, path: this.#of.attempt.conceal(path.split('?', 1)[0] ?? '') }
+    return { method, path: this.#of.attempt.conceal(withoutQuery(path)) }
   }
 
   get request(): string {

@@ -2,7 +2,7 @@ import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 
 /** As docs/operations.md advises: the young generation takes what it is given, busbar does not need it. */
-const smallHeap = [`--max-semi-space-size=${process.env['SEMI'] ?? 16}`]
+const smallHeap = ['--max-semi-space-size=16']
 
 export interface ChildOptions {
   /** Given to it as JSON. */
